@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make run` serves the digits example, `make test` runs every check. Both need only python3 (3.11
+# or newer, with venv) and make; what they install goes into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 5000
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# An environment is set up again when one of these changes.
+CORE_META := setup.cfg pyproject.toml deepaas/__init__.py
+EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)
+
+.PHONY: help run test lint types docs clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run     serve the digits example at http://$(HOST):$(PORT) (HOST=, PORT= change it)"
+	@echo "make test    install what the checks need and run all of them"
+	@echo "make lint | types | docs    one of the checks"
+	@echo "make clean   remove what was built, the environment too"
+
+run: $(VENV)/.installed-run
+	@exec $(BIN)/deepaas-run --model-name digits --listen-ip $(HOST) --listen-port $(PORT)
+
+test: $(VENV)/.installed-test
+	@sh tests/system-packages.sh
+	@exec $(BIN)/python tests/check.py
+
+lint types docs: $(VENV)/.installed-test
+	@exec $(BIN)/python tests/check.py $@
+
+clean:
+	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -rf .coverage .coverage.* deepaas.egg-info examples/*/*.egg-info examples/*/build
+	find deepaas tests examples doc -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	    || { echo "$(PYTHON) cannot make an environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-run: $(VENV)/.created $(CORE_META) $(EXAMPLES_META)
+	@echo "Installing deepaas and the digits example into $(VENV) …"
+	@$(PIP) install --editable . --editable examples/digits
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed-run
+	@echo "Installing what the checks need into $(VENV) …"
+	@$(PIP) install --editable '.[test,docs]' --editable examples/digits --editable examples/minimal
+	@touch $@

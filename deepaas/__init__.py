@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""DEEP as a Service: serve, train and keep Python models.
+
+Importing this package has no effect and costs next to nothing: the public names are looked up when
+they are first used, because worker and guard processes import the package too.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepaas.errors import InvalidInput
+    from deepaas.model.base import BaseModel
+    from deepaas.model.context import artifact_dir, checkpoint_dir, is_cancelled, progress
+    from deepaas.records import ReturnedFile, UploadedFile
+
+__version__ = "3.0.0.dev0"
+
+_HOME_OF = {
+    "BaseModel": "deepaas.model.base",
+    "InvalidInput": "deepaas.errors",
+    "ReturnedFile": "deepaas.records",
+    "UploadedFile": "deepaas.records",
+    "artifact_dir": "deepaas.model.context",
+    "checkpoint_dir": "deepaas.model.context",
+    "is_cancelled": "deepaas.model.context",
+    "progress": "deepaas.model.context",
+}
+
+__all__ = [
+    "BaseModel",
+    "InvalidInput",
+    "ReturnedFile",
+    "UploadedFile",
+    "__version__",
+    "artifact_dir",
+    "checkpoint_dir",
+    "is_cancelled",
+    "progress",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'deepaas' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Errors into responses, by the class of the error or the nearest of its bases."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from deepaas import errors
+from deepaas.model.encoding import encode_json
+
+_RETRY_AFTER_S = 1
+
+
+def _text(status: int, text: str, **headers: str) -> web.Response:
+    return web.Response(status=status, text=f"{status}: {text}", headers=headers)
+
+
+def _json(status: int, messages: Mapping[str, Any]) -> web.Response:
+    return web.Response(
+        status=status,
+        body=encode_json(messages),
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+def _call_failed(exc: errors.CallFailed) -> web.Response:
+    """Answer as the model chose; a reason phrase is one line (RFC 9112, section 4)."""
+    if exc.status is None:
+        return _text(500, exc.message)
+    response = _text(exc.status, exc.text)
+    response.set_status(exc.status, " ".join(exc.text.split()) or None)
+    return response
+
+
+def _unavailable(exc: errors.Unavailable) -> web.Response:
+    return _text(503, exc.message, **{"Retry-After": str(_RETRY_AFTER_S)})
+
+
+_RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = {
+    errors.InvalidArguments: lambda exc: _json(422, exc.messages),
+    errors.MalformedBody: lambda exc: _json(400, {exc.kind: [exc.message]}),
+    errors.TooLarge: lambda exc: web.Response(status=413, text=exc.message),
+    errors.InvalidInput: lambda exc: _text(400, exc.message),
+    errors.ModelNotFound: lambda exc: _text(404, "Not Found"),
+    errors.JobNotFound: lambda exc: _text(404, "Not Found"),
+    errors.Forbidden: lambda exc: _text(403, exc.message),
+    errors.EndpointDisabled: lambda exc: _text(402, "Payment Required"),
+    errors.NotImplementedByModel: lambda exc: _text(501, exc.message),
+    errors.CallFailed: _call_failed,
+    errors.InvalidAnswer: lambda exc: _text(500, exc.message),
+    errors.StorageFull: lambda exc: _text(507, exc.message),
+    errors.Unavailable: _unavailable,
+    errors.DeepaasError: lambda exc: _text(500, exc.message),
+}
+
+
+def response_of(exc: errors.DeepaasError) -> web.Response:
+    """Return the response for an error of ours."""
+    for cls in type(exc).__mro__:
+        if cls in _RESPONSES:
+            return _RESPONSES[cls](exc)
+    raise TypeError(f"not an error of ours: {exc!r}")

@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A request's body, headers and query into a :class:`~deepaas.service.incoming.Incoming`.
+
+Uploads go straight to files, large JSON straight to shared memory: neither passes through the event
+loop's memory, and limits are enforced while reading.
+"""
+
+import asyncio
+import errno
+import os
+import re
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import parse_qsl
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from deepaas.api.keys import SERVICE, SETTINGS
+from deepaas.errors import MalformedBody, StorageFull, StorageUnavailable, TooLarge
+from deepaas.execution.messages import memory_file, write_all
+from deepaas.records import CallInput, UploadedFile
+from deepaas.service.incoming import Incoming
+
+#: A body up to this size is kept as bytes, a larger one in memory of its own.
+_IN_LOOP_BYTES = 256 * 1024
+#: The longest text part or form; text is held in memory, files are not.
+_MAX_TEXT_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
+_SUFFIX = re.compile(r"\.[A-Za-z0-9_-]{1,16}")
+
+
+class _Budget:
+    """Counts what was read against the largest body allowed."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._read = 0
+
+    def spend(self, count: int) -> None:
+        self._read += count
+        if self._max_bytes and self._read > self._max_bytes:
+            raise TooLarge(self._max_bytes)
+
+    def check_announced(self, length: int | None) -> None:
+        if self._max_bytes and length is not None and length > self._max_bytes:
+            raise TooLarge(self._max_bytes)
+
+
+async def receive(request: web.Request) -> Incoming:
+    """Read a request whole; the caller releases what it is given.
+
+    Raises:
+        TooLarge: The body exceeds the limit.
+        MalformedBody: A form cannot be parsed.
+        StorageFull: No space is left for uploads.
+    """
+    incoming = Incoming()
+    try:
+        await _read(request, incoming)
+    except BaseException:
+        incoming.release()
+        raise
+    return incoming
+
+
+async def _read(request: web.Request, incoming: Incoming) -> None:
+    form: list[tuple[str, str]] = []
+    files: list[tuple[str, UploadedFile]] = []
+    body: bytes | None = None
+    if request.body_exists:
+        budget = _Budget(request.app[SETTINGS].client_max_bytes)
+        budget.check_announced(request.content_length)
+        kind = request.content_type
+        if kind == "multipart/form-data":
+            await _read_multipart(request, budget, incoming, form, files)
+        elif kind == "application/x-www-form-urlencoded":
+            form = await _read_form(request, budget)
+        elif kind == "application/json" or kind.endswith("+json"):
+            body = await _read_json(request, budget, incoming)
+    incoming.given = CallInput(
+        query=tuple(request.rel_url.query.items()),
+        form=tuple(form),
+        files=tuple(files),
+        body=body,
+        headers=tuple(request.headers.items()),
+        cookies=tuple(request.cookies.items()),
+    )
+
+
+async def _read_json(request: web.Request, budget: _Budget, incoming: Incoming) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        budget.spend(len(chunk))
+        size += len(chunk)
+        if incoming.body_fd is None and size > _IN_LOOP_BYTES:
+            incoming.body_fd = memory_file(b"".join(parts))
+            parts.clear()
+        if incoming.body_fd is None:
+            parts.append(chunk)
+        else:
+            write_all(incoming.body_fd, chunk)
+    return b"".join(parts) if incoming.body_fd is None else None
+
+
+async def _read_form(request: web.Request, budget: _Budget) -> list[tuple[str, str]]:
+    data = bytearray()
+    async for chunk in request.content.iter_any():
+        budget.spend(len(chunk))
+        data += chunk
+        if len(data) > _MAX_TEXT_BYTES:
+            raise TooLarge(_MAX_TEXT_BYTES)
+    try:
+        text = data.decode(request.charset or "utf-8")
+    except (UnicodeDecodeError, LookupError) as exc:
+        raise MalformedBody("form", "Invalid form body.") from exc
+    return parse_qsl(text, keep_blank_values=True)
+
+
+async def _read_multipart(
+    request: web.Request,
+    budget: _Budget,
+    incoming: Incoming,
+    form: list[tuple[str, str]],
+    files: list[tuple[str, UploadedFile]],
+) -> None:
+    uploads = request.app[SERVICE].uploads
+    try:
+        reader = await request.multipart()
+        async for part in reader:
+            if isinstance(part, MultipartReader) or part.name is None:
+                raise MalformedBody("form", "Invalid multipart body.")
+            if part.filename is None:
+                form.append((part.name, await _read_text(part, budget)))
+            else:
+                files.append((part.name, await _store_upload(part, budget, uploads, incoming)))
+    except (ValueError, AssertionError, web.HTTPException) as exc:
+        # aiohttp tells malformed parts by these, depending on where it notices.
+        raise MalformedBody("form", "Invalid multipart body.") from exc
+
+
+async def _read_text(part: BodyPartReader, budget: _Budget) -> str:
+    data = bytearray()
+    while chunk := await part.read_chunk(_CHUNK_BYTES):
+        budget.spend(len(chunk))
+        data += chunk
+        if len(data) > _MAX_TEXT_BYTES:
+            raise TooLarge(_MAX_TEXT_BYTES)
+    try:
+        return part.decode(bytes(data)).decode(part.get_charset("utf-8"))
+    except LookupError as exc:
+        raise ValueError("unknown charset") from exc
+
+
+async def _store_upload(
+    part: BodyPartReader, budget: _Budget, uploads: Path, incoming: Incoming
+) -> UploadedFile:
+    filename = part.filename or ""
+    suffix = Path(filename).suffix
+    name = os.urandom(8).hex() + (suffix if _SUFFIX.fullmatch(suffix) else "")
+    path = uploads / name
+    try:
+        with path.open("xb") as file:
+            incoming.paths.append(path)
+            await _copy(part, budget, file)
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("No space is left for uploads.") from exc
+        if isinstance(exc, ConnectionError):
+            raise
+        raise StorageUnavailable(f"The upload cannot be stored: {exc.strerror}.") from exc
+    content_type = part.headers.get("Content-Type")
+    return UploadedFile(part.name, str(path), content_type, filename)
+
+
+async def _copy(part: BodyPartReader, budget: _Budget, file: BinaryIO) -> None:
+    loop = asyncio.get_running_loop()
+    while chunk := await part.read_chunk(_CHUNK_BYTES):
+        budget.spend(len(chunk))
+        await loop.run_in_executor(None, file.write, chunk)

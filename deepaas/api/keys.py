@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What hangs on the application and on a request, by typed keys."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from deepaas.auth import Authenticator, Principal
+from deepaas.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """What the HTTP layer needs to know."""
+
+    #: Prefix of every route and link, empty or ``/x``.
+    base_path: str = ""
+    #: Largest body in bytes, 0 for no limit.
+    client_max_bytes: int = 0
+
+
+SERVICE = web.AppKey("service", Service)
+SETTINGS = web.AppKey("settings", ApiSettings)
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)  # type: ignore[type-abstract]
+
+REQUEST_ID = web.RequestKey("request_id", str)
+PRINCIPAL = web.RequestKey("principal", Principal)

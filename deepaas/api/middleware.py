@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The one middleware: request id, sign-in, policy, and errors into responses."""
+
+import logging
+import os
+import re
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from deepaas.api.errors import response_of
+from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
+from deepaas.api.routing import POLICIES
+from deepaas.errors import DeepaasError, Forbidden
+from deepaas.telemetry import request_id
+
+logger = logging.getLogger(__name__)
+
+HEADER = "X-Request-ID"
+_USABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+@web.middleware
+async def guard_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Serve a request: whatever happens, the answer is clear and carries the request's id."""
+    given = request.headers.get(HEADER, "")
+    current = given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
+    request[REQUEST_ID] = current
+    token = request_id.set(current)
+    try:
+        response = await _serve(request, handler)
+    finally:
+        request_id.reset(token)
+    if not response.prepared:
+        response.headers[HEADER] = current
+    return response
+
+
+async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        await _authorize(request)
+        return await handler(request)
+    except web.HTTPNotFound as exc:
+        return await _with_slash(request) or exc
+    except web.HTTPException as exc:
+        return exc
+    except DeepaasError as exc:
+        return response_of(exc)
+    except ConnectionError:
+        raise  # the client is gone; there is nobody to answer
+    except Exception:
+        logger.exception("A request failed.", extra={"action": "request_failed"})
+        return response_of(DeepaasError("Internal Server Error"))
+
+
+async def _authorize(request: web.Request) -> None:
+    route = request.match_info.route
+    if request.match_info.http_exception is not None:
+        return  # no route, or not this method: the handler raises that
+    principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
+    policy = request.app[POLICIES].get(route)
+    if policy is None or not principal.may(policy):
+        raise Forbidden
+    request[PRINCIPAL] = principal
+
+
+async def _with_slash(request: web.Request) -> web.StreamResponse | None:
+    """Redirect to the path with slashes merged and one appended, if that leads somewhere."""
+    if request.match_info.http_exception is None:
+        return None  # the handler itself said 404
+    path = re.sub("//+", "/", request.rel_url.raw_path)
+    for candidate in (path, path + "/"):
+        if candidate == request.rel_url.raw_path or candidate.endswith("//"):
+            continue
+        url = request.rel_url.with_path(candidate, encoded=True).with_query(None)
+        match = await request.app.router.resolve(request.clone(rel_url=url))
+        if match.http_exception is None or match.http_exception.status == 405:
+            query = request.rel_url.raw_query_string
+            return web.HTTPPermanentRedirect(candidate + (f"?{query}" if query else ""))
+    return None

@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The models that are served."""
+
+from typing import Any
+
+from aiohttp import web
+
+from deepaas.api.keys import SERVICE, SETTINGS
+from deepaas.api.v2.responses import json_response
+from deepaas.records import ModelDescription
+
+
+def _model(description: ModelDescription, base_path: str) -> dict[str, Any]:
+    """Return a model as shown: what it says of itself overrides what we say of it."""
+    name = description.name
+    links = [{"rel": "self", "href": f"{base_path}/v2/models/{name}"}]
+    return {"id": name, "name": name, "links": links, **description.metadata}
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """Answer every model."""
+    base_path = request.app[SETTINGS].base_path
+    shown = [_model(model.description, base_path) for model in request.app[SERVICE].models]
+    return json_response({"models": shown})
+
+
+async def show_model(request: web.Request) -> web.Response:
+    """Answer one model."""
+    model = request.app[SERVICE].models.get(request.match_info["model"])
+    return json_response(_model(model.description, request.app[SETTINGS].base_path))

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A model's answer into an HTTP response."""
+
+import asyncio
+import os
+import stat
+from urllib.parse import quote
+
+from aiohttp import web
+
+from deepaas.api.keys import REQUEST_ID
+from deepaas.model.encoding import encode_json
+from deepaas.service.predictions import Prediction
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+def json_response(value: object, *, status: int = 200) -> web.Response:
+    """Return a value as JSON."""
+    return web.Response(
+        status=status, body=encode_json(value), content_type="application/json", charset="utf-8"
+    )
+
+
+def _headers(prediction: Prediction) -> dict[str, str]:
+    content_type = prediction.content_type
+    if content_type == "application/json":
+        content_type += "; charset=utf-8"
+    headers = {"Content-Type": content_type}
+    if prediction.filename is not None:
+        headers["Content-Disposition"] = _disposition(prediction.filename)
+    return headers
+
+
+def _disposition(filename: str) -> str:
+    """Return the header's value; a name beyond ASCII goes by RFC 8187 beside its safe form."""
+    plain = "".join(c if c.isprintable() and c.isascii() and c not in '"\\' else "_" for c in filename)
+    value = f'attachment; filename="{plain}"'
+    if plain != filename:
+        value += f"; filename*=UTF-8''{quote(filename)}"
+    return value
+
+
+async def send(request: web.Request, prediction: Prediction) -> web.StreamResponse:
+    """Send the answer; one that came as a descriptor is copied in chunks, and closed."""
+    if prediction.fd is None:
+        return web.Response(body=prediction.body, headers=_headers(prediction))
+    try:
+        return await _send_descriptor(request, prediction, prediction.fd)
+    finally:
+        os.close(prediction.fd)
+
+
+async def _send_descriptor(
+    request: web.Request, prediction: Prediction, fd: int
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers=_headers(prediction))
+    response.headers["X-Request-ID"] = request[REQUEST_ID]
+    status = os.fstat(fd)
+    is_regular = stat.S_ISREG(status.st_mode)
+    if is_regular:
+        response.content_length = status.st_size
+    await response.prepare(request)
+    loop = asyncio.get_running_loop()
+    offset = 0
+    while True:
+        if is_regular:
+            chunk = await loop.run_in_executor(None, os.pread, fd, _CHUNK_BYTES, offset)
+        else:
+            chunk = await loop.run_in_executor(None, os.read, fd, _CHUNK_BYTES)
+        if not chunk:
+            break
+        offset += len(chunk)
+        await response.write(chunk)
+    await response.write_eof()
+    return response

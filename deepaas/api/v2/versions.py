@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the API offers."""
+
+from typing import Any
+
+from aiohttp import web
+
+from deepaas.api.keys import SETTINGS
+from deepaas.api.v2.responses import json_response
+
+
+def _version(base_path: str) -> dict[str, Any]:
+    link = {"rel": "self", "type": "application/json", "href": f"{base_path}/v2/"}
+    return {"version": "stable", "id": "v2", "links": [link]}
+
+
+async def list_versions(request: web.Request) -> web.Response:
+    """Answer the versions."""
+    return json_response({"versions": [_version(request.app[SETTINGS].base_path)], "links": []})
+
+
+async def show_version(request: web.Request) -> web.Response:
+    """Answer version 2."""
+    return json_response(_version(request.app[SETTINGS].base_path))

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""``deepaas-run``: serve models over HTTP."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from deepaas.config import Settings, load_settings
+from deepaas.errors import ConfigurationError, ModelLoadError
+from deepaas.model.discovery import select_sources
+from deepaas.records import ModelSource
+from deepaas.telemetry import configure_logging
+from deepaas.wiring import open_service
+
+logger = logging.getLogger(__name__)
+
+EXIT_MODEL = 1
+EXIT_USAGE = 2
+EXIT_ADDRESS = 3
+
+
+class AddressError(ConfigurationError):
+    """The address cannot be listened on."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Returns:
+        0 after a signal; 1: a model cannot be loaded; 2: an option is wrong; 3: the address cannot
+        be listened on.
+    """
+    try:
+        settings = load_settings(sys.argv[1:] if argv is None else argv)
+        configure_logging(debug=settings.debug)
+        sources = select_sources(settings.model_names)
+        with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+            runner.run(serve(settings, sources))
+    except ModelLoadError as exc:
+        return _fail(EXIT_MODEL, f"{exc.traceback}{exc.message}")
+    except AddressError as exc:
+        return _fail(EXIT_ADDRESS, exc.message)
+    except ConfigurationError as exc:
+        return _fail(EXIT_USAGE, exc.message)
+    return 0
+
+
+def _fail(status: int, text: str) -> int:
+    print(f"deepaas-run: {text}", file=sys.stderr)
+    return status
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Take the address without listening yet: the port opens when the models are warm.
+
+    Raises:
+        AddressError: It is taken, or not an address of this machine.
+    """
+    address = (settings.listen_ip, settings.listen_port)
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            *address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(where)
+        except BaseException:
+            sock.close()
+            raise
+    except OSError as exc:
+        raise AddressError(
+            f"cannot listen on {settings.listen_ip} port {settings.listen_port}: {exc.strerror};"
+            " choose another with --listen-ip and --listen-port."
+        ) from exc
+    return sock
+
+
+async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
+    """Serve the models until told to stop; everything is closed on return."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with bind(settings) as sock:
+        # The HTTP stack is imported while the workers import the models.
+        imported = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
+        opening = asyncio.create_task(_serve_opened(settings, sources, sock, stop, imported))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await opening
+
+
+async def _serve_opened(
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    sock: socket.socket,
+    stop: asyncio.Event,
+    imported: "asyncio.Task[object]",
+) -> None:
+    async with open_service(settings, sources) as service:
+        await imported
+        from deepaas.cmd.http import listen
+
+        async with listen(service, settings, sock):
+            logger.info(
+                "Serving %s at %s.",
+                ", ".join(service.models.names()),
+                _url(sock, settings.base_path),
+                extra={"action": "serving"},
+            )
+            await stop.wait()
+            logger.info("Stopping.", extra={"action": "stopping"})
+
+
+def _url(sock: socket.socket, base_path: str) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{base_path}/"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

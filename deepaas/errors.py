@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Every exception of the project, in one tree that knows no HTTP.
+
+The first line of a class's docstring is its default message. Facts travel as attributes; the
+message names the wrong value and what to do about it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class DeepaasError(Exception):
+    """Something went wrong in DEEPaaS."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+    @property
+    def message(self) -> str:
+        """The text meant for people."""
+        return str(self.args[0])
+
+
+class ConfigurationError(DeepaasError):
+    """An option has a value that cannot be used."""
+
+
+class ModelLoadError(DeepaasError):
+    """A model cannot be loaded.
+
+    Args:
+        message: One sentence: which model, of which package, and why.
+        name: The model's name.
+        distribution: The package that declares it, ``None`` where no package does.
+        traceback: The traceback of the cause as text, empty where there is none.
+    """
+
+    def __init__(
+        self, message: str, *, name: str, distribution: str | None = None, traceback: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.distribution = distribution
+        self.traceback = traceback
+
+
+class ModelNotFound(DeepaasError):
+    """No model of that name is served here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No model named {name!r} is served here.")
+        self.name = name
+
+
+class InvalidInput(DeepaasError):
+    """The input cannot be used.
+
+    A model author raises this for a client's mistake; the client gets the message with status 400.
+    """
+
+
+class InvalidArguments(InvalidInput):
+    """One or more arguments failed validation.
+
+    Args:
+        messages: Argument name on the wire to its list of messages, nested by index for lists:
+            ``{"bbox": {1: ["Not a valid number."]}}``.
+    """
+
+    def __init__(self, messages: Mapping[str, Any]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in messages.items()))
+        self.messages = dict(messages)
+
+
+class MalformedBody(InvalidInput):
+    """The body of the request cannot be parsed."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        #: What the body claimed to be: ``json`` or ``form``.
+        self.kind = kind
+
+
+class TooLarge(InvalidInput):
+    """The body of the request exceeds the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"Maximum request body size {limit_bytes} exceeded.")
+        self.limit_bytes = limit_bytes
+
+
+class Forbidden(DeepaasError):
+    """The caller may not do this."""
+
+
+class NotImplementedByModel(DeepaasError):
+    """The model lacks the function that this call needs."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"Not implemented by underlying model (loaded '{model}')")
+
+
+class EndpointDisabled(DeepaasError):
+    """This endpoint is switched off."""
+
+
+class CallFailed(DeepaasError):
+    """The model raised an exception.
+
+    Args:
+        type_name: Name of the exception's class.
+        text: ``str()`` of the exception.
+        traceback: Its traceback as text; for the log, never for a client.
+        status: The HTTP status that the model chose, ``None`` if it chose none.
+    """
+
+    def __init__(
+        self, type_name: str, text: str, *, traceback: str = "", status: int | None = None
+    ) -> None:
+        super().__init__(f"{type_name}: {text}" if text else type_name)
+        self.type_name = type_name
+        self.text = text
+        self.traceback = traceback
+        self.status = status
+
+
+class InvalidAnswer(DeepaasError):
+    """ERROR validating model response, check server logs.
+
+    Args:
+        message: What a client may see.
+        detail: What only the log may say, empty where the message says it all.
+    """
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class Unavailable(DeepaasError):
+    """The service cannot do this at the moment; try again later."""
+
+
+class WorkerDied(Unavailable):
+    """The process that ran this call ended before it answered; try again."""
+
+
+class StorageUnavailable(Unavailable):
+    """The state directory cannot be used."""
+
+
+class StorageFull(StorageUnavailable):
+    """No space is left in the state directory."""
+
+
+class JobNotFound(DeepaasError):
+    """No such job."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"No job {job_id!r} is known here.")
+        self.job_id = job_id
+
+
+class IllegalTransition(DeepaasError):
+    """A job cannot move from its state to the one asked for."""

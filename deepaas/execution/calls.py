@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Run one call of a model: input to arguments, the author's function, answer to bytes.
+
+Used by the prediction workers; what a call raises becomes data here.
+"""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from deepaas.errors import (
+    InvalidAnswer,
+    InvalidArguments,
+    InvalidInput,
+    MalformedBody,
+    NotImplementedByModel,
+)
+from deepaas.execution.messages import Answer, Call, Failure
+from deepaas.model.adapter import ModelAdapter
+from deepaas.model.arguments import display
+from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json
+from deepaas.records import CallInput
+
+JSON = "application/json"
+
+
+class CallRunner:
+    """Runs calls on one loaded model."""
+
+    def __init__(self, adapter: ModelAdapter) -> None:
+        self._adapter = adapter
+        self._parsers = {
+            "predict": adapter.predict_parser,
+            "check-train": adapter.train_parser,
+        }
+
+    def run(self, call: Call, body: memoryview | None) -> tuple[Answer, io.IOBase | None]:
+        """Run the call; whatever the model does but end the process, there is an answer.
+
+        Args:
+            call: What to run.
+            body: The JSON body where it came in memory of its own.
+
+        Returns:
+            The answer, and the open file that is its body if the model returned one.
+        """
+        try:
+            encoded = self._call(call, body)
+        except SystemExit as exc:
+            # The model wants its process to end; threads it left must not prevent that.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(exc.code if isinstance(exc.code, int) else 1)
+        except BaseException as exc:
+            return Answer(call.id, failure=failure_of(exc)), None
+        answer = Answer(call.id, encoded.content_type, encoded.body, encoded.filename)
+        return answer, encoded.file
+
+    def _call(self, call: Call, body: memoryview | None) -> EncodedAnswer:
+        arguments = self._arguments(call, body)
+        if call.function == "check-train":
+            shown = display(self._parsers[call.function].arguments, arguments)
+            return EncodedAnswer(JSON, encode_json(shown), None, None)
+        returned = self._adapter.predict(**arguments)
+        return encode_answer(returned, arguments.get("accept"), self._adapter.response_schema)
+
+    def _arguments(self, call: Call, body: memoryview | None) -> Mapping[str, Any]:
+        if call.arguments is not None:
+            return call.arguments
+        given = call.input or CallInput()
+        if body is not None:
+            given = CallInput(
+                given.query, given.form, given.files, body, given.headers, given.cookies
+            )
+        return self._parsers[call.function].parse(given)
+
+
+def failure_of(exc: BaseException) -> Failure:
+    """Return an exception as data; an exception whose ``str()`` raises is no exception to this."""
+    try:
+        text = str(exc)
+    except Exception as broken:
+        text = f"(its text cannot be made: {type(broken).__name__})"
+    name = type(exc).__name__
+    match exc:
+        case InvalidArguments():
+            return Failure(name, text, messages=exc.messages, origin="arguments")
+        case MalformedBody():
+            return Failure(name, text, messages={exc.kind: [text]}, origin="body")
+        case NotImplementedByModel():
+            return Failure(name, text, origin="missing")
+    try:
+        trace = "".join(traceback.format_exception(exc))
+    except Exception:
+        trace = "".join(traceback.format_tb(exc.__traceback__))
+    if isinstance(exc, InvalidAnswer):
+        return Failure(name, text, trace, origin="answer")
+    if isinstance(exc, InvalidInput):
+        return Failure(name, text, trace, status=400)
+    status, text = _chosen_status(exc, text)
+    return Failure(name, text, trace, status=status)
+
+
+def _chosen_status(exc: BaseException, text: str) -> tuple[int | None, str]:
+    """Return status and reason of aiohttp's exceptions, which models raise as documented in 2.x.
+
+    The reason may be any object there: ``HTTPBadRequest(reason=exc)`` is in the old documentation.
+    """
+    module = sys.modules.get("aiohttp.web_exceptions")
+    if module is None or not isinstance(exc, module.HTTPException):
+        return None, text
+    return exc.status, str(exc.reason)

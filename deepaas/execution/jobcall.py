@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a job runs: the model and the input, written into its directory before it is accepted.
+
+The input is kept as the client sent it and parsed by the training's own process, so that the file
+depends on no serialisation of Python objects and can be read years later.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.records import CallInput, ModelSource, SourceKind, UploadedFile
+
+_BODY = "body.json"
+
+
+@dataclass(frozen=True, slots=True)
+class JobCall:
+    """The content of ``call.json`` and ``inputs/``."""
+
+    source: ModelSource
+    input: CallInput
+    #: Whether ``warm()`` runs before the function.
+    warm: bool
+
+    def dump(self) -> bytes:
+        """Return the text of ``call.json``; the body, if there is one, goes into ``inputs/``."""
+        content = asdict(self)
+        body = content["input"].pop("body")
+        content["input"]["has_body"] = body is not None
+        return json.dumps(content, indent=1).encode()
+
+    @classmethod
+    def read(cls, directory: JobDirectory) -> "JobCall":
+        """Read it back from a job's directory."""
+        content = json.loads(directory.call.read_bytes())
+        source, call = content["source"], content["input"]
+        body = (directory.inputs / _BODY).read_bytes() if call.pop("has_body") else None
+        files = tuple((name, UploadedFile(*file)) for name, file in call.pop("files"))
+        pairs = {place: tuple((name, text) for name, text in call[place]) for place in call}
+        return cls(
+            source=ModelSource(**{**source, "kind": SourceKind(source["kind"])}),
+            input=CallInput(**pairs, files=files, body=body),
+            warm=content["warm"],
+        )
+
+
+def body_file(directory: JobDirectory) -> Path:
+    """Return where the JSON body of a job's input lies, if it has one."""
+    return directory.inputs / _BODY

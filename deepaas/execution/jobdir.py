@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of one job: what happened, in files that outlive every process.
+
+Standard library only, since guards use it. The store owns what was asked for; this directory owns
+what happened:
+
+    call.json      the model and the input, as accepted
+    inputs/        uploaded files, kept as long as the job
+    alive          locked (POSIX record lock) by the guard exactly while the job is alive
+    begun-N        created by the guard when attempt N starts
+    log            standard output and error of the training
+    events.jsonl   progress, one JSON object a line
+    checkpoints/   artifacts/
+    outcome.json   how the function ended, written by the training itself
+    end.json       how the job ended; created once, by link(2), and never changed
+
+A POSIX lock frees when its process dies, also while a fork of it lives on, and unlike a pid it
+cannot be mistaken in another container or after a restart (fcntl(2), "Advisory record locking").
+"""
+
+import fcntl
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+
+class End(NamedTuple):
+    """The content of ``outcome.json`` and ``end.json``."""
+
+    #: A final :class:`deepaas.records.JobState`.
+    state: str
+    #: When it ended, ISO 8601, UTC.
+    finished: str
+    message: str | None = None
+    #: The result as JSON text, ``None`` unless done.
+    result: str | None = None
+
+    @classmethod
+    def now(cls, state: str, message: str | None = None, result: str | None = None) -> "End":
+        """Return an end that is decided now."""
+        return cls(state, datetime.now(UTC).isoformat(timespec="microseconds"), message, result)
+
+
+class JobDirectory:
+    """The files of one job; its methods block, and are safe across processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.call = path / "call.json"
+        self.inputs = path / "inputs"
+        self.log = path / "log"
+        self.events = path / "events.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.artifacts = path / "artifacts"
+
+    def create(self, call: bytes) -> None:
+        """Make the directory and write the call, durable on return.
+
+        Raises:
+            OSError: No space, no permission, or the directory exists.
+        """
+        self.path.mkdir(mode=0o700, parents=True)
+        for folder in (self.inputs, self.checkpoints, self.artifacts):
+            folder.mkdir()
+        _write_durably(self.call, call)
+        sync_directory(self.path)
+        sync_directory(self.path.parent)
+
+    def lock(self) -> int | None:
+        """Take the lock of the living; return its descriptor, or ``None`` if another holds it.
+
+        The lock frees when the descriptor is closed or the process ends. Closing *any* descriptor
+        of the file frees it too: a process opens it at one place only, here.
+        """
+        fd = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            return None
+        return fd
+
+    def begin(self, attempt: int) -> bool:
+        """Note that an attempt starts; false if it had started before."""
+        try:
+            fd = os.open(self._begun(attempt), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return False
+        os.close(fd)
+        sync_directory(self.path)
+        return True
+
+    def has_begun(self, attempt: int) -> bool:
+        """Whether the attempt was ever started."""
+        return self._begun(attempt).exists()
+
+    def _begun(self, attempt: int) -> Path:
+        return self.path / f"begun-{attempt}"
+
+    def write_outcome(self, end: End) -> None:
+        """Note how the function ended; the guard makes it the job's end unless one stands."""
+        temporary = self.path / "outcome.tmp"
+        _write_durably(temporary, json.dumps(end._asdict()).encode())
+        temporary.rename(self.path / "outcome.json")
+        sync_directory(self.path)
+
+    def outcome(self) -> End | None:
+        """Return how the function ended, ``None`` while it has not said so."""
+        return _read_end(self.path / "outcome.json")
+
+    def decide(self, end: End) -> bool:
+        """Make ``end`` the job's end; false, and nothing changes, if one stands already."""
+        temporary = self.path / f"end.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        _write_durably(temporary, json.dumps(end._asdict()).encode())
+        try:
+            os.link(temporary, self.path / "end.json")
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        sync_directory(self.path)
+        return True
+
+    def end(self) -> End | None:
+        """Return how the job ended, ``None`` while it is undecided."""
+        return _read_end(self.path / "end.json")
+
+    def is_decided(self) -> bool:
+        """Whether the job's end stands; cheaper than reading it."""
+        return (self.path / "end.json").exists()
+
+    def has_outcome(self) -> bool:
+        """Whether the function has ended and said how."""
+        return (self.path / "outcome.json").exists()
+
+
+def sync_directory(path: Path) -> None:
+    """Make the entries of a directory durable (fsync(2), NOTES)."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _read_end(path: Path) -> End | None:
+    try:
+        return End(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None

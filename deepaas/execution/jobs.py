@@ -1,0 +1,316 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Claims queued trainings, follows running ones to their end, and recovers after a crash.
+
+The store owns what was asked; a job's directory owns what happened. Running and recovering are one
+path: a server follows jobs by their directories, whether it started them itself or found them after
+the one that did had died.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deepaas.errors import StorageFull, StorageUnavailable
+from deepaas.execution.base import Executor
+from deepaas.execution.jobcall import JobCall, body_file
+from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.local import python
+from deepaas.execution.messages import Begin
+from deepaas.execution.presence import ServerPresence
+from deepaas.execution.recovery import NeverBegun, settle, to_record
+from deepaas.execution.workers import worker_environment
+from deepaas.records import Job, JobEnd, JobState, ModelSource, UploadedFile
+from deepaas.store.base import JobStore
+
+logger = logging.getLogger(__name__)
+
+#: How often to look at a job whose guard is no child of ours; its end is told by nothing else.
+_LOOK_ADOPTED_S = 0.25
+#: How often to look for what other servers queued or left behind.
+_LOOK_S = 1.0
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(slots=True)
+class _Followed:
+    job: Job
+    #: Whether the guard is our child, so that its end is told to us.
+    is_ours: bool
+    has_ended: bool = False
+
+
+class JobRunner:
+    """Runs the jobs of the models of one server; opened and closed with ``async with``."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        folder: Path,
+        *,
+        presence: ServerPresence,
+        executor: Executor,
+        sources: Mapping[str, ModelSource],
+        slots: int,
+        warm: bool,
+        cancel_grace_s: float,
+        keep_trainings: bool,
+    ) -> None:
+        """Prepare; nothing runs before the runner is entered.
+
+        Args:
+            store: Where jobs are kept; not closed here.
+            folder: Holds a directory for each job.
+            presence: This server's place among those that share the store.
+            executor: Starts the guards.
+            sources: The models served; jobs of others are left alone.
+            slots: How many jobs of these models run at once, on all servers of the store together.
+            warm: Whether ``warm()`` runs before a training.
+            cancel_grace_s: Seconds between SIGTERM and SIGKILL.
+            keep_trainings: Whether running trainings go on when the server ends.
+        """
+        self._store = store
+        self._folder = folder
+        self._presence = presence
+        self._executor = executor
+        self._sources = sources
+        self._slots = slots
+        self._warm = warm
+        self._cancel_grace_s = cancel_grace_s
+        self._keep_trainings = keep_trainings
+        self._followed: dict[str, _Followed] = {}
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "JobRunner":
+        self._task = asyncio.create_task(self._run(), name="job runner")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        if not self._keep_trainings:
+            await self._interrupt_all()
+
+    def directory(self, job_id: str) -> JobDirectory:
+        """Return a job's directory."""
+        return JobDirectory(self._folder / job_id)
+
+    async def submit(self, job: Job, call: JobCall, body_fd: int | None = None) -> Job:
+        """Accept a job: durable when this returns.
+
+        Args:
+            job: In state queued.
+            call: Its input; uploaded files are moved into the job's directory.
+            body_fd: A memory file with the JSON body, where it is not in ``call``.
+
+        Raises:
+            StorageFull: No space is left.
+            StorageUnavailable: The state directory cannot be written.
+        """
+        # Shielded: a client that goes away leaves an accepted job, not half of one.
+        return await asyncio.shield(self._submit(job, replace(call, warm=self._warm), body_fd))
+
+    async def _submit(self, job: Job, call: JobCall, body_fd: int | None) -> Job:
+        directory = self.directory(job.id)
+        try:
+            await asyncio.to_thread(_write_call, directory, call, body_fd)
+            await self._store.add(job)
+        except OSError as exc:
+            await asyncio.to_thread(shutil.rmtree, directory.path, ignore_errors=True)
+            raise _storage_error(exc, self._folder) from exc
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, directory.path, ignore_errors=True)
+            raise
+        self._wake.set()
+        return job
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a job and return it as decided: cancelled, or how it had ended before.
+
+        The end is decided here and now, by whoever creates ``end.json`` first; the processes of a
+        running training are ended after that, and its slot is free when they are gone.
+        """
+        job = await self._store.get(job_id)
+        if job.state.is_final:
+            return job
+        end = await asyncio.to_thread(self._decide, job_id, End.now("cancelled"))
+        if (await self._store.get(job_id)).state is JobState.QUEUED:
+            await self._store.finish(job_id, end)
+        self._wake.set()
+        return job.evolve(
+            state=end.state, finished=end.finished, message=end.message, result=end.result
+        )
+
+    def _decide(self, job_id: str, end: End) -> JobEnd:
+        directory = self.directory(job_id)
+        try:
+            directory.decide(end)
+            return to_record(directory.end() or end)
+        except FileNotFoundError:
+            return to_record(End.now("error", "The job's directory was removed."))
+        except OSError as exc:
+            raise _storage_error(exc, self._folder) from exc
+
+    async def _run(self) -> None:
+        failed = False
+        while not self._closing:
+            self._wake.clear()
+            try:
+                await self._adopt()
+                await self._settle()
+                await self._claim()
+                failed = False
+            except Exception:
+                # Nothing is lost: the next round does what this one could not.
+                if not failed:
+                    logger.exception("The job runner is held up.", extra={"action": "jobs_held_up"})
+                failed = True
+            adopted = any(not followed.is_ours for followed in self._followed.values())
+            try:
+                async with asyncio.timeout(_LOOK_ADOPTED_S if adopted else _LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _adopt(self) -> None:
+        """Follow the running jobs of servers that are gone."""
+        for job in await self._store.running():
+            if job.id in self._followed or job.model not in self._sources:
+                continue
+            if await asyncio.to_thread(self._presence.is_alive, job.server):
+                continue
+            adopted = await self._store.adopt(
+                job.id, old_server=job.server, server=self._presence.id
+            )
+            if adopted is not None:
+                logger.info(
+                    "Follows training %s, whose server is gone.",
+                    job.id,
+                    extra={"action": "job_adopted", "job": job.id},
+                )
+                self._followed[job.id] = _Followed(adopted, is_ours=False)
+
+    async def _settle(self) -> None:
+        """Record the end of the jobs that have ended."""
+        for followed in list(self._followed.values()):
+            if followed.is_ours and not followed.has_ended:
+                continue
+            job = followed.job
+            try:
+                end = await asyncio.to_thread(settle, self.directory(job.id), job.attempt)
+            except NeverBegun:
+                await self._store.unclaim(job.id, server=self._presence.id)
+            else:
+                if end is None:
+                    continue
+                await self._store.finish(job.id, end)
+                logger.info(
+                    "Training %s of model %s ended: %s.",
+                    job.id,
+                    job.model,
+                    end.state,
+                    extra={"action": "job_ended", "job": job.id, "state": end.state},
+                )
+            del self._followed[job.id]
+
+    async def _claim(self) -> None:
+        """Start queued jobs while slots are free."""
+        models = list(self._sources)
+        while not self._closing:
+            job = await self._store.next_queued(models, self._slots)
+            if job is None or not await self._start(job, models):
+                return
+
+    async def _start(self, job: Job, models: list[str]) -> bool:
+        directory = self.directory(job.id)
+        if not directory.path.is_dir():
+            end = End.now("error", "The job's directory was removed before it could start.")
+            await self._store.finish(job.id, to_record(end))
+            return True
+        followed = _Followed(job, is_ours=True)
+
+        def ended() -> None:
+            followed.has_ended = True
+            self._wake.set()
+
+        process = await self._executor.start_job(directory, ended)
+        if process is None:
+            return False  # another server is at it
+        try:
+            claimed = await self._store.claim(
+                job.id,
+                server=self._presence.id,
+                models=models,
+                slots=self._slots,
+                now=datetime.now(UTC),
+            )
+            if claimed is None:
+                return False
+            followed.job = claimed
+            self._followed[job.id] = followed
+            process.begin(self._begin(directory, claimed))
+        except OSError:
+            # The guard is gone already; its job is settled, and queued again, in the next round.
+            logger.warning("The guard of training %s ended before it began.", job.id)
+        finally:
+            process.abandon()
+        return True
+
+    def _begin(self, directory: JobDirectory, job: Job) -> Begin:
+        argv = python("deepaas.execution.worker", "train", str(directory.path))
+        return Begin(argv, worker_environment(1), job.attempt, self._cancel_grace_s)
+
+    async def _interrupt_all(self) -> None:
+        """End the running trainings of this server, and see them recorded."""
+        for followed in self._followed.values():
+            end = End.now("interrupted", "The server was stopped.")
+            await asyncio.to_thread(self._decide, followed.job.id, end)
+        try:
+            async with asyncio.timeout(self._cancel_grace_s + 5):
+                while self._followed:
+                    await self._settle()
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            logger.warning("%d trainings did not end in time.", len(self._followed))
+
+
+def _write_call(directory: JobDirectory, call: JobCall, body_fd: int | None) -> None:
+    given = call.input
+    if body_fd is not None and given.body is None:
+        given = replace(given, body=b"")  # noted as present; its text is copied below
+    directory.create(b"")
+    files = []
+    for number, (name, file) in enumerate(given.files):
+        target = directory.inputs / f"{number}{Path(file.filename or '').suffix}"
+        shutil.move(file.filename or "", target)
+        files.append((name, UploadedFile(file.name, str(target), *file[2:])))
+    if body_fd is not None:
+        with open(body_fd, "rb", closefd=False) as source, body_file(directory).open("wb") as copy:
+            source.seek(0)
+            shutil.copyfileobj(source, copy)
+    elif given.body is not None:
+        body_file(directory).write_bytes(given.body)
+    directory.call.write_bytes(replace(call, input=replace(given, files=tuple(files))).dump())
+    _sync(directory)
+
+
+def _sync(directory: JobDirectory) -> None:
+    for path in (directory.call, *directory.inputs.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _storage_error(exc: OSError, folder: Path) -> StorageUnavailable:
+    if exc.errno in _NO_SPACE:
+        return StorageFull(f"No space is left in {folder}.")
+    return StorageUnavailable(f"{folder} cannot be written: {exc.strerror}.")

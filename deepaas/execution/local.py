@@ -1,0 +1,251 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Processes on this machine, started through guards."""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepaas.execution.base import OnEnd
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.messages import (
+    Begin,
+    Channel,
+    ChannelClosed,
+    Locked,
+    ProcessEnded,
+    StartProcess,
+    StopProcess,
+)
+from deepaas.execution.processes import kill_all
+
+logger = logging.getLogger(__name__)
+
+_GUARD_LEAVES_S = 5.0
+_JOB_GUARD_ANSWERS_S = 30.0
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs one of our modules in a fresh interpreter."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    marker: str
+    on_end: OnEnd
+
+
+class LocalExecutor:
+    """An :class:`~deepaas.execution.base.Executor`; opened and closed with ``async with``."""
+
+    def __init__(self) -> None:
+        self._uploads = Path(tempfile.mkdtemp(prefix="deepaas-"))
+        self._children: dict[int, _Child] = {}
+        self._last_key = 0
+        self._channel: Channel | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard_gone = asyncio.Event()
+        self._guard_pids: set[int] = set()
+
+    async def __aenter__(self) -> "LocalExecutor":
+        self._start_guard()
+        if os.getpid() == 1:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap_orphans)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    @property
+    def uploads(self) -> Path:
+        """Folder for uploaded files."""
+        return self._uploads
+
+    def _start_guard(self) -> None:
+        self._uploads.mkdir(mode=0o700, exist_ok=True)
+        ours, theirs = Channel.pair()
+        self._guard = subprocess.Popen(
+            python("deepaas.execution.guard", str(self._uploads), str(os.getpid())),
+            stdin=theirs.fileno(),
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.socket.setblocking(False)
+        self._channel = ours
+        self._guard_gone.clear()
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, ours)
+        self._watch(self._guard, self._on_guard_end)
+
+    def _watch(self, guard: "subprocess.Popen[bytes]", on_end: Callable[[], None]) -> None:
+        """Call back once when a guard has ended, and reap it."""
+        loop = asyncio.get_running_loop()
+        fd = os.pidfd_open(guard.pid)
+        self._guard_pids.add(guard.pid)
+
+        def ended() -> None:
+            loop.remove_reader(fd)
+            os.close(fd)
+            guard.wait()
+            self._guard_pids.discard(guard.pid)
+            if os.getpid() == 1:
+                self._reap_orphans()
+            on_end()
+
+        loop.add_reader(fd, ended)
+
+    def _hear(self, channel: Channel) -> None:
+        try:
+            while True:
+                message, _ = channel.receive()
+                if isinstance(message, ProcessEnded):
+                    child = self._children.pop(message.key, None)
+                    if child is not None:
+                        child.on_end(message.status)
+        except BlockingIOError:
+            return
+        except (ChannelClosed, ConnectionResetError):
+            asyncio.get_running_loop().remove_reader(channel.fileno())
+
+    def _on_guard_end(self) -> None:
+        """Take what the guard had said before it ended, and count the rest as killed.
+
+        The kernel has killed the workers (their parent is gone); what these had started is left.
+        """
+        if self._channel is not None:
+            self._hear(self._channel)
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self._channel.close()
+            self._channel = None
+        self._guard_gone.set()
+        orphaned, self._children = self._children, {}
+        if orphaned:
+            logger.error(
+                "The guard of the workers was killed; they are started anew.",
+                extra={"action": "guard_lost", "workers": len(orphaned)},
+            )
+        for child in orphaned.values():
+            kill_all(child.marker)
+            child.on_end(-signal.SIGKILL)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        fds: Sequence[int],
+        on_end: OnEnd,
+    ) -> int:
+        """Start a worker; see :meth:`deepaas.execution.base.Executor.start`."""
+        if self._channel is None:
+            self._start_guard()
+        assert self._channel is not None
+        self._last_key += 1
+        marker = f"{os.getpid()}-{self._last_key}-{os.urandom(4).hex()}"
+        self._children[self._last_key] = _Child(marker, on_end)
+        self._channel.send(StartProcess(self._last_key, argv, environment, marker), fds)
+        return self._last_key
+
+    def stop(self, key: int, *, grace_s: float) -> None:
+        """End a worker; see :meth:`deepaas.execution.base.Executor.stop`."""
+        if self._channel is not None and key in self._children:
+            self._channel.send(StopProcess(key, grace_s))
+
+    async def start_job(
+        self, directory: JobDirectory, on_end: Callable[[], None]
+    ) -> "LocalJobProcess | None":
+        """Start the guard of a training; see :meth:`deepaas.execution.base.Executor.start_job`."""
+        ours, theirs = Channel.pair()
+        process = subprocess.Popen(
+            python("deepaas.execution.job_guard", str(directory.path)),
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.socket.setblocking(False)
+        self._watch(process, on_end)
+        try:
+            async with asyncio.timeout(_JOB_GUARD_ANSWERS_S):
+                message = await _next_message(ours)
+        except (ChannelClosed, ConnectionResetError, TimeoutError):
+            message = None
+        except BaseException:
+            ours.close()
+            raise
+        if isinstance(message, Locked):
+            return LocalJobProcess(ours)
+        ours.close()
+        return None
+
+    async def close(self) -> None:
+        """End every worker and the guard, and remove the uploads; trainings go on."""
+        loop = asyncio.get_running_loop()
+        if os.getpid() == 1:
+            loop.remove_signal_handler(signal.SIGCHLD)
+        if self._channel is not None and self._guard is not None:
+            # The children's ends are of no interest any more; the guard ends when it reads EOF.
+            self._children.clear()
+            loop.remove_reader(self._channel.fileno())
+            self._channel.close()
+            self._channel = None
+            try:
+                await asyncio.wait_for(self._guard_gone.wait(), _GUARD_LEAVES_S)
+            except TimeoutError:
+                self._guard.kill()
+                await self._guard_gone.wait()
+        await asyncio.to_thread(shutil.rmtree, self._uploads, ignore_errors=True)
+
+    def _reap_orphans(self) -> None:
+        """As process 1, collect the processes that nobody else will; guards have their watchers.
+
+        The kernel shows one ended child at a time: behind a guard's, the rest waits for its watcher.
+        """
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None or found.si_pid in self._guard_pids:
+                return
+            os.waitpid(found.si_pid, 0)
+
+
+class LocalJobProcess:
+    """A :class:`~deepaas.execution.base.JobProcess`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def begin(self, begin: Begin) -> None:
+        """Let it run the job."""
+        self._channel.send(begin)
+        self._channel.close()
+
+    def abandon(self) -> None:
+        """Let it end without running anything."""
+        self._channel.close()
+
+
+async def _next_message(channel: Channel) -> object:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(channel.fileno(), readable.set)
+    try:
+        while True:
+            try:
+                return channel.receive()[0]
+            except BlockingIOError:
+                readable.clear()
+                await readable.wait()
+    finally:
+        loop.remove_reader(channel.fileno())

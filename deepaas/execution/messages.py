@@ -1,0 +1,253 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole protocol between server, guards and workers, and the channel it travels on.
+
+Standard library only: guards import this module and must stay small. Every message is a small
+named tuple of plain values; it is pickled, which is safe because both ends are processes of ours:
+no byte that a client or a model sent is ever unpickled. Exceptions cross as :class:`Failure`.
+
+    server → guard     StartProcess, StopProcess          (one channel)
+    guard → server     ProcessStarted, ProcessEnded
+    server → worker    LoadModel, Stop                    (a control channel per worker)
+    worker → server    Loaded, LoadFailed, Answer
+    server → workers   Call                               (one channel per model, read by all)
+    server ↔ job guard Locked, Busy, Begin                (one channel per training, closed once begun)
+"""
+
+import array
+import mmap
+import os
+import pickle
+import socket
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from deepaas.records import CallInput, ModelDescription, ModelSource
+
+#: A message up to this size travels in the packet itself, a larger one by memfd. Half of the
+#: smallest usual socket buffer (212,992 bytes), so that a packet always fits.
+INLINE_BYTES = 100 * 1024
+_MAX_FDS = 8
+
+
+class Failure(NamedTuple):
+    """An exception, as data."""
+
+    type_name: str
+    text: str
+    traceback: str = ""
+    #: HTTP status that the model chose, ``None`` if it chose none.
+    status: int | None = None
+    #: Validation messages by argument; only where arguments were invalid.
+    messages: Mapping[str, Any] | None = None
+    #: ``model``: raised in the author's code; ``arguments``, ``body``, ``answer``: found by ours.
+    origin: str = "model"
+
+
+class StartProcess(NamedTuple):
+    """Start a child; attached descriptors become 3, 4, 5 … in it."""
+
+    key: int
+    argv: Sequence[str]
+    #: Added to the guard's own environment.
+    environment: Mapping[str, str]
+    #: Marks the child and all it starts, so that they can be found again.
+    marker: str
+
+
+class StopProcess(NamedTuple):
+    """Kill the child after the grace unless it has ended by then; 0 kills at once."""
+
+    key: int
+    grace_s: float
+
+
+class ProcessStarted(NamedTuple):
+    """The child runs."""
+
+    key: int
+    pid: int
+
+
+class ProcessEnded(NamedTuple):
+    """The child and all it had started are gone."""
+
+    key: int
+    #: Exit status, or the negative number of the signal that ended it.
+    status: int
+
+
+class LoadModel(NamedTuple):
+    """The first message to a worker: what it serves."""
+
+    source: "ModelSource"
+    warm: bool
+
+
+class Loaded(NamedTuple):
+    """The model is loaded and warm; the worker begins to take calls."""
+
+    description: "ModelDescription"
+
+
+class LoadFailed(NamedTuple):
+    """The model cannot be served; the worker ends."""
+
+    reason: str
+    traceback: str
+
+
+class Stop(NamedTuple):
+    """Take no more calls and end."""
+
+
+class Call(NamedTuple):
+    """One call of a model's function.
+
+    With ``arguments`` the input was parsed by the server; else ``input`` is parsed in the worker.
+    A JSON body larger than a packet is attached as a memfd (``has_body_fd``).
+    """
+
+    id: int
+    #: ``predict``, or ``check-train``: parse a training's arguments and answer them as shown.
+    function: str
+    request_id: str
+    arguments: Mapping[str, Any] | None = None
+    input: "CallInput | None" = None
+    has_body_fd: bool = False
+
+
+class Answer(NamedTuple):
+    """What a call gave: a body inline or attached as a descriptor, or a failure."""
+
+    call_id: int
+    content_type: str = ""
+    body: bytes | None = None
+    #: Base name of a returned file, for ``Content-Disposition``.
+    filename: str | None = None
+    failure: Failure | None = None
+
+
+class Locked(NamedTuple):
+    """The job guard holds the job's lock and waits for :class:`Begin`."""
+
+
+class Busy(NamedTuple):
+    """Another guard or a recovering server holds the job's lock; this guard ends."""
+
+
+class Begin(NamedTuple):
+    """The job is claimed: run it."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    attempt: int
+    #: Seconds between SIGTERM and SIGKILL.
+    grace_s: float
+
+
+class ChannelClosed(EOFError):
+    """The other end is closed and everything it sent has been read."""
+
+
+class Channel:
+    """One end of a ``SOCK_SEQPACKET`` pair: whole messages with descriptors, or nothing.
+
+    The other end never sees half a message, even when this process is killed while it writes.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    @classmethod
+    def pair(cls) -> tuple["Channel", "Channel"]:
+        """Open two connected ends, both blocking and closed on exec."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(ours), cls(theirs)
+
+    def fileno(self) -> int:
+        """Return the descriptor, for polling."""
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        """Close this end; may be called twice."""
+        self.socket.close()
+
+    def send(self, message: NamedTuple, fds: Sequence[int] = ()) -> None:
+        """Send one message; the descriptors are duplicated, and stay open here.
+
+        Raises:
+            BlockingIOError: The socket is non-blocking and full; nothing was sent.
+            BrokenPipeError: The other end is closed.
+        """
+        data = pickle.dumps(message, protocol=5)
+        if len(data) < INLINE_BYTES:
+            _send_packet(self.socket, b"i" + data, fds)
+            return
+        spilled = memory_file(data)
+        try:
+            _send_packet(self.socket, b"s", (spilled, *fds))
+        finally:
+            os.close(spilled)
+
+    def receive(self, *, wait: bool = False) -> tuple[Any, list[int]]:
+        """Return the next message and the descriptors that came with it, now owned by the caller.
+
+        Raises:
+            BlockingIOError: Nothing is there, and ``wait`` is false.
+            ChannelClosed: The other end is gone.
+        """
+        flags = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
+        data, ancillary, _, _ = self.socket.recvmsg(
+            INLINE_BYTES + 1, socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize), flags
+        )
+        fds = _descriptors(ancillary) if ancillary else []
+        if not data:
+            raise ChannelClosed
+        if data[0] == ord("i"):
+            return pickle.loads(memoryview(data)[1:]), fds
+        with map_file(fds[0]) as view:
+            message = pickle.loads(view)
+        os.close(fds.pop(0))
+        return message, fds
+
+
+def _send_packet(sock: socket.socket, data: bytes, fds: Sequence[int]) -> None:
+    if fds:
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
+        sock.sendmsg([data], [rights], socket.MSG_NOSIGNAL)
+    else:
+        sock.send(data, socket.MSG_NOSIGNAL)
+
+
+def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return list(fds)
+
+
+def memory_file(data: bytes | memoryview = b"") -> int:
+    """Return a descriptor of anonymous memory that holds ``data``; nothing of it has a name."""
+    fd = os.memfd_create("deepaas", os.MFD_CLOEXEC)
+    try:
+        write_all(fd, data)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of ``data``: one ``write`` moves 2 GiB at most, and may be cut short."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def map_file(fd: int) -> "mmap.mmap | memoryview":
+    """Map a memory file for reading; the descriptor may be closed afterwards."""
+    size = os.fstat(fd).st_size
+    return mmap.mmap(fd, size, access=mmap.ACCESS_READ) if size else memoryview(b"")

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Judge a job by its directory: alive, ended, or abandoned.
+
+Blocking functions; the job runner calls them in threads.
+"""
+
+import os
+from datetime import datetime
+
+from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.processes import kill_all
+from deepaas.records import JobEnd, JobState
+
+
+class NeverBegun(Exception):
+    """The job was claimed, and its server died before the guard was told to begin."""
+
+
+def settle(directory: JobDirectory, attempt: int) -> JobEnd | None:
+    """Return how a claimed job ended, deciding it now if its guard died; ``None`` while it lives.
+
+    A success that the training had noted is its end even if the guard died before it could say so.
+    What the training had started is killed before this returns.
+
+    Raises:
+        NeverBegun: Nobody ever ran it; it can be queued again.
+    """
+    try:
+        lock = directory.lock()
+    except FileNotFoundError:
+        end = End.now("error", "The job's directory was removed.")
+        return to_record(end)
+    if lock is None:
+        return None
+    try:
+        if not directory.is_decided():
+            if not directory.has_begun(attempt):
+                raise NeverBegun
+            kill_all(directory.path.name)
+            directory.decide(
+                directory.outcome()
+                or End.now("interrupted", "The process that supervised the training was killed.")
+            )
+        decided = directory.end()
+        assert decided is not None
+        return to_record(decided)
+    finally:
+        os.close(lock)
+
+
+def to_record(end: End) -> JobEnd:
+    """Return the content of ``end.json`` as the record that the store takes."""
+    return JobEnd(
+        JobState(end.state), datetime.fromisoformat(end.finished), end.message, end.result
+    )

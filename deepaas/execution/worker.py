@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The child process in which a model runs: one entry for predictions and for trainings.
+
+``python -P -m deepaas.execution.worker predict`` serves calls; descriptors 3, 4 and 5 are the calls
+that all workers of the model share, this worker's control channel, and its page.
+``python -P -m deepaas.execution.worker train DIRECTORY`` runs the training of a job's directory; by
+hand too, when an author debugs.
+
+The child imports the model itself and keeps the object: what ``warm()`` sets, stays.
+"""
+
+import faulthandler
+import io
+import logging
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+
+from deepaas.errors import ModelLoadError
+from deepaas.execution.calls import CallRunner
+from deepaas.execution.messages import (
+    INLINE_BYTES,
+    Answer,
+    Call,
+    Channel,
+    ChannelClosed,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    Stop,
+    map_file,
+    memory_file,
+)
+from deepaas.execution.page import CallPage
+from deepaas.model.adapter import ModelAdapter, load_model
+from deepaas.model.description import describe
+from deepaas.records import ModelSource
+
+CALLS_FD, CONTROL_FD, PAGE_FD = 3, 4, 5
+
+logger = logging.getLogger(__name__)
+
+
+def load_warm(source: ModelSource, *, warm: bool) -> ModelAdapter:
+    """Import the model, and warm it if asked to.
+
+    Raises:
+        ModelLoadError: It cannot be imported, or its ``warm()`` raised.
+    """
+    adapter = load_model(source)
+    if warm:
+        try:
+            adapter.warm()
+        except (Exception, SystemExit) as exc:
+            raise ModelLoadError(
+                f"warm() of {source.label} raised {type(exc).__name__}: {exc}",
+                name=source.name,
+                distribution=source.distribution,
+                traceback=traceback.format_exc(),
+            ) from exc
+    return adapter
+
+
+class PredictionWorker:
+    """Takes calls from the queue that the workers of a model share, one at a time."""
+
+    def __init__(self, calls: Channel, control: Channel, page: CallPage) -> None:
+        self._calls = calls
+        self._control = control
+        self._page = page
+        self._pid = os.getpid()
+        self._runner: CallRunner
+
+    def run(self) -> int:
+        """Load the model and serve it until told to stop; return the exit status."""
+        message, _ = self._control.receive(wait=True)
+        assert isinstance(message, LoadModel)
+        try:
+            adapter = load_warm(message.source, warm=message.warm)
+            self._runner = CallRunner(adapter)
+            loaded = Loaded(describe(adapter))
+        except ModelLoadError as exc:
+            self._control.send(LoadFailed(exc.message, exc.traceback))
+            return 1
+        except Exception as exc:
+            reason = f"{message.source.label}: {type(exc).__name__}: {exc}"
+            self._control.send(LoadFailed(reason, traceback.format_exc()))
+            return 1
+        self._control.send(loaded)
+        self._serve()
+        return 0
+
+    def _serve(self) -> None:
+        poll = select.epoll()
+        # Exclusive: a call wakes one idle worker, not all of them (epoll_ctl(2)).
+        poll.register(self._calls.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        poll.register(self._control.fileno(), select.EPOLLIN)
+        while not self._page.is_stopping:
+            taken = self._take()
+            if taken is not None:
+                self._run(*taken)
+                continue
+            ready = poll.poll()
+            if any(fd == self._control.fileno() for fd, _ in ready):
+                message, _ = self._control.receive()
+                if isinstance(message, Stop):
+                    return
+
+    def _take(self) -> tuple[Call, list[int]] | None:
+        self._page.set_receiving(True)
+        try:
+            call, fds = self._calls.receive()
+            self._page.begin(call.id, time.monotonic())
+        except BlockingIOError:
+            return None
+        finally:
+            self._page.set_receiving(False)
+        return call, fds
+
+    def _run(self, call: Call, fds: list[int]) -> None:
+        with ExitStack() as stack:
+            for fd in fds:
+                stack.callback(os.close, fd)
+            body = map_file(fds[0]) if call.has_body_fd else None
+            answer, file = self._runner.run(call, memoryview(body) if body is not None else None)
+            if os.getpid() != self._pid:
+                os._exit(0)  # a fork of the model's that came back from predict()
+            self._send(answer, file)
+        self._page.end()
+
+    def _send(self, answer: Answer, file: io.IOBase | None) -> None:
+        with ExitStack() as stack:
+            fds = []
+            if file is not None:
+                stack.callback(file.close)
+                fds.append(file.fileno())
+            elif answer.body is not None and len(answer.body) >= INLINE_BYTES:
+                fds.append(memory_file(answer.body))
+                stack.callback(os.close, fds[0])
+                answer = answer._replace(body=None)
+            self._control.send(answer, fds)
+
+
+def main() -> None:
+    """Run the worker that the arguments name; see the module's text."""
+    faulthandler.enable()
+    # Into a file or a pipe too, what a model prints is to be seen when it is printed.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+    logging.basicConfig(
+        level=os.environ.get("DEEPAAS_LOG_LEVEL", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    match sys.argv[1:]:
+        case ["predict"]:
+            channels = [Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD)]
+            page = CallPage(PAGE_FD)
+            try:
+                status = PredictionWorker(*channels, page).run()
+            except (ChannelClosed, BrokenPipeError, ConnectionResetError):
+                status = 0  # the server is gone
+            sys.exit(status)
+        case ["train", directory]:
+            from deepaas.execution.training import run_training
+
+            sys.exit(run_training(Path(directory)))
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,330 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""From what a client sent to the keyword arguments of a model's function.
+
+The same code checks a call in the server, where the declaration can be carried there, and in the
+worker, where it cannot or the call is large. marshmallow is imported by the first parser that
+declares something: a model without arguments never pays for it.
+"""
+
+import copy
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from deepaas.errors import InvalidArguments, MalformedBody
+from deepaas.model.accept import ANYTHING, AcceptRule
+from deepaas.model.jsonform import decode_json, json_safe
+from deepaas.records import MISSING, Argument, CallInput, UploadedFile
+
+if TYPE_CHECKING:
+    from marshmallow import Schema, ValidationError
+    from marshmallow.fields import Field
+
+logger = logging.getLogger(__name__)
+
+#: Shown in the place of a secret.
+MASK = "***"
+
+_DEFAULT_SOURCES = ("query", "form", "json")
+# Their instances cannot be changed by a model that was handed one as a default.
+_IMMUTABLE = (type(None), bool, int, float, str, bytes)
+# Larger integers than orjson keeps.
+_EXACT_LIMIT = 2.0**63
+
+
+class ArgumentParser:
+    """The declared arguments of one function, ready to look them up and check them.
+
+    Made once; :meth:`parse` may be called from several threads, and calls share nothing.
+
+    Args:
+        fields: Keyword argument to marshmallow field; not changed. Later changes have no effect.
+
+    Raises:
+        ValueError: Two fields have the same ``data_key``, or another mistake that marshmallow
+            finds in the declaration.
+    """
+
+    def __init__(self, fields: "Mapping[str, Field]") -> None:
+        self._fields = dict(fields)
+        #: The declaration as records, in order.
+        self.arguments: tuple[Argument, ...] = ()
+        self._rules: tuple[_Rule, ...] = ()
+        self._schema: Schema | None = None
+        self._accept: AcceptRule | None = None
+        self._mutable_defaults: tuple[tuple[str, str, Any], ...] = ()
+        if self._fields:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        from marshmallow import EXCLUDE, Schema
+
+        from deepaas.model.schema import describe_fields
+
+        declared = {name: copy.copy(field) for name, field in self._fields.items()}
+        if "accept" in declared:
+            self._accept = _accept_rule(declared["accept"])
+        # Bound copies, in which nested fields can be looked up.
+        self._schema = Schema.from_dict(declared, name="Arguments")(unknown=EXCLUDE)
+        bound = {name: self._schema.fields[name] for name in declared}
+        arguments = describe_fields(bound)
+        self._rules = tuple(_rule(argument, bound[argument.name]) for argument in arguments)
+        self._mutable_defaults = tuple(
+            (argument.wire_name, field.attribute or argument.name, field.load_default)
+            for argument, field in ((each, bound[each.name]) for each in arguments)
+            if argument.default is not MISSING
+            and not callable(field.load_default)
+            and not isinstance(field.load_default, _IMMUTABLE)
+        )
+        self.arguments = tuple(
+            _widen_accept(argument, self._accept)
+            if self._accept and argument.name == "accept"
+            else argument
+            for argument in arguments
+        )
+
+    def parse(self, call: CallInput) -> dict[str, Any]:
+        """Look the declared arguments up and check them.
+
+        Args:
+            call: What the client sent. Its JSON body is decoded only if an argument was not found
+                elsewhere and may be in it.
+
+        Returns:
+            The keyword arguments. An optional one that the client left out and that has no default
+            is absent. Nothing in it is shared with another call.
+
+        Raises:
+            InvalidArguments: With messages by name on the wire.
+            MalformedBody: The JSON body was needed and is not JSON.
+        """
+        if self._schema is None:
+            return {}
+        reader = _Reader(call)
+        data = {
+            rule.wire_name: value
+            for rule in self._rules
+            if (value := reader.find(rule)) is not MISSING
+        }
+        if self._accept is not None and self._accept.wire_name in data:
+            name = self._accept.wire_name
+            data[name] = self._accept.resolve(data[name])
+        kwargs = self._load(data)
+        for wire_name, name, default in self._mutable_defaults:
+            if wire_name not in data and name in kwargs:
+                kwargs[name] = copy.deepcopy(default)
+        return kwargs
+
+    def _load(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        from marshmallow import ValidationError
+
+        assert self._schema is not None
+        try:
+            return self._schema.load(data)  # type: ignore[no-any-return]
+        except ValidationError as exc:
+            raise InvalidArguments(_messages(exc)) from exc
+        except (TypeError, ValueError, ArithmeticError) as exc:
+            # A validator met a value it was not made for, such as Range a text in a Raw field.
+            messages = self._blame(data)
+            if not messages:
+                raise
+            logger.info(
+                "a validator failed on a client's value",
+                exc_info=True,
+                extra={"action": "argument_validator_failed"},
+            )
+            raise InvalidArguments(messages) from exc
+
+    def _blame(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Check field by field, to name those whose value their validators cannot digest."""
+        from marshmallow import ValidationError
+
+        assert self._schema is not None
+        messages: dict[str, Any] = {}
+        for name, field in self._schema.load_fields.items():
+            key = name if field.data_key is None else field.data_key
+            if key not in data:
+                continue
+            try:
+                field.deserialize(data[key], key, data)
+            except ValidationError as exc:
+                messages[key] = exc.messages
+            except (TypeError, ValueError, ArithmeticError):
+                messages[key] = ["Invalid value."]
+        return messages
+
+    def dump(self) -> bytes | None:
+        """Return the declaration in a form that another process can :meth:`load`.
+
+        Returns:
+            ``None`` where only a process that has the author's code can check these arguments.
+        """
+        if not self._fields:
+            return b"{}"
+        from deepaas.model.portable import NotPortable, pack
+
+        try:
+            data = pack(self._fields)
+            # Proven, not believed: what comes out must say the same.
+            alike = self.load(data).arguments == self.arguments
+        except (NotPortable, ValueError):
+            return None
+        return data if alike else None
+
+    @classmethod
+    def load(cls, data: bytes) -> "ArgumentParser":
+        """Make a parser of what :meth:`dump` returned; safe on bytes from anywhere.
+
+        Raises:
+            ValueError: These bytes are something else.
+        """
+        if data == b"{}":
+            return cls({})
+        from deepaas.model.portable import NotPortable, unpack
+
+        try:
+            return cls(unpack(data))
+        except (NotPortable, AttributeError, TypeError) as exc:
+            raise ValueError(f"these are no portable fields: {exc}") from exc
+
+
+def display(arguments: Sequence[Argument], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as they may be shown and stored: JSON-safe, without secrets.
+
+    A file is ``[name, content_type, original_filename]``; what cannot be JSON is its ``repr``.
+    """
+    secrets = {argument.name for argument in arguments if argument.is_secret}
+    return {name: MASK if name in secrets else _shown(value) for name, value in kwargs.items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, UploadedFile):
+        return [value.name, value.content_type, value.original_filename]
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return json_safe(value)
+
+
+class _Rule(NamedTuple):
+    """Where to look for one argument."""
+
+    wire_name: str
+    sources: tuple[str, ...]
+    #: Repeated keys make a list.
+    is_list: bool
+    is_file: bool
+    #: Of a delimited list, which JSON may also give as a list (webargs 5 took both).
+    delimiter: str | None
+
+
+def _rule(argument: Argument, field: "Field") -> _Rule:
+    return _Rule(
+        wire_name=argument.wire_name,
+        sources=(argument.location,) if argument.location else _DEFAULT_SOURCES,
+        is_list=argument.is_list,
+        is_file=argument.is_file,
+        delimiter=None if argument.is_list else getattr(field, "delimiter", None),
+    )
+
+
+class _Reader:
+    """The values of one call, looked at as far as they are needed."""
+
+    def __init__(self, call: CallInput) -> None:
+        self._call = call
+        self._json: Any = MISSING
+        self._is_exact = False
+
+    def find(self, rule: _Rule) -> Any:
+        """Return the first hit in the order of the places, :data:`MISSING` if there is none."""
+        for source in rule.sources:
+            if source == "json":
+                value = self._find_in_body(rule)
+                if value is not MISSING:
+                    return value
+                continue
+            values = self._values(source, rule)
+            if values:
+                return values if rule.is_list else values[0]
+        return MISSING
+
+    def _values(self, source: str, rule: _Rule) -> list[Any]:
+        call, name = self._call, rule.wire_name
+        if source == "query":
+            return _named(name, call.query)
+        if source == "files":
+            return _named(name, call.files)
+        if source == "cookies":
+            return _named(name, call.cookies)
+        if source == "headers":
+            name = name.lower()
+            return [value for key, value in call.headers if key.lower() == name]
+        # A form holds both; which of the two kinds came first is not known.
+        texts, files = _named(name, call.form), _named(name, call.files)
+        return files + texts if rule.is_file else texts + files
+
+    def _find_in_body(self, rule: _Rule) -> Any:
+        body = self._body()
+        value = body.get(rule.wire_name, MISSING) if isinstance(body, dict) else MISSING
+        if isinstance(value, float) and abs(value) >= _EXACT_LIMIT and not self._is_exact:
+            # Perhaps an integer that orjson could not keep: read all of it again, exactly.
+            self._is_exact = True
+            self._json = MISSING
+            return self._find_in_body(rule)
+        if rule.is_list and value is not MISSING and value is not None:
+            return list(value) if isinstance(value, list | tuple) else [value]
+        if rule.delimiter is not None and isinstance(value, list):
+            return _join(value, rule.delimiter)
+        return value
+
+    def _body(self) -> Any:
+        if self._json is MISSING:
+            body = self._call.body
+            try:
+                self._json = decode_json(body, exact=self._is_exact) if body else None
+            except ValueError as exc:
+                raise MalformedBody("json", "Invalid JSON body.") from exc
+        return self._json
+
+
+def _named(name: str, pairs: Iterable[tuple[str, Any]]) -> list[Any]:
+    return [value for key, value in pairs if key == name]
+
+
+def _join(values: list[Any], delimiter: str) -> Any:
+    """Write a list as its delimited text; the list itself, to be refused, where that is unclear."""
+    texts = [str(value) for value in values if type(value) in (str, int, float)]
+    if len(texts) < len(values) or any(delimiter in text for text in texts):
+        return values
+    return delimiter.join(texts)
+
+
+def _messages(exc: "ValidationError") -> dict[str, Any]:
+    messages = exc.messages
+    return messages if isinstance(messages, dict) else {"_schema": messages}
+
+
+def _accept_rule(field: "Field") -> AcceptRule:
+    """Read the rule from the declared ``accept`` and set its default as the contract says."""
+    from deepaas.model.schema import first_one_of, location
+
+    one_of = first_one_of(field)
+    choices = tuple(one_of.choices) if one_of else ()
+    default = field.load_default if isinstance(field.load_default, str) else None
+    if choices and not field.required:
+        field.load_default = choices[0]
+    return AcceptRule(
+        wire_name="accept" if field.data_key is None else field.data_key,
+        choices=choices,
+        is_header=location(field) == "headers",
+        default=default,
+    )
+
+
+def _widen_accept(argument: Argument, rule: AcceptRule) -> Argument:
+    from dataclasses import replace
+
+    if not rule.choices or ANYTHING in rule.choices:
+        return argument
+    return replace(argument, choices=(*rule.choices, ANYTHING))

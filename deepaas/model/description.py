@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the server must know of a model, made where the model is."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from deepaas.model.adapter import ModelAdapter
+from deepaas.model.jsonform import json_safe
+from deepaas.records import ModelDescription
+
+logger = logging.getLogger(__name__)
+
+
+def describe(model: ModelAdapter) -> ModelDescription:
+    """Ask a loaded model for its description; calls ``get_metadata``, once."""
+    return ModelDescription(
+        name=model.name,
+        metadata=json_safe(_metadata(model)),
+        predict_arguments=model.predict_parser.arguments,
+        train_arguments=model.train_parser.arguments,
+        predict_fields=model.predict_parser.dump(),
+        train_fields=model.train_parser.dump(),
+        can_predict=model.has_predict,
+        can_train=model.has_train,
+        loaded=model.label,
+        response_schema=_response_schema(model),
+    )
+
+
+def _metadata(model: ModelAdapter) -> Mapping[str, Any]:
+    try:
+        return model.metadata()
+    except Exception:
+        # In 2.6.0 such a model predicted all the same, and only its description was an error.
+        logger.warning(
+            "get_metadata of model %s failed",
+            model.name,
+            exc_info=True,
+            extra={"action": "model_metadata_failed", "model": model.name},
+        )
+        return model.default_metadata()
+
+
+def _response_schema(model: ModelAdapter) -> dict[str, Any] | None:
+    if model.response_schema is None:
+        return None
+    from deepaas.model.schema import response_schema
+
+    return response_schema(model.response_schema)

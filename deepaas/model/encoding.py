@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a model returned to what a client gets."""
+
+import io
+import os
+import re
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from deepaas.errors import InvalidAnswer
+from deepaas.model.jsonform import encode_json, json_or_repr, json_safe
+from deepaas.records import ReturnedFile
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+__all__ = ["EncodedAnswer", "encode_answer", "encode_json", "json_or_repr", "json_safe"]
+
+JSON = "application/json"
+
+# A media type as RFC 9110 section 8.3.1 writes it; nothing that could end a header line.
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;[\t\x20-\x7e]*)?", re.ASCII)
+
+
+class EncodedAnswer(NamedTuple):
+    """An answer ready to be sent; exactly one of ``body`` and ``file`` is there."""
+
+    content_type: str
+    body: bytes | None = None
+    #: Open for reading at its beginning, with a descriptor; whoever gets it closes it.
+    file: BinaryIO | None = None
+    #: The name to save it under: ``Content-Disposition: attachment``.
+    filename: str | None = None
+
+
+def encode_answer(
+    returned: Any, accept: str | None = None, schema: "Schema | type[Schema] | None" = None
+) -> EncodedAnswer:
+    """Encode what ``predict`` returned for the media type that was agreed.
+
+    Args:
+        returned: Bytes, ``str``, ``BytesIO``, an open binary file or :class:`ReturnedFile` where
+            ``accept`` is a media type of its own; anything that can be JSON otherwise. A
+            generator is used up.
+        accept: The value of the argument ``accept``; ``None``, ``*/*`` and JSON mean JSON.
+        schema: The model's response schema. The answer must fit, and is sent as it is.
+
+    Raises:
+        InvalidAnswer: The answer fits neither the media type nor the schema; its ``detail`` says
+            more than a client should see.
+    """
+    if isinstance(accept, str) and accept.partition(";")[0].strip().lower() not in (JSON, "*/*"):
+        return _encode_raw(returned, accept)
+    if isinstance(returned, GeneratorType):
+        returned = list(returned)
+    if schema is None:
+        return EncodedAnswer(JSON, encode_json({"status": "OK", "predictions": returned}))
+    _check(returned, schema)
+    return EncodedAnswer(JSON, encode_json(returned))
+
+
+def _check(returned: Any, schema: "Schema | type[Schema]") -> None:
+    """Validate without keeping what the schema makes of the answer."""
+    try:
+        (schema() if isinstance(schema, type) else schema).load(returned)
+    except Exception as exc:
+        # Not only ValidationError: validators and hooks of the author's own may raise anything.
+        messages = getattr(exc, "messages", None)
+        raise InvalidAnswer(
+            detail=f"The model's answer does not fit its schema: {messages or repr(exc)}"
+        ) from exc
+
+
+def _encode_raw(returned: Any, accept: str) -> EncodedAnswer:
+    # Without choices declared the client's own text comes here.
+    content_type = accept if _MEDIA_TYPE.fullmatch(accept) else "application/octet-stream"
+    if isinstance(returned, str):
+        return EncodedAnswer(content_type, returned.encode())
+    if isinstance(returned, bytes | bytearray | memoryview):
+        return EncodedAnswer(content_type, bytes(returned))
+    if isinstance(returned, io.BytesIO):
+        return EncodedAnswer(content_type, returned.getvalue())
+    if isinstance(returned, ReturnedFile):
+        return _returned_file(returned, content_type)
+    # A named temporary file is a wrapper, whose end would close the file inside.
+    if isinstance(
+        getattr(returned, "file", returned), io.BufferedReader | io.BufferedRandom | io.FileIO
+    ):
+        return _open_file(returned, content_type)
+    raise InvalidAnswer(
+        f"The model returned {_an(type(returned).__name__)} where {accept} was asked for; return"
+        " bytes, str, BytesIO, a file open in binary mode or a ReturnedFile."
+    )
+
+
+def _returned_file(returned: ReturnedFile, content_type: str) -> EncodedAnswer:
+    if returned.filename is None:
+        raise InvalidAnswer("The model returned a ReturnedFile without a filename.")
+    try:
+        file = open(returned.filename, "rb")  # noqa: SIM115 - whoever gets the answer closes it
+    except OSError as exc:
+        raise InvalidAnswer(
+            "The model returned a file that cannot be read.",
+            detail=f"{returned.filename}: {exc}",
+        ) from exc
+    name = returned.original_filename or returned.filename
+    return EncodedAnswer(content_type, file=file, filename=os.path.basename(name))
+
+
+def _open_file(file: BinaryIO, content_type: str) -> EncodedAnswer:
+    if file.closed:
+        raise InvalidAnswer("The model returned a file that is closed already.")
+    # As if it were opened again, as 2.6.0 did: a model may have read or written some of it.
+    if file.seekable():
+        file.seek(0)
+    # A pipe or an unnamed file has a descriptor's number for a name.
+    name = os.path.basename(file.name) if isinstance(file.name, str) else None
+    return EncodedAnswer(content_type, file=file, filename=name or None)
+
+
+def _an(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

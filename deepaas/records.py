@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The frozen records and states that cross the borders between the parts.
+
+Nothing here imports another part of the project, or anything outside the standard library.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Any, Final, NamedTuple
+
+
+class UploadedFile(NamedTuple):
+    """A file that a client sent, as a model receives it."""
+
+    #: Name of the form field.
+    name: str | None = None
+    #: Absolute path on local disk; removed when the call ends.
+    filename: str | None = None
+    #: Media type as the client stated it.
+    content_type: str | None = None
+    #: The client's name for the file; never use it as a path.
+    original_filename: str | None = None
+
+
+class ReturnedFile(NamedTuple):
+    """A file that a model returns."""
+
+    name: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+    original_filename: str | None = None
+
+
+class _Missing(Enum):
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+#: Stands for "no default", where ``None`` is a value.
+MISSING: Final = _Missing.MISSING
+
+
+class SourceKind(StrEnum):
+    """How a model is named."""
+
+    #: An entry point of the group ``deepaas.v2.model``.
+    ENTRY_POINT = "entry point"
+    #: ``package.module:object`` given by the operator.
+    OBJECT = "object"
+    #: A path to a ``.py`` file given by the operator.
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model comes from; enough to import it in another process."""
+
+    #: The name in URLs.
+    name: str
+    kind: SourceKind
+    #: ``package.module``, ``package.module:object``, or an absolute path for a file.
+    value: str
+    #: Distribution that declares the entry point and its version, ``None`` for the other kinds.
+    distribution: str | None = None
+    version: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The source in words, for messages: ``entry point 'x = pkg.mod' of package pkg 1.0``."""
+        if self.kind is SourceKind.ENTRY_POINT:
+            return (
+                f"entry point '{self.name} = {self.value}' of package"
+                f" {self.distribution or '(unknown)'} {self.version or ''}".rstrip()
+            )
+        return f"{self.kind.value} {self.value!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One declared argument of a model's function, free of the library that declared it."""
+
+    #: Keyword argument of the model's function.
+    name: str
+    #: Name on the wire (``data_key``), the same unless declared otherwise.
+    wire_name: str
+    #: Name of the field's class: ``Int``, ``Str``, ``List`` …
+    type_name: str
+    #: One of query, form, json, headers, cookies, files; ``None``: query, then form, then JSON.
+    location: str | None = None
+    required: bool = False
+    #: The value used when absent, or :data:`MISSING`; ``None`` too where it is made by a callable.
+    default: Any = MISSING
+    #: Whether ``None`` (JSON ``null``) is accepted.
+    allow_none: bool = False
+    is_file: bool = False
+    #: Repeated keys make a list (``List``); ``DelimitedList`` is not one.
+    is_list: bool = False
+    #: Masked wherever it is shown.
+    is_secret: bool = False
+    description: str | None = None
+    #: Allowed values: of a ``OneOf`` validator, else of a documentary ``enum``.
+    choices: tuple[Any, ...] | None = None
+    #: JSON Schema of the value, as far as the declaration says; metadata keys included.
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallInput:
+    """What a client sent, before the declared arguments are looked up in it.
+
+    Pairs keep their order and may repeat a name. ``body`` is the JSON body or ``None``; it is a
+    ``memoryview`` where it stays in memory shared between processes.
+    """
+
+    query: tuple[tuple[str, str], ...] = ()
+    form: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, UploadedFile], ...] = ()
+    body: bytes | memoryview | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    cookies: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """What a loaded model says of itself; made in a worker, used in the server."""
+
+    name: str
+    #: ``get_metadata()`` made JSON-safe.
+    metadata: Mapping[str, Any]
+    predict_arguments: tuple[Argument, ...] = ()
+    train_arguments: tuple[Argument, ...] = ()
+    #: The declared fields in a form the server can validate with; ``None`` where only the model's
+    #: own process can (fields of the author's own classes).
+    predict_fields: bytes | None = None
+    train_fields: bytes | None = None
+    can_predict: bool = True
+    can_train: bool = True
+    #: What was loaded, for messages: the entry point's value.
+    loaded: str = ""
+    #: JSON Schema of an answer, titled with its name in the API's description; ``None`` where the
+    #: model declares no response schema.
+    response_schema: Mapping[str, Any] | None = None
+
+
+class JobState(StrEnum):
+    """Where a job stands. A final state never changes."""
+
+    #: Accepted and durable, waiting for a free slot.
+    QUEUED = "queued"
+    #: Claimed by a server; its process starts, runs or ends.
+    RUNNING = "running"
+    #: The function returned.
+    DONE = "done"
+    #: The function raised, or its process died.
+    ERROR = "error"
+    #: A client asked for the end before it came.
+    CANCELLED = "cancelled"
+    #: The machine or the service ended it, no fault of the model.
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self in FINAL_STATES
+
+    def can_move_to(self, target: "JobState") -> bool:
+        """Whether the move to ``target`` is allowed; RUNNING to QUEUED is a claim undone."""
+        if self is JobState.QUEUED:
+            return target is JobState.RUNNING or target.is_final
+        return self is JobState.RUNNING and (target is JobState.QUEUED or target.is_final)
+
+
+FINAL_STATES: Final = frozenset(
+    {JobState.DONE, JobState.ERROR, JobState.CANCELLED, JobState.INTERRUPTED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job ended; the content of ``end.json``."""
+
+    state: JobState
+    #: When it was decided, UTC.
+    finished: datetime
+    #: Why, for people; ``None`` for a success.
+    message: str | None = None
+    #: The function's result as JSON text, ``None`` unless done.
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training (later also a queued prediction or an evaluation) as the store keeps it."""
+
+    #: 32 hexadecimal digits; the contract's ``uuid``.
+    id: str
+    kind: str
+    model: str
+    state: JobState
+    #: Aware, UTC, as every time here.
+    created: datetime
+    #: The arguments as shown to clients, as JSON text: secrets masked, files as triples.
+    arguments: str = "{}"
+    #: Name of the principal who made it, ``None`` for anonymous.
+    owner: str | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    message: str | None = None
+    #: JSON text of the result, ``None`` unless done.
+    result: str | None = None
+    #: Counts the starts, from 1.
+    attempt: int = 1
+    #: Id of the server that follows it, ``None`` while queued.
+    server: str | None = None
+    #: When it left the contract's view (DELETE), ``None`` while it is shown there.
+    hidden_at: datetime | None = None
+
+    def evolve(self, **changes: Any) -> "Job":
+        """Return a copy with the named fields changed."""
+        return replace(self, **changes)

@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Every use case, once: HTTP, command line and functions all come through here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepaas.model.registry import ModelRegistry
+from deepaas.service.health import HealthService
+from deepaas.service.jobs import JobService
+from deepaas.service.predictions import PredictionService
+
+__all__ = ["HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the outside may ask for; opened by :func:`deepaas.wiring.open_service`."""
+
+    models: ModelRegistry
+    predictions: PredictionService
+    jobs: JobService
+    health: HealthService
+    #: Where uploads are written; removed when the service ends.
+    uploads: Path

@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Train, and follow what was trained."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from deepaas.auth import Principal
+from deepaas.errors import (
+    EndpointDisabled,
+    JobNotFound,
+    NotImplementedByModel,
+    StorageUnavailable,
+)
+from deepaas.execution.jobcall import JobCall
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.jobs import JobRunner
+from deepaas.execution.pool import Pool
+from deepaas.model.arguments import display
+from deepaas.model.encoding import encode_json
+from deepaas.model.registry import ModelRegistry
+from deepaas.records import Job, JobState
+from deepaas.service.incoming import Incoming
+from deepaas.service.predictions import error_of
+from deepaas.store.base import JobStore
+
+TRAIN = "train"
+_TAIL_BYTES = 8192
+_LISTED = 1000
+
+
+class JobService:
+    """The jobs of the served models; without a usable state directory every method says so."""
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        pools: Mapping[str, Pool],
+        *,
+        is_enabled: bool,
+        store: JobStore | None = None,
+        runner: JobRunner | None = None,
+        problem: StorageUnavailable | None = None,
+    ) -> None:
+        self._registry = registry
+        self._pools = pools
+        self._is_enabled = is_enabled
+        self._store = store
+        self._runner = runner
+        self._problem = problem
+
+    @property
+    def problem(self) -> str | None:
+        """Why trainings are refused, ``None`` if they are not."""
+        return self._problem.message if self._problem is not None else None
+
+    def _open(self, model: str) -> tuple[JobStore, JobRunner]:
+        if not self._is_enabled:
+            raise EndpointDisabled
+        self._registry.get(model)
+        if self._store is None or self._runner is None:
+            raise self._problem or StorageUnavailable()
+        return self._store, self._runner
+
+    async def train(
+        self, model: str, incoming: Incoming, *, principal: Principal, request_id: str
+    ) -> Job:
+        """Accept a training; it is durable when this returns. Releases ``incoming``.
+
+        Raises:
+            EndpointDisabled: Trainings are switched off.
+            ModelNotFound: No such model.
+            NotImplementedByModel: It does not train.
+            InvalidArguments, MalformedBody: The input is wrong.
+            StorageFull, StorageUnavailable: The state directory cannot take it.
+        """
+        try:
+            store, runner = self._open(model)
+            description = self._registry.get(model).description
+            if not description.can_train:
+                raise NotImplementedByModel(description.loaded)
+            await store.check()
+            shown = await self._shown_arguments(model, incoming, request_id)
+            job = Job(
+                id=uuid.uuid4().hex,
+                kind=TRAIN,
+                model=model,
+                state=JobState.QUEUED,
+                created=datetime.now(UTC),
+                arguments=shown,
+                owner=principal.name,
+            )
+            call = JobCall(self._pools[model].source, incoming.given, warm=True)
+            return await runner.submit(job, call, incoming.body_fd)
+        finally:
+            incoming.release()
+
+    async def _shown_arguments(self, model: str, incoming: Incoming, request_id: str) -> str:
+        """Check the arguments and return them as they are shown, as JSON text."""
+        parser = self._registry.get(model).train_parser
+        if parser is not None and incoming.is_small:
+            shown = display(parser.arguments, parser.parse(incoming.given))
+            return encode_json(shown).decode()
+        answer, _ = await self._pools[model].call(
+            "check-train", request_id=request_id, given=incoming.given, body_fd=incoming.body_fd
+        )
+        if answer.failure is not None:
+            raise error_of(answer.failure, self._registry.get(model).description.loaded)
+        return (answer.body or b"{}").decode()
+
+    async def list(self, model: str) -> list[Job]:
+        """Return the newest trainings of a model that were not deleted, newest first."""
+        store, _ = self._open(model)
+        return await store.list(model, kind=TRAIN, limit=_LISTED)
+
+    async def get(self, model: str, job_id: str) -> Job:
+        """Return a training.
+
+        Raises:
+            JobNotFound: There is none, or it was deleted.
+        """
+        store, _ = self._open(model)
+        job = await store.get(job_id)
+        if job.model != model or job.kind != TRAIN or job.hidden_at is not None:
+            raise JobNotFound(job_id)
+        return job
+
+    async def delete(self, model: str, job_id: str) -> Job:
+        """Cancel a training if it has not ended, and take it out of the list.
+
+        Returns:
+            The training as it ended: cancelled, or as it had ended before.
+        """
+        store, runner = self._open(model)
+        await self.get(model, job_id)
+        job = await runner.cancel(job_id)
+        await store.hide(job_id, datetime.now(UTC))
+        return job
+
+    async def progress(self, job: Job) -> Mapping[str, Any] | None:
+        """Return the last progress that a training reported, ``None`` if it reported none."""
+        if self._runner is None or job.started is None:
+            return None
+        return await asyncio.to_thread(_last_event, self._runner.directory(job.id))
+
+
+def _last_event(directory: JobDirectory) -> Mapping[str, Any] | None:
+    try:
+        with directory.events.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return None
+    # The last piece is empty, or half a line that is being written.
+    for line in reversed(lines[:-1]):
+        event: Mapping[str, Any] = json.loads(line)
+        return event
+    return None

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Predict with a served model."""
+
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from deepaas.errors import (
+    CallFailed,
+    DeepaasError,
+    EndpointDisabled,
+    InvalidAnswer,
+    InvalidArguments,
+    InvalidInput,
+    MalformedBody,
+    NotImplementedByModel,
+)
+from deepaas.execution.messages import Failure
+from deepaas.execution.pool import Pool
+from deepaas.model.registry import ModelRegistry
+from deepaas.service.incoming import Incoming
+
+logger = logging.getLogger(__name__)
+
+
+class Prediction(NamedTuple):
+    """A model's answer, encoded."""
+
+    content_type: str
+    #: The body, or ``None`` where it is in ``fd``.
+    body: bytes | None
+    #: Descriptor of the body, read from its start; the receiver closes it.
+    fd: int | None
+    #: For a returned file: the name under which a client should save it.
+    filename: str | None
+
+
+class PredictionService:
+    """Runs predictions on the pools of the served models."""
+
+    def __init__(
+        self, registry: ModelRegistry, pools: Mapping[str, Pool], *, is_enabled: bool
+    ) -> None:
+        self._registry = registry
+        self._pools = pools
+        self._is_enabled = is_enabled
+
+    async def predict(self, model: str, incoming: Incoming, *, request_id: str) -> Prediction:
+        """Call the model's ``predict`` and return its answer; releases ``incoming``.
+
+        Raises:
+            EndpointDisabled: Predictions are switched off.
+            ModelNotFound: No such model.
+            NotImplementedByModel: It does not predict.
+            InvalidArguments, MalformedBody: The input is wrong.
+            CallFailed: The model raised.
+            InvalidAnswer: What it returned cannot be sent.
+            WorkerDied, Unavailable: Nothing could answer.
+        """
+        try:
+            if not self._is_enabled:
+                raise EndpointDisabled
+            registered = self._registry.get(model)
+            description = registered.description
+            if not description.can_predict:
+                raise NotImplementedByModel(description.loaded)
+            arguments = None
+            if registered.predict_parser is not None and incoming.is_small:
+                arguments = registered.predict_parser.parse(incoming.given)
+        except BaseException:
+            incoming.release()
+            raise
+        answer, fd = await self._pools[model].call(
+            "predict",
+            request_id=request_id,
+            arguments=arguments,
+            given=incoming.given if arguments is None else None,
+            body_fd=incoming.body_fd,
+            release=incoming.release,
+        )
+        if answer.failure is not None:
+            raise error_of(answer.failure, description.loaded)
+        return Prediction(answer.content_type, answer.body, fd, answer.filename)
+
+
+def error_of(failure: Failure, loaded: str) -> DeepaasError:
+    """Return what happened in a worker as one of our errors; logs the model's traceback."""
+    if failure.traceback:
+        logger.error(
+            "The model %s raised:\n%s",
+            loaded,
+            failure.traceback.rstrip(),
+            extra={"action": "call_failed", "type": failure.type_name},
+        )
+    match failure.origin:
+        case "arguments":
+            return InvalidArguments(failure.messages or {})
+        case "body":
+            kind = next(iter(failure.messages or {"json": []}))
+            return MalformedBody(kind, failure.text)
+        case "missing":
+            return NotImplementedByModel(loaded)
+        case "answer":
+            return InvalidAnswer(failure.text)
+    if failure.status == 400 and failure.type_name == "InvalidInput":
+        return InvalidInput(failure.text)
+    return CallFailed(
+        failure.type_name, failure.text, traceback=failure.traceback, status=failure.status
+    )

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The job store in memory: a real implementation for tests and for services that keep nothing."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from deepaas.errors import IllegalTransition, JobNotFound, StorageUnavailable
+from deepaas.records import Job, JobEnd, JobState
+from deepaas.store.base import Jobs, require_final, require_new, storable
+
+
+class InMemoryJobStore:
+    """A :class:`~deepaas.store.base.JobStore` that forgets everything with its process.
+
+    Several servers can share one in tests of races: no method gives up the event loop halfway.
+    """
+
+    def __init__(self) -> None:
+        """Make an empty store."""
+        self._jobs: dict[str, Job] = {}
+        self._is_closed = False
+
+    async def add(self, job: Job) -> None:
+        """Keep a new job."""
+        require_new(job, known=self._known().get(job.id))
+        if job.id not in self._jobs:
+            self._keep(job)
+
+    async def get(self, job_id: str) -> Job:
+        """Return the job as it is now."""
+        if job_id not in self._known():
+            raise JobNotFound(job_id)
+        return self._jobs[job_id]
+
+    async def list(
+        self,
+        model: str | None = None,
+        *,
+        kind: str | None = None,
+        states: Collection[JobState] | None = None,
+        include_hidden: bool = False,
+        limit: int = 1000,
+    ) -> Jobs:
+        """Return the newest jobs, newest first."""
+        found = [
+            job
+            for job in reversed(self._sorted())
+            if (model is None or job.model == model)
+            and (kind is None or job.kind == kind)
+            and (states is None or job.state in states)
+            and (include_hidden or job.hidden_at is None)
+        ]
+        return found[: max(limit, 0)]
+
+    async def next_queued(self, models: Sequence[str], slots: int) -> Job | None:
+        """Return the oldest queued job of these models, if they have a free slot."""
+        queued = (job for job in self._sorted(JobState.QUEUED) if job.model in models)
+        return next(queued, None) if self._has_slot(models, slots) else None
+
+    async def claim(
+        self, job_id: str, *, server: str, models: Sequence[str], slots: int, now: datetime
+    ) -> Job | None:
+        """Make a queued job running if a slot is free."""
+        job = await self.get(job_id)
+        if job.state is not JobState.QUEUED or job.model not in models:
+            return None
+        if not self._has_slot(models, slots):
+            return None
+        return self._move(job, JobState.RUNNING, started=now, server=server)
+
+    async def unclaim(self, job_id: str, *, server: str) -> Job | None:
+        """Put a running job back into the queue."""
+        job = await self.get(job_id)
+        if job.state is not JobState.RUNNING or job.server != server:
+            return None
+        attempt = job.attempt + 1
+        return self._move(job, JobState.QUEUED, started=None, server=None, attempt=attempt)
+
+    async def adopt(self, job_id: str, *, old_server: str | None, server: str) -> Job | None:
+        """Become the follower of a running job."""
+        job = await self.get(job_id)
+        if job.state is not JobState.RUNNING or job.server != old_server:
+            return None
+        return self._keep(job.evolve(server=server))
+
+    async def finish(self, job_id: str, end: JobEnd) -> Job:
+        """Record how a job ended, once."""
+        require_final(end)
+        job = await self.get(job_id)
+        if job.state.is_final:
+            return job
+        how = {"finished": end.finished, "message": end.message, "result": end.result}
+        return self._move(job, end.state, **how)
+
+    async def hide(self, job_id: str, now: datetime) -> Job:
+        """Take a job out of the contract's view."""
+        job = await self.get(job_id)
+        return self._keep(job.evolve(hidden_at=job.hidden_at or now))
+
+    async def running(self) -> Jobs:
+        """Return every running job, oldest first."""
+        return self._sorted(JobState.RUNNING)
+
+    async def count_by_state(self, model: str | None = None) -> dict[JobState, int]:
+        """Return how many jobs are in each state."""
+        states = [job.state for job in self._known().values() if model in (None, job.model)]
+        return {state: states.count(state) for state in JobState}
+
+    async def check(self) -> None:
+        """Raise if the store is closed."""
+        self._known()
+
+    async def close(self) -> None:
+        """Refuse further calls."""
+        self._is_closed = True
+
+    def _known(self) -> dict[str, Job]:
+        if self._is_closed:
+            raise StorageUnavailable("The job store in memory is closed.")
+        return self._jobs
+
+    def _sorted(self, state: JobState | None = None) -> Jobs:
+        found = (job for job in self._known().values() if state in (None, job.state))
+        return sorted(found, key=lambda job: (job.created, job.id))
+
+    def _has_slot(self, models: Sequence[str], slots: int) -> bool:
+        return sum(job.model in models for job in self._sorted(JobState.RUNNING)) < slots
+
+    def _move(self, job: Job, state: JobState, **changes: Any) -> Job:
+        if not job.state.can_move_to(state):
+            raise IllegalTransition(f"Job {job.id!r} cannot move from {job.state} to {state}.")
+        return self._keep(job.evolve(state=state, **changes))
+
+    def _keep(self, job: Job) -> Job:
+        values = {field.name: storable(getattr(job, field.name)) for field in fields(Job)}
+        self._jobs[job.id] = Job(**values)
+        return self._jobs[job.id]

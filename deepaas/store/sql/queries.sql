@@ -1,0 +1,100 @@
+-- SPDX-FileCopyrightText: The DEEPaaS developers
+-- SPDX-License-Identifier: Apache-2.0
+
+-- Every statement that the job store runs. deepaas.store.queries cuts this file at the name lines.
+-- A list travels as one JSON parameter. RETURNING is avoided: it needs SQLite 3.35, and enterprise
+-- distributions with a current Python still ship 3.34.
+
+-- name: add_job
+-- Changes no row where the id is known.
+INSERT OR IGNORE INTO jobs (
+    id, kind, model, state, created, arguments, owner, started, finished, message, result,
+    attempt, server, hidden_at
+) VALUES (
+    :id, :kind, :model, :state, :created, :arguments, :owner, :started, :finished, :message, :result,
+    :attempt, :server, :hidden_at
+);
+
+-- name: get_job
+SELECT * FROM jobs WHERE id = :id;
+
+-- name: list_jobs
+-- The index is named because the planner, which has no statistics, may sort all rows of a state.
+SELECT * FROM jobs INDEXED BY jobs_by_created
+WHERE (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:kind IS NULL OR kind = :kind)
+    AND (:include_hidden OR hidden_at IS NULL)
+ORDER BY created DESC, id DESC
+LIMIT :limit;
+
+-- name: list_jobs_of_model
+SELECT * FROM jobs INDEXED BY jobs_by_model
+WHERE model = :model
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:kind IS NULL OR kind = :kind)
+    AND (:include_hidden OR hidden_at IS NULL)
+ORDER BY created DESC, id DESC
+LIMIT :limit;
+
+-- name: next_queued_job
+SELECT * FROM jobs INDEXED BY jobs_by_state
+WHERE state = 'queued'
+    AND model IN (SELECT value FROM json_each(:models))
+    AND :slots > (
+        SELECT count(*) FROM jobs
+        WHERE state = 'running' AND model IN (SELECT value FROM json_each(:models))
+    )
+ORDER BY created, id
+LIMIT 1;
+
+-- name: claim_job
+-- Looks and changes in one statement, so that no two servers take one job or the last slot.
+UPDATE jobs
+SET state = 'running', started = :now, server = :server
+WHERE id = :id
+    AND state = 'queued'
+    AND model IN (SELECT value FROM json_each(:models))
+    AND :slots > (
+        SELECT count(*) FROM jobs
+        WHERE state = 'running' AND model IN (SELECT value FROM json_each(:models))
+    );
+
+-- name: unclaim_job
+-- "created" stays, so the job is first in the queue again.
+UPDATE jobs
+SET state = 'queued', started = NULL, server = NULL, attempt = attempt + 1
+WHERE id = :id AND state = 'running' AND server = :server;
+
+-- name: adopt_job
+-- IS, because a running job without a server can be adopted too.
+UPDATE jobs
+SET server = :server
+WHERE id = :id AND state = 'running' AND server IS :old_server;
+
+-- name: finish_job
+-- The first final state wins: a job that has ended is not matched.
+UPDATE jobs
+SET state = :state, finished = :finished, message = :message, result = :result
+WHERE id = :id AND state IN ('queued', 'running');
+
+-- name: hide_job
+UPDATE jobs
+SET hidden_at = :now
+WHERE id = :id AND hidden_at IS NULL;
+
+-- name: running_jobs
+SELECT * FROM jobs INDEXED BY jobs_by_state
+WHERE state = 'running'
+ORDER BY created, id;
+
+-- name: count_jobs_by_state
+SELECT state, count(*) AS jobs FROM jobs INDEXED BY jobs_by_state
+WHERE :model IS NULL OR model = :model
+GROUP BY state;
+
+-- name: write_check
+-- Takes pages that the next job could need. A server killed before it removed them left the row.
+INSERT OR REPLACE INTO store_check (id, padding) VALUES (1, zeroblob(65536));
+
+-- name: remove_check
+DELETE FROM store_check;

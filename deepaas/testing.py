@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""For tests, ours and those of driver authors: stores in memory and contracts to check drivers.
+
+A driver's test module subclasses the contract and says how to open the driver; pytest runs every
+test method of the subclass::
+
+    class TestMyJobStore(JobStoreContract):
+        async def open_store(self, tmp_path):
+            return await MyJobStore.open(tmp_path / "jobs")
+
+Importing this module needs no pytest.
+"""
+
+from deepaas.store.contract import NOON, JobStoreContract, make_job
+from deepaas.store.memory import InMemoryJobStore
+
+__all__ = ["NOON", "InMemoryJobStore", "JobStoreContract", "make_job"]

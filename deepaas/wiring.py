@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Open the whole service: pick the drivers, connect the objects, close them again."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from deepaas.config import Settings
+from deepaas.errors import ModelLoadError, StorageUnavailable
+from deepaas.execution.jobs import JobRunner
+from deepaas.execution.local import LocalExecutor
+from deepaas.execution.pool import Pool
+from deepaas.execution.presence import ServerPresence
+from deepaas.model.registry import ModelRegistry
+from deepaas.records import ModelSource
+from deepaas.service import HealthService, JobService, PredictionService, Service
+from deepaas.store.sqlite import SqliteJobStore
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, sources: Sequence[ModelSource]
+) -> AsyncIterator[Service]:
+    """Start the workers, open the store, and give the service once every model is warm.
+
+    Raises:
+        ModelLoadError: A model that was named cannot be loaded, or none of the installed ones can.
+    """
+    registry = ModelRegistry()
+    async with AsyncExitStack() as stack:
+        executor = await stack.enter_async_context(LocalExecutor())
+        pools = {}
+        for source in sources:
+            pool = Pool(
+                source,
+                executor=executor,
+                size=settings.workers,
+                warm=settings.warm,
+                on_loaded=registry.put,
+            )
+            stack.push_async_callback(pool.close, grace_s=settings.shutdown_grace_s)
+            pools[source.name] = pool
+            pool.start()
+        await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
+        jobs = await _open_jobs(settings, stack, executor, registry, pools)
+        predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
+        health = HealthService(registry, pools, jobs)
+        yield Service(registry, predictions, jobs, health, executor.uploads)
+
+
+async def _wait_loaded(
+    pools: dict[str, Pool], registry: ModelRegistry, *, is_named: bool
+) -> None:
+    """Leave out what cannot be loaded, unless the operator asked for it by name."""
+    for name, pool in list(pools.items()):
+        try:
+            await pool.wait_loaded()
+        except ModelLoadError as exc:
+            if is_named or len(pools) == 1:
+                raise
+            logger.error(
+                "%s\n%s", exc.message, exc.traceback, extra={"action": "model_left_out"}
+            )
+            registry.fail(name, exc.message)
+            await pools.pop(name).close(grace_s=0)
+    if not pools:
+        raise ModelLoadError("None of the installed models can be loaded.", name="")
+
+
+async def _open_jobs(
+    settings: Settings,
+    stack: AsyncExitStack,
+    executor: LocalExecutor,
+    registry: ModelRegistry,
+    pools: dict[str, Pool],
+) -> JobService:
+    """Open store and runner; a state directory that cannot be used only stops trainings."""
+    try:
+        store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
+        stack.push_async_callback(store.close)
+        presence = ServerPresence(settings.state_dir / "servers")
+        stack.callback(presence.close)
+        (settings.state_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
+    except (OSError, StorageUnavailable) as exc:
+        problem = StorageUnavailable(
+            f"The state directory {settings.state_dir} cannot be used: {exc}."
+            " Trainings are refused; see the option --state-dir."
+        )
+        logger.warning(problem.message, extra={"action": "state_dir_unusable"})
+        return JobService(registry, pools, is_enabled=settings.train_endpoint, problem=problem)
+    runner = await stack.enter_async_context(
+        JobRunner(
+            store,
+            settings.state_dir / "jobs",
+            presence=presence,
+            executor=executor,
+            sources={name: pool.source for name, pool in pools.items()},
+            slots=settings.train_workers,
+            warm=settings.warm,
+            cancel_grace_s=settings.cancel_grace_s,
+            keep_trainings=settings.keep_trainings,
+        )
+    )
+    return JobService(
+        registry, pools, is_enabled=settings.train_endpoint, store=store, runner=runner
+    )

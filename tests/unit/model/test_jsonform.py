@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Values to JSON and back, with orjson and without."""
+
+import importlib.util
+import json
+import sys
+from collections import OrderedDict, UserDict, defaultdict, namedtuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from deepaas.errors import InvalidAnswer
+from deepaas.model import jsonform as with_orjson
+
+Pair = namedtuple("Pair", "first second")  # noqa: PYI024 - as model authors write them
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+@dataclass
+class Box:
+    width: float
+    colour: Colour
+    _cache: int = 0
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class LooksLikeAnArray:
+    def tolist(self) -> Any:
+        raise RuntimeError("not on this device")
+
+
+class ItemIsItself:
+    def item(self) -> Any:
+        return ItemIsItself()
+
+
+def load_without_orjson() -> ModuleType:
+    saved = sys.modules["orjson"]
+    sys.modules["orjson"] = None  # type: ignore[assignment]
+    try:
+        spec = importlib.util.spec_from_file_location("jsonform_plain", with_orjson.__file__)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.modules["orjson"] = saved
+
+
+@pytest.fixture(params=["orjson", "standard library"])
+def form(request: pytest.FixtureRequest) -> ModuleType:
+    return with_orjson if request.param == "orjson" else load_without_orjson()
+
+
+def numbers() -> Iterator[int]:
+    yield 1
+    yield 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [{"x": object()}]}, r"object at 'a\[0\]\.x'"),
+        (b"png", "bytes at 'the top'; encode it as base64"),
+        ([1, {2, b"x"}], r"bytes at '\[1\]\[\d\]'"),
+        (LooksLikeAnArray(), "LooksLikeAnArray at 'the top'"),
+        (ItemIsItself(), "ItemIsItself"),
+        (np.ndarray, "type at"),
+        (timedelta(seconds=1), "timedelta at"),
+        (Box, "type at"),
+    ],
+)
+def test_what_cannot_be_json_is_named_with_its_place(
+    form: ModuleType, value: Any, text: str
+) -> None:
+    with pytest.raises(InvalidAnswer, match=text):
+        form.encode_json(value)
+
+
+def test_what_contains_itself_is_refused(form: ModuleType) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+
+    with pytest.raises(InvalidAnswer, match="containing itself"):
+        form.encode_json(endless)
+    assert json.loads(form.json_or_repr(endless)) == "[[...]]"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("é", "é"),
+        ("half \ud800", "half \ud800"),
+        ([float("nan"), float("inf"), 1.5], [None, None, 1.5]),
+        ({"n": 2**70, "m": -(2**70)}, {"n": 2**70, "m": -(2**70)}),
+        ({1: "a", None: "b", True: "c", 1.5: "d"}, {"1": "c", "null": "b", "1.5": "d"}),
+        ({(1, 2): "a", Colour.RED: "b"}, {"(1, 2)": "a", "red": "b"}),
+        ({np.int64(4): 1}, {"4": 1}),
+        ({1, 2}, [1, 2]),
+        (frozenset({"x"}), ["x"]),
+        (Pair(1, (2, 3)), [1, [2, 3]]),
+        (numbers(), [1, 2]),
+        ({"deep": [numbers(), 2**70]}, {"deep": [[1, 2], 2**70]}),
+        (OrderedDict(a=1), {"a": 1}),
+        (defaultdict(list, a=[1]), {"a": [1]}),
+        (UserDict(a=UserDict()), {"a": {}}),
+        ({"a": 1}.keys(), ["a"]),
+        (Box(1.0, Colour.RED), {"width": 1.0, "colour": "red"}),
+        ([Colour.RED, Level.HIGH], ["red", 3]),
+        (datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02T03:04:05.000006"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
+        ([date(2026, 1, 2), time(1, 2)], ["2026-01-02", "01:02:00"]),
+        (time(1, 2, tzinfo=UTC), "01:02:00+00:00"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ([Decimal("1.5"), Decimal("NaN")], [1.5, None]),
+        (Path("/x"), "/x"),
+        (np.arange(4).reshape(2, 2), [[0, 1], [2, 3]]),
+        (np.array([1.0, np.nan]), [1.0, None]),
+        (np.arange(3, dtype=">i4"), [0, 1, 2]),
+        (np.arange(6)[::2], [0, 2, 4]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([{1}, None]), [[1], None]),
+        ([np.float32(0.5), np.int8(3), np.bool_(True), np.str_("x")], [0.5, 3, True, "x"]),
+        (np.float64("nan"), None),
+        (np.array(["2026-01-02"], dtype="M8[ns]"), ["2026-01-02T00:00:00"]),
+        ({"scores": np.array([0.5]), "big": 2**64}, {"scores": [0.5], "big": 2**64}),
+    ],
+)
+def test_values_are_encoded_as_what_they_stand_for(
+    form: ModuleType, value: Any, expected: Any
+) -> None:
+    encoded = form.encode_json(value)
+
+    assert isinstance(encoded, bytes)
+    assert json.loads(encoded) == expected
+
+
+def test_deep_but_finite_nesting_is_encoded(form: ModuleType) -> None:
+    value: list[Any] = []
+    for _ in range(400):
+        value = [value]
+
+    assert form.encode_json(value) == b"[" * 401 + b"]" * 401
+
+
+def test_text_is_utf_8_without_spaces(form: ModuleType) -> None:
+    assert form.encode_json({"ä": [1, 2]}) == '{"ä":[1,2]}'.encode()
+
+
+def test_results_show_the_repr_of_the_rest(form: ModuleType) -> None:
+    shown = json.loads(
+        form.json_or_repr({"model": object, "when": date(2026, 1, 2), "raw": b"\x00" * 1000})
+    )
+
+    assert shown["model"] == "<class 'object'>"
+    assert shown["when"] == "2026-01-02"
+    assert len(shown["raw"]) == form.MAX_REPR_CHARACTERS
+    assert shown["raw"].endswith("…")
+    assert "Unspeakable object at" in json.loads(form.json_or_repr(Unspeakable()))
+    assert form.json_or_repr([1]) == b"[1]"
+
+
+def test_json_safe_gives_plain_values(form: ModuleType) -> None:
+    assert form.json_safe({"a": (1, {2}), "b": Colour.RED, "c": int}) == {
+        "a": [1, [2]],
+        "b": "red",
+        "c": "<class 'int'>",
+    }
+    endless: list[Any] = []
+    endless.append(endless)
+    assert form.json_safe(endless) == "[[...]]"
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000 + b"]" * 100_000]
+)
+def test_what_is_not_json_is_refused(form: ModuleType, text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever the decoder says
+        form.decode_json(text)
+
+
+def test_bytes_and_views_are_decoded(form: ModuleType) -> None:
+    assert form.decode_json(b'{"a": [1, null]}') == {"a": [1, None]}
+    assert form.decode_json(memoryview("\"é\"".encode())) == "é"
+    assert form.decode_json(str(2**70).encode(), exact=True) == 2**70
