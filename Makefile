@@ -10,7 +10,8 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Editable installs warn about folders named like packages; that is how they work.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An environment is set up again when one of these changes.
 CORE_META := setup.cfg pyproject.toml deepaas/__init__.py
 EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)

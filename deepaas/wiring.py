@@ -51,9 +51,7 @@ async def open_service(
         yield Service(registry, predictions, jobs, health, executor.uploads)
 
 
-async def _wait_loaded(
-    pools: dict[str, Pool], registry: ModelRegistry, *, is_named: bool
-) -> None:
+async def _wait_loaded(pools: dict[str, Pool], registry: ModelRegistry, *, is_named: bool) -> None:
     """Leave out what cannot be loaded, unless the operator asked for it by name."""
     for name, pool in list(pools.items()):
         try:
@@ -61,9 +59,7 @@ async def _wait_loaded(
         except ModelLoadError as exc:
             if is_named or len(pools) == 1:
                 raise
-            logger.error(
-                "%s\n%s", exc.message, exc.traceback, extra={"action": "model_left_out"}
-            )
+            logger.error("%s\n%s", exc.message, exc.traceback, extra={"action": "model_left_out"})
             registry.fail(name, exc.message)
             await pools.pop(name).close(grace_s=0)
     if not pools:

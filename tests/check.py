@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,44 +24,49 @@ GRACE_S = 30.0
 
 
 @dataclass(frozen=True)
+class Step:
+    """One command line: the arguments of ``python -m``."""
+
+    arguments: tuple[str, ...]
+    folder: Path = ROOT
+
+
+@dataclass(frozen=True)
 class Check:
-    """One check: command lines that run one after the other until one fails."""
+    """One check: steps, one after the other until one fails."""
 
     name: str
-    #: Arguments of ``python -m``.
-    modules: tuple[tuple[str, ...], ...]
+    steps: tuple[Step, ...]
     limit_s: float
-    #: Where the command lines run, one after the other.
-    folders: tuple[Path, ...] = (ROOT,)
 
 
-#: Each a project of its own, whose modules are found from its folder.
-EXAMPLES = tuple(sorted(path.parent for path in ROOT.glob("examples/*/setup.cfg")))
+def example_types() -> Iterator[Step]:
+    """Each example is a project of its own, whose modules are found from its folder."""
+    for file in sorted(ROOT.glob("examples/*/setup.cfg")):
+        cache = ROOT / ".mypy_cache" / file.parent.name
+        options = (f"--config-file={ROOT / 'setup.cfg'}", f"--cache-dir={cache}")
+        yield Step(("mypy", *options, "."), file.parent)
 
 
+SPHINX = ("sphinx", "-W", "-n", "-q", "--keep-going", "doc/source", "doc/build/html")
 CHECKS = (
-    Check("lint", (("ruff", "check", "."), ("ruff", "format", "--check", ".")), 2 * MINUTES),
-    Check("types", (("mypy",),), 4 * MINUTES),
     Check(
-        "types of the examples",
-        (("mypy", f"--config-file={ROOT / 'setup.cfg'}", f"--cache-dir={ROOT / '.mypy_cache'}", "."),),
-        4 * MINUTES,
-        EXAMPLES,
+        "lint",
+        (Step(("ruff", "check", ".")), Step(("ruff", "format", "--check", "."))),
+        2 * MINUTES,
     ),
-    Check(
-        "docs",
-        (("sphinx", "-W", "-n", "-q", "--keep-going", "doc/source", "doc/build/html"),),
-        3 * MINUTES,
-    ),
+    Check("types", (Step(("mypy",)), *example_types()), 4 * MINUTES),
+    Check("docs", (Step(SPHINX),), 3 * MINUTES),
     Check(
         "tests",
-        (
-            ("coverage", "erase"),
-            ("coverage", "run", "-m", "pytest"),
-        ),
+        (Step(("coverage", "erase")), Step(("coverage", "run", "-m", "pytest"))),
         15 * MINUTES,
     ),
-    Check("coverage", (("coverage", "combine", "--quiet"), ("coverage", "report")), 2 * MINUTES),
+    Check(
+        "coverage",
+        (Step(("coverage", "combine", "--quiet")), Step(("coverage", "report"))),
+        2 * MINUTES,
+    ),
 )
 
 
@@ -72,18 +77,21 @@ def run(check: Check, environment: Mapping[str, str]) -> str | None:
         Why it failed, ``None`` if it did not.
     """
     deadline = time.monotonic() + check.limit_s
-    for arguments in check.modules:
-        child = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=environment)
+    for step in check.steps:
+        line = " ".join(step.arguments)
+        child = subprocess.Popen(
+            [sys.executable, "-m", *step.arguments], cwd=step.folder, env=environment
+        )
         try:
             status = child.wait(timeout=max(deadline - time.monotonic(), 1))
         except subprocess.TimeoutExpired:
             end(child)
-            return f"{' '.join(arguments)}: took longer than {check.limit_s / MINUTES:.0f} minutes"
+            return f"{line}: took longer than {check.limit_s / MINUTES:.0f} minutes"
         except KeyboardInterrupt:
             end(child)
             raise
         if status:
-            return f"{' '.join(arguments)}: exit status {status}"
+            return f"{line}: exit status {status}"
     return None
 
 

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from deepaas.model import context
 from tests import leftovers
 
 _before = pytest.StashKey[leftovers.Snapshot]()
@@ -27,7 +28,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     before = session.config.stash.get(_before, None)
     if before is None:
         return
-    left = leftovers.wait_for_none(before, os.environ.pop(leftovers.SESSION))
+    # Folders that artifact_dir() and the like gave to tests in this process are removed at its exit,
+    # which tests/check.py looks after.
+    name = os.environ.pop(leftovers.SESSION)
+    left = leftovers.wait_for_none(before, name, but=map(str, context._scratch.values()))
     if left:
         session.config.stash[_left] = left
         leftovers.kill(left)

@@ -6,7 +6,8 @@ import os
 import signal
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: Environment variable that every process started by this run of the tests inherits.
@@ -88,8 +89,18 @@ def take(session: str) -> Snapshot:
     return Snapshot(frozenset(processes), frozenset(files), frozenset(memory))
 
 
-def wait_for_none(before: Snapshot, session: str, *, patience_s: float = PATIENCE_S) -> Snapshot:
-    """Return what is there and was not before, once nothing is or the patience has ended."""
+def wait_for_none(
+    before: Snapshot, session: str, *, but: Iterable[str] = (), patience_s: float = PATIENCE_S
+) -> Snapshot:
+    """Return what is there and was not before, once nothing is or the patience has ended.
+
+    Args:
+        before: What does not count.
+        session: The value of :data:`SESSION` in this run's processes.
+        but: Paths of files that do not count either.
+        patience_s: How long what is ending may take to be gone.
+    """
+    before = replace(before, files=before.files | frozenset(but))
     deadline = time.monotonic() + patience_s
     while (left := take(session) - before) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -129,7 +129,7 @@ async def _read_multipart(
     try:
         reader = await request.multipart()
         async for part in reader:
-            if isinstance(part, MultipartReader) or part.name is None:
+            if part is None or isinstance(part, MultipartReader) or part.name is None:
                 raise MalformedBody("form", "Invalid multipart body.")
             if part.filename is None:
                 form.append((part.name, await _read_text(part, budget)))

@@ -22,7 +22,7 @@ class ApiSettings:
 
 SERVICE = web.AppKey("service", Service)
 SETTINGS = web.AppKey("settings", ApiSettings)
-AUTHENTICATOR = web.AppKey("authenticator", Authenticator)  # type: ignore[type-abstract]
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 PRINCIPAL = web.RequestKey("principal", Principal)

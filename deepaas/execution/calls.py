@@ -5,12 +5,11 @@
 Used by the prediction workers; what a call raises becomes data here.
 """
 
-import io
 import os
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from deepaas.errors import (
     InvalidAnswer,
@@ -38,7 +37,7 @@ class CallRunner:
             "check-train": adapter.train_parser,
         }
 
-    def run(self, call: Call, body: memoryview | None) -> tuple[Answer, io.IOBase | None]:
+    def run(self, call: Call, body: memoryview | None) -> tuple[Answer, BinaryIO | None]:
         """Run the call; whatever the model does but end the process, there is an answer.
 
         Args:
@@ -55,7 +54,7 @@ class CallRunner:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(exc.code if isinstance(exc.code, int) else 1)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             return Answer(call.id, failure=failure_of(exc)), None
         answer = Answer(call.id, encoded.content_type, encoded.body, encoded.filename)
         return answer, encoded.file
@@ -83,7 +82,7 @@ def failure_of(exc: BaseException) -> Failure:
     """Return an exception as data; an exception whose ``str()`` raises is no exception to this."""
     try:
         text = str(exc)
-    except Exception as broken:
+    except Exception as broken:  # noqa: BLE001 - the author's __str__
         text = f"(its text cannot be made: {type(broken).__name__})"
     name = type(exc).__name__
     match exc:
@@ -95,7 +94,7 @@ def failure_of(exc: BaseException) -> Failure:
             return Failure(name, text, origin="missing")
     try:
         trace = "".join(traceback.format_exception(exc))
-    except Exception:
+    except Exception:  # noqa: BLE001 - the author's __str__
         trace = "".join(traceback.format_tb(exc.__traceback__))
     if isinstance(exc, InvalidAnswer):
         return Failure(name, text, trace, origin="answer")

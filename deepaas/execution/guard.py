@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard of a server's prediction workers: starts them, reaps them, ends them.
 
-Runs as ``python -P -m deepaas.execution.guard FOLDER SERVER_PID`` with its channel to the server on standard
-input. Standard library only, one thread. It outlives a killed server just long enough to end the
-whole tree and to remove ``FOLDER``, where uploads lie. Being the subreaper of everything the
-workers start, it finds what they leave behind.
+Runs as ``python -P -m deepaas.execution.guard FOLDER SERVER_PID`` with its channel to the server on
+standard input. Standard library only, one thread. It outlives a killed server just long enough to
+end the whole tree and to remove ``FOLDER``, where uploads lie. Being the subreaper of everything
+the workers start, it finds what they leave behind.
 """
 
 import os

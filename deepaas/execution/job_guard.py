@@ -43,9 +43,7 @@ def describe_exit(status: int) -> str:
     if status >= 0:
         return f"The training's process exited with status {status} before train() returned."
     name = signal.Signals(-status).name if -status in list(signal.Signals) else str(-status)
-    hint = (
-        "; the kernel does this when memory runs out" if status == _KILLED_BY_KERNEL else ""
-    )
+    hint = "; the kernel does this when memory runs out" if status == _KILLED_BY_KERNEL else ""
     return f"The training's process was killed by {name}{hint}."
 
 

@@ -164,7 +164,7 @@ class LocalExecutor:
     ) -> "LocalJobProcess | None":
         """Start the guard of a training; see :meth:`deepaas.execution.base.Executor.start_job`."""
         ours, theirs = Channel.pair()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 - vfork and exec take a millisecond
             python("deepaas.execution.job_guard", str(directory.path)),
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
@@ -208,7 +208,8 @@ class LocalExecutor:
     def _reap_orphans(self) -> None:
         """As process 1, collect the processes that nobody else will; guards have their watchers.
 
-        The kernel shows one ended child at a time: behind a guard's, the rest waits for its watcher.
+        The kernel shows one ended child at a time: behind a guard's, the rest waits for its
+        watcher.
         """
         while True:
             try:

@@ -48,9 +48,7 @@ class _Pending:
 
     __slots__ = ("body_fd", "call", "future", "handed", "release")
 
-    def __init__(
-        self, call: Call, body_fd: int | None, release: Callable[[], None] | None
-    ) -> None:
+    def __init__(self, call: Call, body_fd: int | None, release: Callable[[], None] | None) -> None:
         self.call = call
         self.body_fd = body_fd
         self.release = release
@@ -182,7 +180,7 @@ class Pool:
                 self._calls.send(pending.call, fds)
             except BlockingIOError:
                 return  # full of large calls; an answer to one of them comes back here
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it is about this call
                 # This call cannot cross (no memory, no descriptors); the others can.
                 self._queue.popleft()
                 pending.end(None, Unavailable(f"The call cannot be handed out: {exc}"))

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which servers that share a state directory are alive.
 
-Each holds a lock on a file of its own. The lock is of the BSD kind (flock(2)): it belongs to the open
-file, so that two servers in one process are two, and the kernel frees it however a server ends.
+Each holds a lock on a file of its own. The lock is of the BSD kind (flock(2)): it belongs to the
+open file, so that two servers in one process are two, and the kernel frees it however a server
+ends.
 """
 
 import fcntl

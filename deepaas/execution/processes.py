@@ -101,7 +101,7 @@ def exit_status(wait_status: int) -> int:
 
 def reap() -> list[tuple[int, int]]:
     """Collect every child that has ended: ``(pid, exit status or negative signal)``."""
-    ended = []
+    ended: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

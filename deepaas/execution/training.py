@@ -105,7 +105,7 @@ def run_training(path: Path) -> int:
         end = End.now("done", result=_train(directory))
     except Cancelled:
         return 128 + signal.SIGTERM
-    except BaseException as exc:
+    except BaseException as exc:  # noqa: BLE001 - the border of the author's code
         traceback.print_exc()
         end = End.now("error", message=_text_of(exc))
     finally:
@@ -128,5 +128,5 @@ def _train(directory: JobDirectory) -> str:
 def _text_of(exc: BaseException) -> str:
     try:
         return str(exc) or type(exc).__name__
-    except Exception:
+    except Exception:  # noqa: BLE001 - the author's __str__
         return type(exc).__name__

@@ -21,6 +21,7 @@ import time
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from deepaas.errors import ModelLoadError
 from deepaas.execution.calls import CallRunner
@@ -88,7 +89,7 @@ class PredictionWorker:
         except ModelLoadError as exc:
             self._control.send(LoadFailed(exc.message, exc.traceback))
             return 1
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - the border of the author's code
             reason = f"{message.source.label}: {type(exc).__name__}: {exc}"
             self._control.send(LoadFailed(reason, traceback.format_exc()))
             return 1
@@ -134,7 +135,7 @@ class PredictionWorker:
             self._send(answer, file)
         self._page.end()
 
-    def _send(self, answer: Answer, file: io.IOBase | None) -> None:
+    def _send(self, answer: Answer, file: BinaryIO | None) -> None:
         with ExitStack() as stack:
             fds = []
             if file is not None:
@@ -161,10 +162,10 @@ def main() -> None:
     )
     match sys.argv[1:]:
         case ["predict"]:
-            channels = [Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD)]
+            calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))
             page = CallPage(PAGE_FD)
             try:
-                status = PredictionWorker(*channels, page).run()
+                status = PredictionWorker(calls, control, page).run()
             except (ChannelClosed, BrokenPipeError, ConnectionResetError):
                 status = 0  # the server is gone
             sys.exit(status)

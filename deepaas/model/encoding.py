@@ -111,8 +111,10 @@ def _returned_file(returned: ReturnedFile, content_type: str) -> EncodedAnswer:
 def _open_file(file: BinaryIO, content_type: str) -> EncodedAnswer:
     if file.closed:
         raise InvalidAnswer("The model returned a file that is closed already.")
-    # As if it were opened again, as 2.6.0 did: a model may have read or written some of it.
+    # As if it were opened again, as 2.6.0 did: a model may have read or written some of it. Going
+    # back by way of the end moves the descriptor too, not only the place in the buffer.
     if file.seekable():
+        file.seek(0, os.SEEK_END)
         file.seek(0)
     # A pipe or an unnamed file has a descriptor's number for a name.
     name = os.path.basename(file.name) if isinstance(file.name, str) else None

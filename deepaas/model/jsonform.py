@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from io import IOBase
 from math import isfinite
 from os import PathLike, fspath
 from typing import Any
@@ -156,7 +157,8 @@ def _plain(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
             _key(key, path, on_unknown): _plain(item, f"{path}.{key}", on_unknown)
             for key, item in value.items()
         }
-    if isinstance(value, list | tuple | Set | Iterator):
+    # An open file is an iterator too, of its lines.
+    if isinstance(value, list | tuple | Set | Iterator) and not isinstance(value, IOBase):
         return [_plain(item, f"{path}[{i}]", on_unknown) for i, item in enumerate(value)]
     if is_dataclass(value) and not isinstance(value, type):
         return {

@@ -58,6 +58,8 @@ def test_a_temporary_file_is_found() -> None:
         left = leftovers.wait_for_none(before, session, patience_s=0)
         assert file.name in left.files
         assert f"temporary file {file.name}" in left.lines()
+        left = leftovers.wait_for_none(before, session, but=[file.name], patience_s=0)
+        assert file.name not in left.files
 
 
 def test_a_run_that_leaves_something_fails(tmp_path: Path) -> None:

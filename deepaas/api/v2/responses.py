@@ -4,6 +4,7 @@
 
 import asyncio
 import os
+import re
 import stat
 from urllib.parse import quote
 
@@ -35,7 +36,7 @@ def _headers(prediction: Prediction) -> dict[str, str]:
 
 def _disposition(filename: str) -> str:
     """Return the header's value; a name beyond ASCII goes by RFC 8187 beside its safe form."""
-    plain = "".join(c if c.isprintable() and c.isascii() and c not in '"\\' else "_" for c in filename)
+    plain = re.sub(r"[^\x20-\x7e]|[\"\\]", "_", filename)
     value = f'attachment; filename="{plain}"'
     if plain != filename:
         value += f"; filename*=UTF-8''{quote(filename)}"
