@@ -19,6 +19,9 @@ from deepaas.store.sqlite import SqliteJobStore
 
 logger = logging.getLogger(__name__)
 
+#: What a worker gets to leave once nobody waits for its answers any more.
+_WORKER_LEAVES_S = 1.0
+
 
 @asynccontextmanager
 async def open_service(
@@ -41,7 +44,7 @@ async def open_service(
                 warm=settings.warm,
                 on_loaded=registry.put,
             )
-            stack.push_async_callback(pool.close, grace_s=settings.shutdown_grace_s)
+            stack.push_async_callback(pool.close, grace_s=_WORKER_LEAVES_S)
             pools[source.name] = pool
             pool.start()
         await _wait_loaded(pools, registry, is_named=bool(settings.model_names))

@@ -28,8 +28,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     before = session.config.stash.get(_before, None)
     if before is None:
         return
-    # Folders that artifact_dir() and the like gave to tests in this process are removed at its exit,
-    # which tests/check.py looks after.
+    # Folders that artifact_dir() gave to tests in this process are removed when it exits; whether
+    # they are, tests/check.py looks.
     name = os.environ.pop(leftovers.SESSION)
     left = leftovers.wait_for_none(before, name, but=map(str, context._scratch.values()))
     if left:

@@ -7,13 +7,16 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from importlib import import_module
+from typing import Any
 
 from deepaas.config import Settings, load_settings
 from deepaas.errors import ConfigurationError, ModelLoadError
 from deepaas.model.discovery import select_sources
 from deepaas.records import ModelSource
+from deepaas.service import Service
 from deepaas.telemetry import configure_logging
 from deepaas.wiring import open_service
 
@@ -97,26 +100,14 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
         loop.add_signal_handler(number, stop.set)
     with bind(settings) as sock:
         # The HTTP stack is imported while the workers import the models.
-        imported = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
-        opening = asyncio.create_task(_serve_opened(settings, sources, sock, stop, imported))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        await opening
-
-
-async def _serve_opened(
-    settings: Settings,
-    sources: Sequence[ModelSource],
-    sock: socket.socket,
-    stop: asyncio.Event,
-    imported: "asyncio.Task[object]",
-) -> None:
-    async with open_service(settings, sources) as service:
-        await imported
-        from deepaas.cmd.http import listen
-
-        async with listen(service, settings, sock):
+        importing = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
+        async with AsyncExitStack() as stack:
+            opening = stack.enter_async_context(open_service(settings, sources))
+            service = await _unless_stopped(opening, stop)
+            http = await importing
+            if service is None:
+                return
+            await stack.enter_async_context(http.listen(service, settings, sock))
             logger.info(
                 "Serving %s at %s.",
                 ", ".join(service.models.names()),
@@ -125,6 +116,20 @@ async def _serve_opened(
             )
             await stop.wait()
             logger.info("Stopping.", extra={"action": "stopping"})
+
+
+async def _unless_stopped(
+    opening: Coroutine[Any, Any, Service], stop: asyncio.Event
+) -> Service | None:
+    """Return what was opened, ``None`` if the stop came first: loading a model may take long."""
+    task = asyncio.create_task(opening)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    return None if task.cancelled() else task.result()
 
 
 def _url(sock: socket.socket, base_path: str) -> str:

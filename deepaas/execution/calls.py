@@ -23,6 +23,7 @@ from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json
 from deepaas.records import CallInput
+from deepaas.telemetry import request_id
 
 JSON = "application/json"
 
@@ -47,6 +48,7 @@ class CallRunner:
         Returns:
             The answer, and the open file that is its body if the model returned one.
         """
+        request_id.set(call.request_id)
         try:
             encoded = self._call(call, body)
         except SystemExit as exc:

@@ -117,10 +117,7 @@ class JobRunner:
             StorageFull: No space is left.
             StorageUnavailable: The state directory cannot be written.
         """
-        # Shielded: a client that goes away leaves an accepted job, not half of one.
-        return await asyncio.shield(self._submit(job, replace(call, warm=self._warm), body_fd))
-
-    async def _submit(self, job: Job, call: JobCall, body_fd: int | None) -> Job:
+        call = replace(call, warm=self._warm)
         directory = self.directory(job.id)
         try:
             await asyncio.to_thread(_write_call, directory, call, body_fd)

@@ -151,13 +151,20 @@ class LocalExecutor:
         self._last_key += 1
         marker = f"{os.getpid()}-{self._last_key}-{os.urandom(4).hex()}"
         self._children[self._last_key] = _Child(marker, on_end)
-        self._channel.send(StartProcess(self._last_key, argv, environment, marker), fds)
+        try:
+            self._channel.send(StartProcess(self._last_key, argv, environment, marker), fds)
+        except OSError:
+            # The guard is dying; its end, which is told soon, ends this child too.
+            logger.warning("A worker could not be started: its guard is gone.")
         return self._last_key
 
     def stop(self, key: int, *, grace_s: float) -> None:
         """End a worker; see :meth:`deepaas.execution.base.Executor.stop`."""
         if self._channel is not None and key in self._children:
-            self._channel.send(StopProcess(key, grace_s))
+            try:
+                self._channel.send(StopProcess(key, grace_s))
+            except OSError:
+                logger.debug("The guard is gone, and its workers with it.")
 
     async def start_job(
         self, directory: JobDirectory, on_end: Callable[[], None]

@@ -37,7 +37,7 @@ class JobSink:
     def __init__(self, directory: JobDirectory) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._file = os.open(
+        self._file: int | None = os.open(
             directory.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         self._waiting: bytes | None = None
@@ -55,12 +55,14 @@ class JobSink:
         }
         line = json.dumps(event, default=str).encode() + b"\n"
         with self._lock:
+            if self._file is None:
+                return  # a thread that outlives train()
             self._waiting = line
             if time.monotonic() - self._written_s >= _REPORT_S:
                 self._write()
 
     def _write(self) -> None:
-        if self._waiting is not None:
+        if self._waiting is not None and self._file is not None:
             os.write(self._file, self._waiting)
             self._waiting = None
             self._written_s = time.monotonic()
@@ -88,7 +90,9 @@ class JobSink:
         """Write the last report."""
         with self._lock:
             self._write()
-            os.close(self._file)
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
 
 def run_training(path: Path) -> int:

@@ -12,7 +12,6 @@ The child imports the model itself and keeps the object: what ``warm()`` sets, s
 
 import faulthandler
 import io
-import logging
 import os
 import select
 import socket
@@ -42,10 +41,9 @@ from deepaas.execution.page import CallPage
 from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
 from deepaas.records import ModelSource
+from deepaas.telemetry import configure_logging
 
 CALLS_FD, CONTROL_FD, PAGE_FD = 3, 4, 5
-
-logger = logging.getLogger(__name__)
 
 
 def load_warm(source: ModelSource, *, warm: bool) -> ModelAdapter:
@@ -155,11 +153,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    logging.basicConfig(
-        level=os.environ.get("DEEPAAS_LOG_LEVEL", "INFO"),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
+    configure_logging(debug=False)
     match sys.argv[1:]:
         case ["predict"]:
             calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))

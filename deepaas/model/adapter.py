@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deepaas.errors import ModelLoadError, NotImplementedByModel
+from deepaas.errors import NotImplementedByModel
 from deepaas.model import base
 from deepaas.model.arguments import ArgumentParser
 from deepaas.model.discovery import load_error, load_object
@@ -195,8 +195,6 @@ class ModelAdapter:
     def _guarded(self, make: Callable[[], _T]) -> _T:
         try:
             return make()
-        except ModelLoadError:
-            raise
         except (Exception, SystemExit) as exc:
             raise load_error(self.source, exc) from exc
 

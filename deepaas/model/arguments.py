@@ -107,9 +107,8 @@ class ArgumentParser:
             for rule in self._rules
             if (value := reader.find(rule)) is not MISSING
         }
-        if self._accept is not None and self._accept.wire_name in data:
-            name = self._accept.wire_name
-            data[name] = self._accept.resolve(data[name])
+        if self._accept is not None:
+            _negotiate(self._accept, call, data)
         kwargs = self._load(data)
         for wire_name, name, default in self._mutable_defaults:
             if wire_name not in data and name in kwargs:
@@ -320,6 +319,19 @@ def _accept_rule(field: "Field") -> AcceptRule:
         is_header=location(field) == "headers",
         default=default,
     )
+
+
+def _negotiate(rule: AcceptRule, call: CallInput, data: dict[str, Any]) -> None:
+    """Put what the model gets in the place of what the client sent."""
+    if rule.is_header:
+        # A header may come in several lines, which are one list; an empty one says nothing.
+        name = rule.wire_name.lower()
+        lines = [text for key, text in call.headers if key.lower() == name and text.strip()]
+        data.pop(rule.wire_name, None)
+        if lines:
+            data[rule.wire_name] = ", ".join(lines)
+    if rule.wire_name in data:
+        data[rule.wire_name] = rule.resolve(data[rule.wire_name])
 
 
 def _widen_accept(argument: Argument, rule: AcceptRule) -> Argument:

@@ -52,6 +52,7 @@ class JobService:
         self._store = store
         self._runner = runner
         self._problem = problem
+        self._accepting: set[asyncio.Task[Job]] = set()
 
     @property
     def problem(self) -> str | None:
@@ -78,6 +79,15 @@ class JobService:
             InvalidArguments, MalformedBody: The input is wrong.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
+        accepting = asyncio.create_task(self._accept(model, incoming, principal, request_id))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
+        # Shielded: a client that goes away leaves an accepted job or none, not half of one.
+        return await asyncio.shield(accepting)
+
+    async def _accept(
+        self, model: str, incoming: Incoming, principal: Principal, request_id: str
+    ) -> Job:
         try:
             store, runner = self._open(model)
             description = self._registry.get(model).description

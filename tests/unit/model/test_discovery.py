@@ -79,7 +79,7 @@ def test_two_packages_with_one_name_are_both_named(install: Install, names: list
     install("cats-pkg", "1.2", cats="cats.api")
     install("other-cats", "3", cats="other.api")
 
-    with pytest.raises(ConfigurationError, match="cats-pkg 1.2 .*other-cats 3") as caught:
+    with pytest.raises(ConfigurationError, match=r"cats-pkg 1\.2 .*other-cats 3") as caught:
         discovery.select_sources(names)
     assert "'cats'" in caught.value.message
 
@@ -119,7 +119,7 @@ def test_listing_imports_nothing_and_knows_the_packages(install: Install) -> Non
 def test_an_entry_point_whose_package_is_gone_since(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """stevedore's answer may be older than the installation."""
+    """The answer of stevedore may be older than the installation."""
     install("cats-pkg", "1.2", cats="cats.api")
     discovery.list_sources()
     monkeypatch.setattr(sys, "path", [])

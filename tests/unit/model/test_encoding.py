@@ -98,7 +98,7 @@ def test_an_accept_that_is_no_text_means_json() -> None:
 
 
 def test_a_generator_is_collected() -> None:
-    answer = encode_answer((i for i in range(2)))
+    answer = encode_answer(i for i in range(2))
 
     assert answer.body == b'{"status":"OK","predictions":[0,1]}'
 

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import marshmallow
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from marshmallow import Schema, fields, validate
 from webargs import fields as webargs_fields
 
@@ -114,6 +116,33 @@ def test_hostile_bytes_are_refused(data: bytes) -> None:
         unpack(data)
 
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text(), inner)
+        | st.fixed_dictionaries(
+            {
+                "kind": st.sampled_from(
+                    ["dict", "set", "range", "timedelta", "callable", "fields.List", "validate.And"]
+                ),
+                "value": inner,
+            }
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(anything)
+def test_whatever_the_bytes_are_they_are_fields_or_refused(content: Any) -> None:
+    try:
+        made = unpack(json.dumps(content).encode())
+    except NotPortable:
+        return
+    assert all(isinstance(field, fields.Field) for field in made.values())
+
+
 def test_refused_bytes_leave_the_classes_alone() -> None:
     """A pickle could set attributes of a class that it may only name."""
     before = {name: dict(vars(getattr(fields, name))) for name in fields.__all__}
@@ -180,7 +209,7 @@ def test_missing_is_the_one_that_marshmallow_knows() -> None:
         (lambda: webargs_fields.DelimitedList(fields.Int(), delimiter=";"), "1;2", "1,2"),
         (lambda: webargs_fields.DelimitedTuple((fields.Int(),)), "1", "1,2"),
         (lambda: fields.Raw(validate=validate.And(validate.OneOf(range(3)))), 2, 3),
-        (lambda: fields.IPv4(), "1.2.3.4", "1.2"),
+        (fields.IPv4, "1.2.3.4", "1.2"),
         (lambda: fields.AwareDateTime(), "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00"),
         (lambda: fields.Int(error_messages={"invalid": "No {input}!"}), "1", "x"),
     ],
@@ -205,6 +234,7 @@ def test_fields_of_a_schema_are_carried_without_it() -> None:
 
 
 def test_metadata_that_cannot_be_carried_is_left_out() -> None:
-    field = fields.Str(metadata={"location": "form", "hint": Size.SMALL, Size.SMALL: 1})
+    metadata: dict[Any, Any] = {"location": "form", "hint": Size.SMALL, Size.SMALL: 1}
+    field = fields.Str(metadata=metadata)
 
     assert unpack(pack({"x": field}))["x"].metadata == {"location": "form"}

@@ -5,7 +5,7 @@
 import re
 from datetime import date
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from marshmallow import Schema, ValidationError, fields, validate
@@ -124,7 +124,7 @@ def test_locations(says: Any, means: str | None) -> None:
         (fields.Email(), {"type": "string", "format": "email"}),
         (fields.Date(), {"type": "string", "format": "date"}),
         (fields.DateTime(), {"type": "string", "format": "date-time"}),
-        (fields.IPv4(), {"type": "string", "format": "ipv4"}),
+        (cast("Any", fields.IPv4)(), {"type": "string", "format": "ipv4"}),
         (fields.Dict(), {"type": "object"}),
         (
             fields.Dict(values=fields.Int()),

@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A module, a class, an instance or a factory behind one interface."""
+
+import logging
+from types import ModuleType
+from typing import Any
+
+import pytest
+from marshmallow import Schema, fields
+
+import deepaas
+from deepaas.errors import ModelLoadError, NotImplementedByModel
+from deepaas.model.adapter import ModelAdapter, load_model
+from deepaas.records import CallInput, ModelSource, SourceKind
+
+SOURCE = ModelSource("cats", SourceKind.ENTRY_POINT, "cats.api:Model", "cats-pkg", "1.2")
+
+
+class Plain:
+    """A model of an author's own making."""
+
+    def __init__(self) -> None:
+        self.weights: int | None = None
+
+    def warm(self) -> None:
+        self.weights = 7
+
+    def get_predict_args(self) -> dict[str, Any]:
+        return {"n": fields.Int(required=True), "kind": fields.Str}
+
+    def predict(self, **kwargs: Any) -> Any:
+        return {"weights": self.weights, **kwargs}
+
+
+class Extended(deepaas.BaseModel):
+    def predict(self, **kwargs: Any) -> Any:
+        return "ok"
+
+    def train(self, **kwargs: Any) -> Any:
+        return super().train(**kwargs)
+
+    def warm(self) -> None:
+        super().warm()
+
+
+class PredictNotImplemented:
+    def predict(self) -> None:
+        raise NotImplementedError
+
+
+class DeepNotImplemented:
+    def predict(self) -> None:
+        self.kernel()
+
+    def kernel(self) -> None:
+        raise NotImplementedError("no kernel for this device")
+
+
+def empty_module() -> ModuleType:
+    return ModuleType("cats")
+
+
+def adapt(loaded: Any) -> ModelAdapter:
+    return ModelAdapter(SOURCE, loaded)
+
+
+def model_with(**attributes: Any) -> Any:
+    return type("Model", (), attributes)()
+
+
+def raising(exc: BaseException) -> Any:
+    def function(self: Any) -> Any:
+        raise exc
+
+    return function
+
+
+def test_a_class_that_fails_is_explained() -> None:
+    class NeedsArguments(Plain):
+        def __init__(self, path: str) -> None: ...
+
+    with pytest.raises(ModelLoadError, match=r"package cats-pkg 1\.2: TypeError.*'path'"):
+        adapt(NeedsArguments)
+
+
+@pytest.mark.parametrize("exc", [RuntimeError("no GPU"), SystemExit("no GPU")])
+def test_a_factory_that_fails_is_explained(exc: BaseException) -> None:
+    def factory() -> Any:
+        raise exc
+
+    with pytest.raises(ModelLoadError, match="no GPU") as caught:
+        adapt(factory)
+    assert "in factory" in caught.value.traceback
+    assert "_guarded" not in caught.value.traceback
+
+
+def test_a_factory_that_returns_nothing() -> None:
+    with pytest.raises(ModelLoadError, match="there is None where a model should be"):
+        adapt(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ([1], r"get_predict_args\(\) must return a dict of fields, not \[1\]"),
+        ({"a": 5}, r"get_predict_args\(\): argument 'a' must be a field, not 5"),
+        ({"a": fields.Int(data_key="x"), "b": fields.Int(data_key="x")}, "data_key"),
+    ],
+)
+def test_a_declaration_that_cannot_be_used(declared: Any, reason: str) -> None:
+    with pytest.raises(ModelLoadError, match=reason):
+        adapt(model_with(get_predict_args=lambda self: declared))
+
+
+def test_a_declaration_that_fails() -> None:
+    with pytest.raises(ModelLoadError, match="RuntimeError: no folder"):
+        adapt(model_with(get_train_args=raising(RuntimeError("no folder"))))
+
+
+@pytest.mark.parametrize("schema", [5, logging, int])
+def test_a_response_schema_that_is_none(schema: Any) -> None:
+    with pytest.raises(ModelLoadError, match="'schema' must be a dict of marshmallow fields"):
+        adapt(model_with(schema=schema))
+
+
+@pytest.mark.parametrize("loaded", [empty_module(), model_with(), deepaas.BaseModel])
+def test_every_function_may_be_missing(loaded: Any) -> None:
+    model = adapt(loaded)
+    model.warm()
+
+    assert not model.has_predict
+    assert not model.has_train
+    assert model.predict_fields() == model.train_fields() == {}
+    assert model.predict_parser.parse(CallInput()) == {}
+    assert model.response_schema is None
+    assert model.metadata() == {
+        "id": "0",
+        "name": "cats",
+        "description": "Could not load description from underlying model (loaded 'cats')",
+    }
+    for function in (model.predict, model.train):
+        with pytest.raises(
+            NotImplementedByModel,
+            match=r"^Not implemented by underlying model \(loaded 'cats'\)$",
+        ):
+            function()
+
+
+@pytest.mark.parametrize("exc", [NotImplementedError(), AttributeError("x")])
+def test_functions_that_say_they_are_not_there(exc: Exception) -> None:
+    model = adapt(
+        model_with(
+            get_metadata=raising(exc), get_predict_args=raising(exc), get_train_args=raising(exc)
+        )
+    )
+
+    assert model.metadata()["id"] == "0"
+    assert model.predict_fields() == model.train_fields() == {}
+
+
+def test_metadata_that_is_no_mapping_is_none() -> None:
+    assert adapt(model_with(get_metadata=lambda self: None)).metadata()["id"] == "0"
+
+
+def test_an_attribute_that_is_no_function_is_none() -> None:
+    assert not adapt(model_with(predict=5)).has_predict
+
+
+def test_warm_that_is_not_implemented_is_no_error() -> None:
+    adapt(model_with(warm=raising(NotImplementedError()))).warm()
+
+
+def test_an_exception_of_warm_passes() -> None:
+    with pytest.raises(AttributeError, match="mistake"):
+        adapt(model_with(warm=raising(AttributeError("mistake")))).warm()
+
+
+@pytest.mark.parametrize("loaded", [PredictNotImplemented, Extended])
+def test_a_function_that_only_says_not_implemented(loaded: Any) -> None:
+    model = adapt(loaded)
+    model.warm()
+
+    with pytest.raises(NotImplementedByModel):
+        model.train() if loaded is Extended else model.predict()
+
+
+def test_a_not_implemented_from_deeper_down_is_a_failure() -> None:
+    with pytest.raises(NotImplementedError, match="no kernel"):
+        adapt(DeepNotImplemented).predict()
+
+
+def test_exceptions_of_the_model_pass() -> None:
+    with pytest.raises(AttributeError, match="mistake"):
+        adapt(model_with(predict=raising(AttributeError("mistake")))).predict()
+
+
+def make_plain() -> Plain:
+    return Plain()
+
+
+def make_class() -> type[Plain]:
+    return Plain
+
+
+@pytest.mark.parametrize("loaded", [Plain, Plain(), make_plain, make_class])
+def test_every_kind_of_model_keeps_what_warm_stored(loaded: Any) -> None:
+    model = adapt(loaded)
+    model.warm()
+
+    assert model.has_predict
+    assert not model.has_train
+    assert model.predict(n=1) == {"weights": 7, "n": 1}
+    assert list(model.predict_fields()) == ["n", "kind"]
+    assert model.predict_parser.parse(CallInput(query=(("n", "2"), ("kind", "a")))) == {
+        "n": 2,
+        "kind": "a",
+    }
+
+
+def test_a_module_is_used_as_it_is() -> None:
+    module = empty_module()
+    module.__dict__["predict"] = lambda: "yes"
+
+    assert adapt(module).predict() == "yes"
+
+
+def test_a_factory_may_return_a_module() -> None:
+    module = empty_module()
+    module.__dict__["get_metadata"] = lambda: {"id": "7"}
+
+    assert adapt(lambda: module).metadata() == {"id": "7"}
+
+
+def test_an_instance_that_can_be_called_and_predicts_is_no_factory() -> None:
+    class Network(Plain):
+        def __call__(self) -> None:
+            raise AssertionError
+
+    assert adapt(Network()).has_predict
+
+
+class Arguments(Schema):
+    a = fields.Int()
+
+
+@pytest.mark.parametrize("declared", [Arguments, Arguments(), Arguments().fields])
+def test_a_schema_is_a_declaration_too(declared: Any) -> None:
+    model = adapt(model_with(get_train_args=lambda self: declared))
+
+    assert list(model.train_fields()) == ["a"]
+    assert model.train_parser.parse(CallInput(query=(("a", "1"),))) == {"a": 1}
+
+
+def test_the_author_is_asked_once() -> None:
+    asked = []
+
+    def get_predict_args(self: Any) -> dict[str, Any]:
+        asked.append(1)
+        return {"a": fields.Int()}
+
+    model = adapt(model_with(get_predict_args=get_predict_args))
+    model.predict_fields()
+    model.predict_fields()
+
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("schema", [{"a": fields.Int()}, Arguments, Arguments()])
+def test_response_schemas(schema: Any) -> None:
+    model = adapt(model_with(schema=schema))
+
+    assert model.response_schema is not None
+    assert model.response_schema.load({"a": "1"}) == {"a": 1}
+
+
+def test_a_source_is_loaded_and_adapted() -> None:
+    source = ModelSource("base", SourceKind.ENTRY_POINT, "deepaas.model.base:BaseModel")
+    model = load_model(source)
+
+    assert (model.name, model.label) == ("base", "deepaas.model.base:BaseModel")

@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The command that runs the checks does not pass over a failure."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests import check
+from tests.check import Check, Step
+
+PASSES = Step(("this",))
+FAILS = Step(("deepaas_no_such_module",))
+
+
+def test_a_failing_step_is_the_reason() -> None:
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    assert check.run(Check("x", (PASSES,), 60), environment) is None
+    reason = check.run(Check("x", (PASSES, FAILS, PASSES), 60), environment)
+    assert reason == "deepaas_no_such_module: exit status 1"
+
+
+def test_a_step_that_hangs_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "sleeps.py").write_text("import time\ntime.sleep(600)\n")
+    reason = check.run(Check("x", (Step(("sleeps",), tmp_path),), 0), os.environ)
+    assert reason == "sleeps: took longer than 0 minutes"
+
+
+def test_one_failure_fails_the_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = (Check("bad", (FAILS,), 60), Check("good", (PASSES,), 60))
+    monkeypatch.setattr(check, "CHECKS", checks)
+    assert check.main([]) == 1
+    assert check.main(["good"]) == 0
+    assert check.main(["other"]) == 2
+    assert "bad            0 s   deepaas_no_such_module: exit status 1" in capsys.readouterr().out
+
+
+def test_what_is_left_in_the_temporary_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pytest-of-someone").mkdir()
+    (tmp_path / "deepaas-upload").touch()
+    assert check.remains(tmp_path) == ["deepaas-upload"]
