@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.blocks import Block, Command, blocks_of, commands_of
-from tests.acceptance.service import Service, free_port
+from tests.service import Service, free_port
 
 #: Where the documentation says that the service listens.
 DOCUMENTED = "127.0.0.1:5000"

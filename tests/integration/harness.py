@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tests.acceptance.service import Service, free_port
+from tests.service import Service, free_port
 
 MODELS = Path(__file__).parent / "models"
 #: Longer than any promise; it only ends what hangs.
@@ -106,6 +106,7 @@ class Server(Service):
         path: str,
         files: Sequence[tuple[str, str, bytes]] = (),
         fields: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """POST a form: files are (field, file name, content)."""
         boundary = uuid.uuid4().hex
@@ -127,7 +128,10 @@ class Server(Service):
             "POST",
             path,
             body=b"".join(parts) + f"--{boundary}--\r\n".encode(),
-            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+            headers={
+                "Content-Type": f"multipart/form-data; boundary={boundary}",
+                **(headers or {}),
+            },
         )
 
     def train(self, model: str, **arguments: object) -> Any:

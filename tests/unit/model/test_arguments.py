@@ -241,7 +241,11 @@ def test_a_body_in_shared_memory() -> None:
 
 
 def test_large_integers_are_exact() -> None:
-    declared = {"a": fields.Int(), "b": fields.Int(), "c": fields.Float()}
+    declared: dict[str, fields.Field] = {
+        "a": fields.Int(),
+        "b": fields.Int(),
+        "c": fields.Float(),
+    }
     body = f'{{"a": {2**70 + 1}, "b": {-(2**65) - 1}, "c": 1e300}}'.encode()
 
     assert ArgumentParser(declared).parse(CallInput(body=body)) == {

@@ -42,6 +42,7 @@ class Service:
         log: Path,
     ) -> None:
         self.port = port
+        self.folder = folder
         self._mark = uuid.uuid4().hex
         self._log = log
         with log.open("wb") as output:
