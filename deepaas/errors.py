@@ -14,12 +14,21 @@ class DeepaasError(Exception):
     """Something went wrong in DEEPaaS."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        super().__init__(message or self._default())
+
+    @classmethod
+    def _default(cls) -> str:
+        return (cls.__doc__ or "").partition("\n")[0]
 
     @property
     def message(self) -> str:
         """The text meant for people."""
         return str(self.args[0])
+
+    @property
+    def public_message(self) -> str:
+        """The text meant for clients, which names no path of the server."""
+        return self.message
 
 
 class ConfigurationError(DeepaasError):
@@ -147,11 +156,19 @@ class WorkerDied(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """The state directory cannot be used."""
+    """The server's storage cannot be used.
+
+    The message names the path and the reason, for the operator.
+    """
+
+    @property
+    def public_message(self) -> str:
+        """The class's own sentence."""
+        return self._default()
 
 
 class StorageFull(StorageUnavailable):
-    """No space is left in the state directory."""
+    """No space is left in the server's storage."""
 
 
 class JobNotFound(DeepaasError):

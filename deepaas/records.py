@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 
@@ -77,7 +78,9 @@ class ModelSource:
                 f"entry point '{self.name} = {self.value}' of package"
                 f" {self.distribution or '(unknown)'} {self.version or ''}".rstrip()
             )
-        return f"{self.kind.value} {self.value!r}"
+        # What clients may see names no path.
+        shown = PurePath(self.value).name if self.kind is SourceKind.FILE else self.value
+        return f"{self.kind.value} {shown!r}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors into responses, by the class of the error or the nearest of its bases."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from aiohttp import web
 
 from deepaas import errors
 from deepaas.model.encoding import encode_json
+
+logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 1
 
@@ -36,7 +39,14 @@ def _call_failed(exc: errors.CallFailed) -> web.Response:
 
 
 def _unavailable(exc: errors.Unavailable) -> web.Response:
-    return _text(503, exc.message, **{"Retry-After": str(_RETRY_AFTER_S)})
+    return _text(503, exc.public_message, **{"Retry-After": str(_RETRY_AFTER_S)})
+
+
+def _storage(exc: errors.StorageUnavailable) -> web.Response:
+    logger.warning("%s", exc.message, extra={"action": "storage_failed"})
+    if isinstance(exc, errors.StorageFull):
+        return _text(507, exc.public_message)
+    return _unavailable(exc)
 
 
 _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = {
@@ -51,7 +61,8 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.NotImplementedByModel: lambda exc: _text(501, exc.message),
     errors.CallFailed: _call_failed,
     errors.InvalidAnswer: lambda exc: _text(500, exc.message),
-    errors.StorageFull: lambda exc: _text(507, exc.message),
+    errors.StorageFull: _storage,
+    errors.StorageUnavailable: _storage,
     errors.Unavailable: _unavailable,
     errors.DeepaasError: lambda exc: _text(500, exc.message),
 }

@@ -99,7 +99,7 @@ def failure_of(exc: BaseException) -> Failure:
     except Exception:  # noqa: BLE001 - the author's __str__
         trace = "".join(traceback.format_tb(exc.__traceback__))
     if isinstance(exc, InvalidAnswer):
-        return Failure(name, text, trace, origin="answer")
+        return Failure(name, text, f"{trace}{exc.detail}", origin="answer")
     if isinstance(exc, InvalidInput):
         return Failure(name, text, trace, status=400)
     status, text = _chosen_status(exc, text)

@@ -57,7 +57,7 @@ class JobService:
     @property
     def problem(self) -> str | None:
         """Why trainings are refused, ``None`` if they are not."""
-        return self._problem.message if self._problem is not None else None
+        return self._problem.public_message if self._problem is not None else None
 
     def _open(self, model: str) -> tuple[JobStore, JobRunner]:
         if not self._is_enabled:
@@ -92,7 +92,7 @@ class JobService:
             store, runner = self._open(model)
             description = self._registry.get(model).description
             if not description.can_train:
-                raise NotImplementedByModel(description.loaded)
+                raise NotImplementedByModel(model)
             await store.check()
             shown = await self._shown_arguments(model, incoming, request_id)
             job = Job(
@@ -119,7 +119,7 @@ class JobService:
             "check-train", request_id=request_id, given=incoming.given, body_fd=incoming.body_fd
         )
         if answer.failure is not None:
-            raise error_of(answer.failure, self._registry.get(model).description.loaded)
+            raise error_of(answer.failure, model)
         return (answer.body or b"{}").decode()
 
     async def list(self, model: str) -> list[Job]:

@@ -64,7 +64,7 @@ class PredictionService:
             registered = self._registry.get(model)
             description = registered.description
             if not description.can_predict:
-                raise NotImplementedByModel(description.loaded)
+                raise NotImplementedByModel(model)
             arguments = None
             if registered.predict_parser is not None and incoming.is_small:
                 arguments = registered.predict_parser.parse(incoming.given)
@@ -80,16 +80,16 @@ class PredictionService:
             release=incoming.release,
         )
         if answer.failure is not None:
-            raise error_of(answer.failure, description.loaded)
+            raise error_of(answer.failure, model)
         return Prediction(answer.content_type, answer.body, fd, answer.filename)
 
 
-def error_of(failure: Failure, loaded: str) -> DeepaasError:
+def error_of(failure: Failure, model: str) -> DeepaasError:
     """Return what happened in a worker as one of our errors; logs the model's traceback."""
     if failure.traceback:
         logger.error(
             "The model %s raised:\n%s",
-            loaded,
+            model,
             failure.traceback.rstrip(),
             extra={"action": "call_failed", "type": failure.type_name},
         )
@@ -100,7 +100,7 @@ def error_of(failure: Failure, loaded: str) -> DeepaasError:
             kind = next(iter(failure.messages or {"json": []}))
             return MalformedBody(kind, failure.text)
         case "missing":
-            return NotImplementedByModel(loaded)
+            return NotImplementedByModel(model)
         case "answer":
             return InvalidAnswer(failure.text)
     if failure.status == 400 and failure.type_name == "InvalidInput":

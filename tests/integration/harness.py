@@ -193,6 +193,7 @@ def serve(
     state_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
     wait: bool = True,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Run a server until the block ends; what is left of it then is killed.
 
@@ -203,11 +204,13 @@ def serve(
         state_dir: Shared with another server, perhaps.
         environment: Added to this process's.
         wait: Whether to wait until it is ready.
+        wrapper: A command that runs the server, such as ``unshare``.
     """
     port = free_port()
     path = MODELS / f"{model}.py"
     with Server(
         [
+            *wrapper,
             *(sys.executable, "-m", "deepaas.cmd.run"),
             f"--model-name={path if path.is_file() else model}",
             f"--listen-port={port}",

@@ -182,7 +182,7 @@ def test_a_module_that_fails_is_explained(tmp_path: Path, code: str, reason: str
     with pytest.raises(ModelLoadError) as caught:
         discovery.load_object(file_source(path))
 
-    assert f"Cannot load file '{path}': {reason}" in caught.value.message
+    assert f"Cannot load file '{path.name}': {reason}" in caught.value.message
     assert caught.value.name == "failing_model"
     assert code in caught.value.traceback
     assert "failing_model" not in sys.modules

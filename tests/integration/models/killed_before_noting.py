@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Its first process is killed when it has taken a call and not yet noted it in its page."""
+
+import os
+import signal
+from typing import Any
+
+from signals import is_first, note
+from webargs import fields
+
+from deepaas.execution.page import CallPage
+
+_begin = CallPage.begin
+
+
+def begin(self: CallPage, call_id: int, started_s: float) -> None:
+    note("takes")
+    if is_first("taken"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    _begin(self, call_id, started_s)
+
+
+CallPage.begin = begin  # type: ignore[method-assign]
+
+
+def get_predict_args() -> dict[str, Any]:
+    return {"call": fields.Str()}
+
+
+def predict(call: str) -> str:
+    note(f"begins {call}")
+    return call

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Its first process waits for the test when it has taken a call and not yet noted it."""
+
+import os
+from typing import Any
+
+from signals import is_first, note, wait_until
+from webargs import fields
+
+from deepaas.execution.page import CallPage
+
+_begin = CallPage.begin
+
+
+def begin(self: CallPage, call_id: int, started_s: float) -> None:
+    if is_first("taken"):
+        note(f"stops {os.getpid()}")
+        wait_until("go on")
+    _begin(self, call_id, started_s)
+
+
+CallPage.begin = begin  # type: ignore[method-assign]
+
+
+def get_predict_args() -> dict[str, Any]:
+    return {"call": fields.Str()}
+
+
+def predict(call: str) -> dict[str, Any]:
+    note(f"begins {call}")
+    return {"call": call, "pid": os.getpid()}

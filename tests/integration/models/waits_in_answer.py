@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What it returns takes until the test allows it to be encoded."""
+
+import os
+from typing import Any
+
+from signals import note, wait_until
+from webargs import fields
+
+
+class Lazy:
+    def __init__(self, until: str) -> None:
+        self._until = until
+
+    def tolist(self) -> list[int]:
+        note(f"encodes {os.getpid()}")
+        if self._until:
+            wait_until(self._until)
+        return [1, 2, 3]
+
+
+def get_predict_args() -> dict[str, Any]:
+    return {"until": fields.Str(load_default="")}
+
+
+def predict(until: str) -> Lazy:
+    return Lazy(until)

@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What several unit tests put together: a whole service in this process, with real workers."""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from deepaas.execution.base import OnEnd
+from deepaas.execution.jobs import JobRunner
+from deepaas.execution.local import LocalExecutor
+from deepaas.execution.messages import Channel, ChannelClosed
+from deepaas.execution.page import CallPage
+from deepaas.execution.pool import Pool
+from deepaas.execution.presence import ServerPresence
+from deepaas.execution.worker import PredictionWorker
+from deepaas.model.registry import ModelRegistry
+from deepaas.records import ModelSource, SourceKind
+from deepaas.service import HealthService, JobService, PredictionService, Service
+from deepaas.store.base import JobStore
+from deepaas.testing import InMemoryJobStore
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+ECHO = ModelSource("echo", SourceKind.ENTRY_POINT, "tests.unit.echo")
+#: Longer than any promise; it only ends what hangs.
+PATIENCE_S = 60.0
+
+
+def open_fds() -> int:
+    """Return how many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def wait_for(what: Callable[[], T]) -> T:
+    """Return the first true value that ``what`` gives, looking again and again."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := what()):
+        assert time.monotonic() < deadline, f"{what} stayed {value!r}"
+        time.sleep(0.005)
+    return value
+
+
+async def until(what: Callable[[], T]) -> T:
+    """Do as :func:`wait_for` does, and let the event loop run meanwhile."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (value := what()):
+            await asyncio.sleep(0.005)
+    return value
+
+
+class ThreadExecutor(LocalExecutor):
+    """Runs the code of the prediction workers in threads; trainings get processes as ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._controls: dict[int, Channel] = {}
+        self._threads: list[threading.Thread] = []
+
+    async def __aenter__(self) -> "ThreadExecutor":
+        return self
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        fds: Sequence[int],
+        on_end: OnEnd,
+    ) -> int:
+        """Start a thread that has the descriptors to itself, as a process would."""
+        loop = asyncio.get_running_loop()
+        key = len(self._threads)
+        calls, control = (Channel(socket.socket(fileno=os.dup(fd))) for fd in fds[:2])
+        page_fd = os.dup(fds[2])
+
+        def run() -> None:
+            page = CallPage(page_fd)
+            status = 0
+            try:
+                status = PredictionWorker(calls, control, page).run()
+            except (ChannelClosed, BrokenPipeError, ConnectionResetError):
+                pass  # the server is gone
+            finally:
+                calls.close()
+                control.close()
+                page.close()
+                os.close(page_fd)
+                loop.call_soon_threadsafe(on_end, status)
+
+        self._controls[key] = control
+        self._threads.append(threading.Thread(target=run, name=f"worker {key}"))
+        self._threads[-1].start()
+        return key
+
+    def stop(self, key: int, *, grace_s: float) -> None:
+        """Cut the thread off after the grace."""
+
+        def cut() -> None:
+            if self._controls[key].fileno() != -1:
+                self._controls[key].socket.shutdown(socket.SHUT_RDWR)
+
+        asyncio.get_running_loop().call_later(grace_s, cut)
+
+    async def close(self) -> None:
+        """Wait for the threads and remove the uploads."""
+        for thread in self._threads:
+            thread.join()
+        await super().close()
+
+
+@asynccontextmanager
+async def echo_service(
+    tmp_path: Path,
+    *,
+    predict: bool = True,
+    train: bool = True,
+    store: JobStore | None = None,
+    source: ModelSource = ECHO,
+) -> AsyncIterator[Service]:
+    """Open a service of one model, whose jobs are kept in memory and in ``tmp_path``.
+
+    Args:
+        tmp_path: For the jobs' directories.
+        predict: Whether predictions are on.
+        train: Whether trainings are on.
+        store: Where jobs are kept, instead of a store in memory; not closed here.
+        source: The model.
+    """
+    registry = ModelRegistry()
+    store = store or InMemoryJobStore()
+    async with AsyncExitStack() as stack:
+        executor = await stack.enter_async_context(ThreadExecutor())
+        pool = Pool(source, executor=executor, size=1, warm=True, on_loaded=registry.put)
+        stack.push_async_callback(pool.close, grace_s=PATIENCE_S)
+        pool.start()
+        await pool.wait_loaded()
+        pools = {source.name: pool}
+        folder = tmp_path / "jobs"
+        folder.mkdir(exist_ok=True)
+        presence = ServerPresence(tmp_path / "servers")
+        stack.callback(presence.close)
+        runner = await stack.enter_async_context(
+            JobRunner(
+                store,
+                folder,
+                presence=presence,
+                executor=executor,
+                sources={source.name: source},
+                slots=1,
+                warm=True,
+                cancel_grace_s=5,
+                keep_trainings=False,
+            )
+        )
+        jobs = JobService(registry, pools, is_enabled=train, store=store, runner=runner)
+        predictions = PredictionService(registry, pools, is_enabled=predict)
+        health = HealthService(registry, pools, jobs)
+        yield Service(registry, predictions, jobs, health, executor.uploads)
