@@ -16,13 +16,14 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --
 CORE_META := setup.cfg pyproject.toml deepaas/__init__.py
 EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)
 
-.PHONY: help run test lint types docs clean
+.PHONY: help run test lint types docs sample clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     serve the digits example at http://$(HOST):$(PORT) (HOST=, PORT= change it)"
 	@echo "make test    install what the checks need and run all of them"
 	@echo "make lint | types | docs    one of the checks"
+	@echo "make sample  write etc/deepaas.conf.sample anew from the declared options"
 	@echo "make clean   remove what was built, the environment too"
 
 run: $(VENV)/.installed-run
@@ -34,6 +35,10 @@ test: $(VENV)/.installed-test
 
 lint types docs: $(VENV)/.installed-test
 	@exec $(BIN)/python tests/check.py $@
+
+sample: $(VENV)/.installed-run
+	@exec $(BIN)/oslo-config-generator --namespace deepaas --wrap-width 79 \
+	    --output-file etc/deepaas.conf.sample
 
 clean:
 	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov

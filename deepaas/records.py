@@ -35,6 +35,24 @@ class ReturnedFile(NamedTuple):
     original_filename: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Where the log goes, and how it looks; the same in every process of a command."""
+
+    debug: bool = False
+    #: Absolute path of the file to append to, ``None`` for standard error.
+    file: str | None = None
+    #: Absolute path of a configuration of Python's logging, in the place of everything else here.
+    config_file: str | None = None
+    #: For strftime; ``None`` for ISO 8601 with milliseconds.
+    date_format: str | None = None
+    use_syslog: bool = False
+    #: A name of syslog(3), lower case and without ``LOG_``.
+    syslog_facility: str = "user"
+    use_journal: bool = False
+    use_json: bool = False
+
+
 class _Missing(Enum):
     MISSING = "missing"
 
@@ -103,11 +121,15 @@ class Argument:
     is_file: bool = False
     #: Repeated keys make a list (``List``); ``DelimitedList`` is not one.
     is_list: bool = False
+    #: What stands between the values of a delimited list or tuple, ``None`` for another field.
+    delimiter: str | None = None
     #: Masked wherever it is shown.
     is_secret: bool = False
     description: str | None = None
     #: Allowed values: of a ``OneOf`` validator, else of a documentary ``enum``.
     choices: tuple[Any, ...] | None = None
+    #: The choices are documentation: other values are accepted too.
+    has_open_choices: bool = False
     #: JSON Schema of the value, as far as the declaration says; metadata keys included.
     schema: Mapping[str, Any] = field(default_factory=dict)
 

@@ -2,14 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logging, and the id of the request that is being served."""
 
+import errno
+import json
 import logging
+import logging.config
+import os
+import socket
 import sys
+import threading
+import traceback
+from collections.abc import Iterator
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deepaas.errors import ConfigurationError
+from deepaas.records import LogSettings
 
 #: Id of the request in this context, empty outside one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(request)s%(message)s"
+_SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(request)s%(message)s"
+_SYSLOG = "/dev/log"
+#: The protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
+_JOURNAL = "/run/systemd/journal/socket"
+#: Level of a record to the priority of syslog(3).
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+#: What every record has; the rest came by ``extra``.
+_COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request"}
 
 
 class _RequestFilter(logging.Filter):
@@ -21,11 +43,185 @@ class _RequestFilter(logging.Filter):
         return True
 
 
-def configure_logging(*, debug: bool) -> None:
-    """Log to standard error; called once, by a command."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(_FORMAT))
-    handler.addFilter(_RequestFilter())
-    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
-    if not debug:
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with the facts that came by ``extra``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        facts = {name: value for name, value in vars(record).items() if name not in _COMMON}
+        when = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": when.strftime(self.datefmt) if self.datefmt else when.isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "request_id": request_id.get() or None,
+            "message": record.getMessage(),
+            **facts,
+        }
+        if record.exc_info:
+            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class JournalHandler(logging.Handler):
+    """Sends records to systemd's journal; one that it does not take is lost.
+
+    Raises:
+        OSError: There is no journal.
+    """
+
+    def __init__(self, path: str = _JOURNAL) -> None:
+        super().__init__()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        try:
+            self._socket.send(b"".join(self._fields(record)))
+        except Exception:  # noqa: BLE001 - logging's own way with what a handler meets
+            self.handleError(record)
+
+    def _fields(self, record: logging.LogRecord) -> Iterator[bytes]:
+        priority = next((value for level, value in _PRIORITIES if record.levelno >= level), 7)
+        fields = {
+            "MESSAGE": self.format(record),
+            "PRIORITY": str(priority),
+            "SYSLOG_IDENTIFIER": "deepaas",
+            "LOGGER": record.name,
+        }
+        for name, text in fields.items():
+            data = text.encode(errors="replace")
+            yield name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+        super().close()
+
+
+class Transcript(logging.Handler):
+    """Keeps the end of what it is given: records of the log, and output of processes.
+
+    Safe across threads.
+    """
+
+    def __init__(self, limit_bytes: int = 256 * 1024) -> None:
+        super().__init__()
+        self._limit_bytes = limit_bytes
+        self._data = bytearray()
+        self._keeps_all = True
+        self._guard = threading.Lock()
+        self.setFormatter(logging.Formatter(_FORMAT))
+        self.addFilter(_RequestFilter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.append(f"{self.format(record)}\n".encode(errors="replace"))
+
+    def append(self, data: bytes) -> None:
+        """Keep output, and let go of the oldest beyond the limit."""
+        with self._guard:
+            self._data += data
+            if len(self._data) > self._limit_bytes:
+                del self._data[: -self._limit_bytes]
+                self._keeps_all = False
+
+    def text(self) -> str:
+        """Return what is kept: whole lines, as far as they are shorter than the limit."""
+        with self._guard:
+            data, keeps_all = bytes(self._data), self._keeps_all
+        if not keeps_all:
+            data = data.partition(b"\n")[2] or data
+        return data.decode(errors="replace")
+
+
+def configure_logging(settings: LogSettings) -> list[str]:
+    """Set up the log of this process; called once, by a command or a worker.
+
+    Returns:
+        What this machine does not have of what was asked for; the log goes elsewhere all the same.
+
+    Raises:
+        ConfigurationError: What is asked for cannot be had.
+    """
+    if settings.config_file is not None:
+        _configure_from_file(Path(settings.config_file))
+        return []
+    handlers, problems = _handlers(settings)
+    level = logging.DEBUG if settings.debug else logging.INFO
+    logging.basicConfig(level=level, handlers=handlers)
+    if not settings.debug:
         logging.getLogger("asyncio").setLevel(logging.WARNING)
+    return problems
+
+
+def _configure_from_file(path: Path) -> None:
+    try:
+        text = path.read_text("utf-8")
+        if text.lstrip().startswith("{"):
+            logging.config.dictConfig({"disable_existing_loggers": False, **json.loads(text)})
+        else:
+            logging.config.fileConfig(path, disable_existing_loggers=False)
+    except Exception as exc:
+        # logging.config promises no classes for what it finds.
+        why = " ".join(f"{type(exc).__name__}: {exc}".split()).rstrip(".")
+        raise ConfigurationError(f"log-config-append: {path} cannot be used: {why}.") from exc
+
+
+def _handlers(settings: LogSettings) -> tuple[list[logging.Handler], list[str]]:
+    """Return the handlers, and what is missing of what was asked for."""
+    problems = []
+    handlers = [_main_handler(settings)]
+    formatter = _formatter(settings, _FORMAT)
+    if settings.use_syslog:
+        try:
+            handlers.append(_syslog_handler(settings))
+        except OSError as exc:
+            problems.append(f"There is no syslog at {_SYSLOG}: {exc.strerror}.")
+    if settings.use_journal:
+        try:
+            handlers.append(JournalHandler())
+        except OSError as exc:
+            problems.append(f"There is no journal at {_JOURNAL}: {exc.strerror}.")
+    for handler in handlers:
+        handler.addFilter(_RequestFilter())
+        if handler.formatter is None:
+            handler.setFormatter(formatter)
+    return handlers, problems
+
+
+def _formatter(settings: LogSettings, form: str) -> logging.Formatter:
+    if settings.use_json:
+        return JsonFormatter(datefmt=settings.date_format)
+    return logging.Formatter(form, settings.date_format)
+
+
+def _main_handler(settings: LogSettings) -> logging.Handler:
+    if settings.file is None:
+        return logging.StreamHandler(sys.stderr)
+    from logging.handlers import WatchedFileHandler
+
+    try:
+        Path(settings.file).parent.mkdir(parents=True, exist_ok=True)
+        return WatchedFileHandler(settings.file, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigurationError(
+            f"log-file: {settings.file} cannot be written: {exc.strerror}."
+        ) from exc
+
+
+def _syslog_handler(settings: LogSettings) -> logging.Handler:
+    from logging.handlers import SysLogHandler
+
+    # The handler itself does not say so, and fails with every line.
+    if not Path(_SYSLOG).exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), _SYSLOG)
+    handler = SysLogHandler(_SYSLOG, SysLogHandler.facility_names[settings.syslog_facility])
+    handler.setFormatter(_formatter(settings, _SYSLOG_FORMAT))
+    return handler

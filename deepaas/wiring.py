@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open the whole service: pick the drivers, connect the objects, close them again."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from deepaas.model.registry import ModelRegistry
 from deepaas.records import ModelSource
 from deepaas.service import HealthService, JobService, PredictionService, Service
 from deepaas.store.sqlite import SqliteJobStore
+from deepaas.telemetry import Transcript
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +27,21 @@ _WORKER_LEAVES_S = 1.0
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, sources: Sequence[ModelSource]
+    settings: Settings, sources: Sequence[ModelSource], transcript: Transcript | None = None
 ) -> AsyncIterator[Service]:
     """Start the workers, open the store, and give the service once every model is warm.
+
+    With ``listen_early`` the service is given at once, and its ``loading`` tells the rest, the
+    errors too. With a transcript, what the prediction workers print is kept there too.
 
     Raises:
         ModelLoadError: A model that was named cannot be loaded, or none of the installed ones can.
     """
     registry = ModelRegistry()
     async with AsyncExitStack() as stack:
-        executor = await stack.enter_async_context(LocalExecutor())
+        executor = await stack.enter_async_context(
+            LocalExecutor(None if transcript is None else transcript.append)
+        )
         pools = {}
         for source in sources:
             pool = Pool(
@@ -43,15 +50,43 @@ async def open_service(
                 size=settings.workers,
                 warm=settings.warm,
                 on_loaded=registry.put,
+                log=settings.log,
             )
             stack.push_async_callback(pool.close, grace_s=_WORKER_LEAVES_S)
             pools[source.name] = pool
+            registry.expect(source.name)
             pool.start()
-        await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
-        jobs = await _open_jobs(settings, stack, executor, registry, pools)
+        jobs = JobService(registry, pools, is_enabled=settings.train_endpoint, is_starting=True)
         predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
         health = HealthService(registry, pools, jobs)
-        yield Service(registry, predictions, jobs, health, executor.uploads)
+        opened = await stack.enter_async_context(AsyncExitStack())
+        loading = asyncio.create_task(
+            _load(settings, opened, executor, registry, pools, jobs), name="loading"
+        )
+        # Ended before what it opens is closed.
+        stack.push_async_callback(_end_task, loading)
+        if not settings.listen_early:
+            await asyncio.shield(loading)
+        yield Service(registry, predictions, jobs, health, executor.uploads, loading, transcript)
+
+
+async def _end_task(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # whoever waited for it has it already
+
+
+async def _load(
+    settings: Settings,
+    stack: AsyncExitStack,
+    executor: LocalExecutor,
+    registry: ModelRegistry,
+    pools: dict[str, Pool],
+    jobs: JobService,
+) -> None:
+    await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
+    await _open_jobs(settings, stack, executor, pools, jobs)
 
 
 async def _wait_loaded(pools: dict[str, Pool], registry: ModelRegistry, *, is_named: bool) -> None:
@@ -73,9 +108,9 @@ async def _open_jobs(
     settings: Settings,
     stack: AsyncExitStack,
     executor: LocalExecutor,
-    registry: ModelRegistry,
     pools: dict[str, Pool],
-) -> JobService:
+    jobs: JobService,
+) -> None:
     """Open store and runner; a state directory that cannot be used only stops trainings."""
     try:
         store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
@@ -89,7 +124,8 @@ async def _open_jobs(
             " Trainings are refused; see the option --state-dir."
         )
         logger.warning(problem.message, extra={"action": "state_dir_unusable"})
-        return JobService(registry, pools, is_enabled=settings.train_endpoint, problem=problem)
+        jobs.refuse(problem)
+        return
     runner = await stack.enter_async_context(
         JobRunner(
             store,
@@ -103,6 +139,4 @@ async def _open_jobs(
             keep_trainings=settings.keep_trainings,
         )
     )
-    return JobService(
-        registry, pools, is_enabled=settings.train_endpoint, store=store, runner=runner
-    )
+    jobs.open(store, runner)

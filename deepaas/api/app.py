@@ -4,25 +4,47 @@
 
 from aiohttp import web
 
-from deepaas.api.keys import AUTHENTICATOR, SERVICE, SETTINGS, ApiSettings
+from deepaas.api import pages
+from deepaas.api.documents import about
+from deepaas.api.documents.cache import Documents
+from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, SERVICE, SETTINGS, ApiSettings
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import Route, add_routes
-from deepaas.api.v2 import health, models, predict, train, versions
+from deepaas.api.v2 import debug, health, models, predict, train, versions
 from deepaas.auth import Authenticator, NoSignIn, Policy
 from deepaas.service import Service
 
 ROUTES = (
-    Route("GET", "/", versions.list_versions, Policy.READ),
-    Route("GET", "/v2/", versions.show_version, Policy.READ),
-    Route("GET", "/v2/models/", models.list_models, Policy.READ),
-    Route("GET", "/v2/models/{model}/", models.show_model, Policy.READ),
-    Route("POST", "/v2/models/{model}/predict/", predict.predict, Policy.PREDICT),
-    Route("POST", "/v2/models/{model}/train/", train.start, Policy.TRAIN),
-    Route("GET", "/v2/models/{model}/train/", train.list_all, Policy.READ),
-    Route("GET", "/v2/models/{model}/train/{uuid}", train.show, Policy.READ),
-    Route("DELETE", "/v2/models/{model}/train/{uuid}", train.delete, Policy.TRAIN),
-    Route("GET", "/v2/health/live", health.live, Policy.PUBLIC),
-    Route("GET", "/v2/health/ready", health.ready, Policy.PUBLIC),
+    Route("GET", "/", versions.list_versions, Policy.READ, about.VERSIONS),
+    Route("GET", "/v2/", versions.show_version, Policy.READ, about.VERSION),
+    Route("GET", "/v2/models/", models.list_models, Policy.READ, about.MODELS),
+    Route("GET", "/v2/models/{model}/", models.show_model, Policy.READ, about.MODEL),
+    Route("POST", "/v2/models/{model}/predict/", predict.predict, Policy.PREDICT, about.PREDICT),
+    Route("POST", "/v2/models/{model}/train/", train.start, Policy.TRAIN, about.START_TRAINING),
+    Route("GET", "/v2/models/{model}/train/", train.list_all, Policy.READ, about.TRAININGS),
+    Route("GET", "/v2/models/{model}/train/{uuid}", train.show, Policy.READ, about.TRAINING),
+    Route(
+        "DELETE",
+        "/v2/models/{model}/train/{uuid}",
+        train.delete,
+        Policy.TRAIN,
+        about.DELETE_TRAINING,
+    ),
+    Route("GET", "/v2/debug/", debug.show, Policy.MANAGE, about.DEBUG),
+    Route("GET", "/v2/health/live", health.live, Policy.PUBLIC, about.LIVE, is_new=True),
+    Route("GET", "/v2/health/ready", health.ready, Policy.PUBLIC, about.READY, is_new=True),
+    Route("GET", "/swagger.json", pages.show_swagger, Policy.READ, about.SWAGGER),
+    Route("GET", "/openapi.json", pages.show_openapi, Policy.READ, about.OPENAPI, is_new=True),
+    Route("GET", "/api", pages.show_page, Policy.READ, about.PAGE, is_page=True),
+    Route("GET", "/ui", pages.lead_to_page, Policy.READ, about.WEB_PAGE, is_page=True),
+    Route(
+        "GET",
+        "/static/swagger/{file}",
+        pages.send_asset,
+        Policy.READ,
+        about.ASSET,
+        is_page=True,
+    ),
 )
 
 
@@ -35,7 +57,7 @@ def create_app(
 
     Args:
         service: The use cases.
-        settings: Prefix and limits.
+        settings: Prefix and limits, and what is switched on.
         authenticator: Tells who calls; without one, everyone may do everything.
     """
     # Limits are enforced where bodies are read (deepaas.api.input): aiohttp's own cover neither
@@ -44,5 +66,7 @@ def create_app(
     app[SERVICE] = service
     app[SETTINGS] = settings or ApiSettings()
     app[AUTHENTICATOR] = authenticator or NoSignIn()
-    add_routes(app, ROUTES, app[SETTINGS].base_path)
+    routes = [row for row in ROUTES if app[SETTINGS].doc_endpoint or not row.is_page]
+    add_routes(app, routes, app[SETTINGS].base_path)
+    app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path)
     return app

@@ -4,6 +4,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -66,6 +67,30 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.Unavailable: _unavailable,
     errors.DeepaasError: lambda exc: _text(500, exc.message),
 }
+
+
+def problem_of(exc: errors.DeepaasError | web.HTTPException) -> web.Response:
+    """Return the response as ``application/problem+json`` (RFC 9457)."""
+    if isinstance(exc, web.HTTPException):
+        status, detail, headers = exc.status, exc.reason, exc.headers
+    else:
+        plain = response_of(exc)
+        status, detail, headers = plain.status, exc.public_message, plain.headers
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if isinstance(exc, errors.InvalidArguments):
+        problem["errors"] = exc.messages
+    kept = {name: headers[name] for name in ("Allow", "Retry-After") if name in headers}
+    return web.Response(
+        status=status,
+        body=encode_json(problem),
+        content_type="application/problem+json",
+        headers=kept,
+    )
 
 
 def response_of(exc: errors.DeepaasError) -> web.Response:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.errors import MalformedBody, StorageFull, StorageUnavailable, TooLarge
@@ -135,7 +136,7 @@ async def _read_multipart(
                 form.append((part.name, await _read_text(part, budget)))
             else:
                 files.append((part.name, await _store_upload(part, budget, uploads, incoming)))
-    except (ValueError, AssertionError, web.HTTPException) as exc:
+    except (ValueError, AssertionError, web.HTTPException, HttpProcessingError) as exc:
         # aiohttp tells malformed parts by these, depending on where it notices.
         raise MalformedBody("form", "Invalid multipart body.") from exc
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deepaas.api.documents.cache import Documents
 from deepaas.auth import Authenticator, Principal
 from deepaas.service import Service
 
@@ -18,10 +19,13 @@ class ApiSettings:
     base_path: str = ""
     #: Largest body in bytes, 0 for no limit.
     client_max_bytes: int = 0
+    #: Whether there is a page for people that describes the API.
+    doc_endpoint: bool = True
 
 
 SERVICE = web.AppKey("service", Service)
 SETTINGS = web.AppKey("settings", ApiSettings)
+DOCUMENTS = web.AppKey("documents", Documents)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -9,9 +9,9 @@ import re
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deepaas.api.errors import response_of
+from deepaas.api.errors import problem_of, response_of
 from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
-from deepaas.api.routing import POLICIES
+from deepaas.api.routing import ROWS
 from deepaas.errors import DeepaasError, Forbidden
 from deepaas.telemetry import request_id
 
@@ -42,16 +42,37 @@ async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
         await _authorize(request)
         return await handler(request)
     except web.HTTPNotFound as exc:
-        return await _with_slash(request) or exc
+        return await _with_slash(request) or _form(request, exc)
+    except web.HTTPMethodNotAllowed as exc:
+        return _options(request, exc)
     except web.HTTPException as exc:
-        return exc
+        return _form(request, exc)
     except DeepaasError as exc:
-        return response_of(exc)
+        return _form(request, exc)
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
     except Exception:
         logger.exception("A request failed.", extra={"action": "request_failed"})
-        return response_of(DeepaasError("Internal Server Error"))
+        return _form(request, DeepaasError("Internal Server Error"))
+
+
+def _form(request: web.Request, exc: DeepaasError | web.HTTPException) -> web.StreamResponse:
+    """Put an error in the form that clients of this route know."""
+    if isinstance(exc, web.HTTPException) and exc.status < 400:
+        return exc
+    row = request.app[ROWS].get(request.match_info.route)
+    if row is not None and row.is_new:
+        return problem_of(exc)
+    return exc if isinstance(exc, web.HTTPException) else response_of(exc)
+
+
+def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamResponse:
+    """Answer OPTIONS with the methods; another method that does not exist is an error."""
+    methods = ", ".join(sorted({*exc.allowed_methods, "OPTIONS"}))
+    if request.method == "OPTIONS":
+        return web.Response(status=204, headers={"Allow": methods})
+    exc.headers["Allow"] = methods
+    return exc
 
 
 async def _authorize(request: web.Request) -> None:
@@ -59,8 +80,8 @@ async def _authorize(request: web.Request) -> None:
     if request.match_info.http_exception is not None:
         return  # no route, or not this method: the handler raises that
     principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
-    policy = request.app[POLICIES].get(route)
-    if policy is None or not principal.may(policy):
+    row = request.app[ROWS].get(route)
+    if row is None or not principal.may(row.policy):
         raise Forbidden
     request[PRINCIPAL] = principal
 

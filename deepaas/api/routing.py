@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deepaas.api.documents.about import About
 from deepaas.auth import Policy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: The policy of each registered route.
-POLICIES = web.AppKey("policies", dict[web.AbstractRoute, Policy])
+#: The row of the table for each registered route.
+ROWS = web.AppKey("rows", dict[web.AbstractRoute, "Route"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class Route:
     path: str
     handler: Handler
     policy: Policy
+    #: What it answers, for the documents.
+    about: About
+    #: Whether version 2 did not have it: its errors are then ``application/problem+json``.
+    is_new: bool = False
+    #: Whether it is for people with a browser; it goes with the option ``doc-endpoint``.
+    is_page: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.policy, Policy):
@@ -32,16 +39,20 @@ class Route:
 def add_routes(app: web.Application, routes: Iterable[Route], base_path: str) -> None:
     """Register routes below the prefix; a request to any other route is refused.
 
+    What answers GET answers HEAD too.
+
     Args:
         app: Not yet started.
         routes: The table.
         base_path: Empty or ``/x``; the root route then answers at ``/x`` too.
     """
-    policies = app.setdefault(POLICIES, {})
+    rows = app.setdefault(ROWS, {})
     for route in routes:
         paths = [base_path + route.path]
         if base_path and route.path == "/":
             paths.append(base_path)
         for path in paths:
-            registered = app.router.add_route(route.method, path, route.handler)
-            policies[registered] = route.policy
+            resource = app.router.add_resource(path)
+            rows[resource.add_route(route.method, route.handler)] = route
+            if route.method == "GET":
+                rows[resource.add_route("HEAD", route.handler)] = route

@@ -17,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"deepaas {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="serve models over HTTP (as deepaas-run)", add_help=False)
+    commands.add_parser("cli", help="call a model here (as deepaas-cli)", add_help=False)
+    commands.add_parser("predict", help="predict a file (as deepaas-predict)", add_help=False)
     commands.add_parser("models", help="list the installed models without importing them")
     known, rest = parser.parse_known_args(given[:1])
     rest = given[1:]
@@ -24,6 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from deepaas.cmd import run
 
         return run.main(rest)
+    if known.command == "cli":
+        from deepaas.cmd import cli
+
+        return cli.main(rest)
+    if known.command == "predict":
+        from deepaas.cmd import predict
+
+        return predict.main(rest)
     parser.parse_args(given)
     return _list_models()
 

@@ -7,20 +7,22 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from deepaas.config import Settings, load_settings
 from deepaas.errors import ConfigurationError, ModelLoadError
 from deepaas.model.discovery import select_sources
 from deepaas.records import ModelSource
 from deepaas.service import Service
-from deepaas.telemetry import configure_logging
+from deepaas.telemetry import Transcript, configure_logging
 from deepaas.wiring import open_service
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 EXIT_MODEL = 1
 EXIT_USAGE = 2
@@ -40,12 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         settings = load_settings(sys.argv[1:] if argv is None else argv)
-        configure_logging(debug=settings.debug)
+        for warning in (*configure_logging(settings.log), *settings.warnings):
+            logger.warning("%s", warning, extra={"action": "option_ignored"})
         sources = select_sources(settings.model_names)
         with asyncio.Runner(loop_factory=_new_event_loop) as runner:
             runner.run(serve(settings, sources))
     except ModelLoadError as exc:
-        return _fail(EXIT_MODEL, f"{exc.traceback}{exc.message}")
+        return _fail(EXIT_MODEL, exc.message, exc.traceback)
     except AddressError as exc:
         return _fail(EXIT_ADDRESS, exc.message)
     except ConfigurationError as exc:
@@ -53,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(status: int, text: str) -> int:
-    print(f"deepaas-run: {text}", file=sys.stderr)
+def _fail(status: int, text: str, trace: str = "") -> int:
+    print(f"{trace}deepaas-run: {text}", file=sys.stderr)
     return status
 
 
@@ -84,45 +87,76 @@ def bind(settings: Settings) -> socket.socket:
         except BaseException:
             sock.close()
             raise
-    except OSError as exc:
-        raise AddressError(
-            f"cannot listen on {settings.listen_ip} port {settings.listen_port}: {exc.strerror};"
-            " choose another with --listen-ip and --listen-port."
-        ) from exc
+    except (OSError, UnicodeError) as exc:
+        raise _address_error(settings, exc) from exc
     return sock
 
 
-async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
-    """Serve the models until told to stop; everything is closed on return."""
+def _address_error(settings: Settings, exc: OSError | UnicodeError) -> AddressError:
+    # A host name that the resolver cannot even encode is a UnicodeError.
+    why = exc.strerror if isinstance(exc, OSError) else "this is no address"
+    return AddressError(
+        f"cannot listen on {settings.listen_ip} port {settings.listen_port}: {why};"
+        " choose another with --listen-ip and --listen-port."
+    )
+
+
+@contextmanager
+def _stop_signal() -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set until the block ends."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with bind(settings) as sock:
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
+    """Serve the models until told to stop; everything is closed on return."""
+    with bind(settings) as sock, _stop_signal() as stop:
         # The HTTP stack is imported while the workers import the models.
         importing = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
         async with AsyncExitStack() as stack:
-            opening = stack.enter_async_context(open_service(settings, sources))
+            transcript = None
+            if settings.debug_endpoint:
+                transcript = Transcript()
+                logging.getLogger().addHandler(transcript)
+                stack.callback(logging.getLogger().removeHandler, transcript)
+            opening = stack.enter_async_context(open_service(settings, sources, transcript))
             service = await _unless_stopped(opening, stop)
             http = await importing
             if service is None:
                 return
+            try:
+                # Here, since uvloop tells nobody that it failed: the address may be taken by
+                # somebody who bound it too and was faster to listen.
+                sock.listen()
+            except OSError as exc:
+                raise _address_error(settings, exc) from exc
             await stack.enter_async_context(http.listen(service, settings, sock))
-            logger.info(
-                "Serving %s at %s.",
-                ", ".join(service.models.names()),
-                _url(sock, settings.base_path),
-                extra={"action": "serving"},
-            )
+            url = _url(sock, settings.base_path)
+            if settings.listen_early:
+                logger.info("Listening at %s; loading.", url, extra={"action": "listening"})
+                await _unless_stopped(_loaded(service), stop)
+            if not stop.is_set():
+                names = ", ".join(service.models.names())
+                logger.info("Serving %s at %s.", names, url, extra={"action": "serving"})
             await stop.wait()
             logger.info("Stopping.", extra={"action": "stopping"})
 
 
-async def _unless_stopped(
-    opening: Coroutine[Any, Any, Service], stop: asyncio.Event
-) -> Service | None:
-    """Return what was opened, ``None`` if the stop came first: loading a model may take long."""
-    task = asyncio.create_task(opening)
+async def _loaded(service: Service) -> None:
+    if service.loading is not None:
+        await asyncio.shield(service.loading)
+
+
+async def _unless_stopped(waiting: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """Return what was waited for, ``None`` if the stop came first: loading a model takes long."""
+    task = asyncio.create_task(waiting)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -24,12 +24,14 @@ from deepaas.execution.messages import (
     ProcessEnded,
     StartProcess,
     StopProcess,
+    write_all,
 )
 from deepaas.execution.processes import kill_all
 
 logger = logging.getLogger(__name__)
 
 _GUARD_LEAVES_S = 5.0
+_TEE_BYTES = 64 * 1024
 _JOB_GUARD_ANSWERS_S = 30.0
 
 
@@ -45,9 +47,19 @@ class _Child:
 
 
 class LocalExecutor:
-    """An :class:`~deepaas.execution.base.Executor`; opened and closed with ``async with``."""
+    """An :class:`~deepaas.execution.base.Executor`; opened and closed with ``async with``.
 
-    def __init__(self) -> None:
+    Args:
+        on_output: Called with what workers print, which is printed all the same; without it they
+            print to this process's streams themselves.
+    """
+
+    def __init__(self, on_output: Callable[[bytes], None] | None = None) -> None:
+        self._on_output = on_output
+        #: Standard output and error of the workers, where they are not this process's.
+        self._outputs: tuple[int, int] | None = None
+        #: The end to read of each pipe that workers print to, to its other end and the target.
+        self._tees: dict[int, tuple[int, int]] = {}
         self._uploads = Path(tempfile.mkdtemp(prefix="deepaas-"))
         self._children: dict[int, _Child] = {}
         self._last_key = 0
@@ -57,6 +69,8 @@ class LocalExecutor:
         self._guard_pids: set[int] = set()
 
     async def __aenter__(self) -> "LocalExecutor":
+        if self._on_output is not None:
+            self._outputs = (self._tee(1), self._tee(2))
         self._start_guard()
         if os.getpid() == 1:
             asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap_orphans)
@@ -70,12 +84,45 @@ class LocalExecutor:
         """Folder for uploaded files."""
         return self._uploads
 
+    def _tee(self, target_fd: int) -> int:
+        """Return a descriptor to write to: what comes there is told and written to the target."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read, False)
+        self._tees[read] = (write, target_fd)
+        asyncio.get_running_loop().add_reader(read, self._pass_on, read)
+        return write
+
+    def _pass_on(self, read: int) -> bool:
+        """Take some of what was printed; false if there is nothing."""
+        assert self._on_output is not None
+        try:
+            data = os.read(read, _TEE_BYTES)
+        except BlockingIOError:
+            return False
+        self._on_output(data)
+        try:
+            write_all(self._tees[read][1], data)
+        except OSError:
+            logger.debug("Nobody reads what workers print.")
+        return True
+
+    def _close_tees(self) -> None:
+        for read, (write, _) in self._tees.items():
+            asyncio.get_running_loop().remove_reader(read)
+            while self._pass_on(read):
+                pass  # what was printed at last
+            os.close(read)
+            os.close(write)
+        self._tees.clear()
+
     def _start_guard(self) -> None:
         self._uploads.mkdir(mode=0o700, exist_ok=True)
         ours, theirs = Channel.pair()
         self._guard = subprocess.Popen(
             python("deepaas.execution.guard", str(self._uploads), str(os.getpid())),
             stdin=theirs.fileno(),
+            stdout=None if self._outputs is None else self._outputs[0],
+            stderr=None if self._outputs is None else self._outputs[1],
             start_new_session=True,
         )
         theirs.close()
@@ -210,6 +257,7 @@ class LocalExecutor:
             except TimeoutError:
                 self._guard.kill()
                 await self._guard_gone.wait()
+        self._close_tees()
         await asyncio.to_thread(shutil.rmtree, self._uploads, ignore_errors=True)
 
     def _reap_orphans(self) -> None:

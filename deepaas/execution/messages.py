@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from deepaas.records import CallInput, ModelDescription, ModelSource
+    from deepaas.records import CallInput, LogSettings, ModelDescription, ModelSource
 
 #: A message up to this size travels in the packet itself, a larger one by memfd. Half of the
 #: smallest usual socket buffer (212,992 bytes), so that a packet always fits.
@@ -83,6 +83,8 @@ class LoadModel(NamedTuple):
 
     source: "ModelSource"
     warm: bool
+    #: Where the worker's log goes; ``None`` leaves it to whoever runs the worker.
+    log: "LogSettings | None" = None
 
 
 class Loaded(NamedTuple):

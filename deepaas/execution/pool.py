@@ -24,7 +24,7 @@ from deepaas.execution.base import Executor
 from deepaas.execution.local import python
 from deepaas.execution.messages import Answer, Call, Channel
 from deepaas.execution.workers import Worker, WorkerState, worker_environment
-from deepaas.records import CallInput, ModelDescription, ModelSource
+from deepaas.records import CallInput, LogSettings, ModelDescription, ModelSource
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +78,13 @@ class Pool:
         size: int,
         warm: bool,
         on_loaded: Callable[[ModelDescription], object],
+        log: LogSettings | None = None,
     ) -> None:
         self.source = source
         self._executor = executor
         self._size = size
         self._warm = warm
+        self._log = log or LogSettings()
         self._on_loaded = on_loaded
         self._ids = itertools.count(1)
         self._queue: deque[_Pending] = deque()
@@ -203,6 +205,7 @@ class Pool:
         worker = Worker(
             self.source,
             warm=self._warm,
+            log=self._log,
             on_loaded=self._on_worker_loaded,
             on_failed=self._on_load_failed,
             on_answer=self._on_answer,
@@ -256,12 +259,13 @@ class Pool:
             return
         if not was_ready and self._failure is None:
             self._on_load_failed(f"{self.source.label}: its process ended with {how}.", "")
-        logger.error(
-            "A worker of model %s ended with %s; it is replaced.",
-            self.source.name,
-            how,
-            extra={"action": "worker_ended", "model": self.source.name, "status": status},
-        )
+        if was_ready or self._was_loaded:
+            logger.error(
+                "A worker of model %s ended with %s; it is replaced.",
+                self.source.name,
+                how,
+                extra={"action": "worker_ended", "model": self.source.name, "status": status},
+            )
         self._recover()
         self._replace(was_ready)
 

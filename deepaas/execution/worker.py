@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -40,7 +41,8 @@ from deepaas.execution.messages import (
 from deepaas.execution.page import CallPage
 from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
-from deepaas.records import ModelSource
+from deepaas.model.discovery import authors_part
+from deepaas.records import LogSettings, ModelSource
 from deepaas.telemetry import configure_logging
 
 CALLS_FD, CONTROL_FD, PAGE_FD = 3, 4, 5
@@ -54,23 +56,43 @@ def load_warm(source: ModelSource, *, warm: bool) -> ModelAdapter:
     """
     adapter = load_model(source)
     if warm:
-        try:
-            adapter.warm()
-        except (Exception, SystemExit) as exc:
-            raise ModelLoadError(
-                f"warm() of {source.label} raised {type(exc).__name__}: {exc}",
-                name=source.name,
-                distribution=source.distribution,
-                traceback=traceback.format_exc(),
-            ) from exc
+        warm_model(adapter)
     return adapter
+
+
+def warm_model(adapter: ModelAdapter) -> None:
+    """Call a model's ``warm()``.
+
+    Raises:
+        ModelLoadError: It raised.
+    """
+    try:
+        adapter.warm()
+    except (Exception, SystemExit) as exc:
+        source = adapter.source
+        raise ModelLoadError(
+            f"warm() of {source.label} raised {type(exc).__name__}: {exc}",
+            name=source.name,
+            distribution=source.distribution,
+            traceback="".join(
+                traceback.format_exception(type(exc), exc, authors_part(exc.__traceback__))
+            ),
+        ) from exc
 
 
 class PredictionWorker:
     """Takes calls from the queue that the workers of a model share, one at a time."""
 
-    def __init__(self, calls: Channel, control: Channel, page: CallPage) -> None:
+    def __init__(
+        self,
+        calls: Channel,
+        control: Channel,
+        page: CallPage,
+        *,
+        configure: Callable[[LogSettings], object] | None = None,
+    ) -> None:
         self._calls = calls
+        self._configure = configure
         self._control = control
         self._page = page
         self._pid = os.getpid()
@@ -81,6 +103,8 @@ class PredictionWorker:
         message, _ = self._control.receive(wait=True)
         assert isinstance(message, LoadModel)
         try:
+            if self._configure is not None and message.log is not None:
+                self._configure(message.log)
             adapter = load_warm(message.source, warm=message.warm)
             self._runner = CallRunner(adapter)
             loaded = Loaded(describe(adapter))
@@ -153,19 +177,20 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
-    configure_logging(debug=False)
     match sys.argv[1:]:
         case ["predict"]:
             calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))
             page = CallPage(PAGE_FD)
             try:
-                status = PredictionWorker(calls, control, page).run()
+                status = PredictionWorker(calls, control, page, configure=configure_logging).run()
             except (ChannelClosed, BrokenPipeError, ConnectionResetError):
                 status = 0  # the server is gone
             sys.exit(status)
         case ["train", directory]:
             from deepaas.execution.training import run_training
 
+            # The training's log is its standard error.
+            configure_logging(LogSettings())
             sys.exit(run_training(Path(directory)))
         case _:
             sys.exit(__doc__)

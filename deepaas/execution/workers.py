@@ -19,7 +19,7 @@ from deepaas.execution.messages import (
     Stop,
 )
 from deepaas.execution.page import CallPage, Running
-from deepaas.records import ModelDescription, ModelSource
+from deepaas.records import LogSettings, ModelDescription, ModelSource
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +67,12 @@ class Worker:
         on_failed: Callable[[str, str], None],
         on_answer: Callable[[Answer, list[int]], None],
         on_end: Callable[["Worker", int], None],
+        log: LogSettings | None = None,
     ) -> None:
         self.state = WorkerState.LOADING
         self._source = source
         self._warm = warm
+        self._log = log
         self._on_loaded = on_loaded
         self._on_failed = on_failed
         self._on_answer = on_answer
@@ -86,7 +88,7 @@ class Worker:
     ) -> None:
         """Start the process; ``calls`` is the end that all workers of the model read."""
         asyncio.get_running_loop().add_reader(self._control.fileno(), self.read_answers)
-        self._control.send(LoadModel(self._source, self._warm))
+        self._control.send(LoadModel(self._source, self._warm, self._log))
         fds = (calls.fileno(), self._workers_end.fileno(), self._page_fd)
         self._key = executor.start(argv, environment=environment, fds=fds, on_end=self._ended)
         # Ours would keep the channel open after the worker's end.

@@ -25,7 +25,8 @@ GROUP = "deepaas.v2.model"
 _OBJECT = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 
 # Where the frames are that tell an author nothing.
-_MACHINERY = (str(Path(__file__).parent), str(importlib.__file__), "<frozen importlib")
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
+_MACHINERY = (_OURS, str(importlib.__file__), "<frozen importlib")
 
 
 def list_sources() -> list[ModelSource]:
@@ -144,7 +145,7 @@ def load_error(source: ModelSource, exc: BaseException) -> ModelLoadError:
         name=source.name,
         distribution=source.distribution,
         traceback="".join(
-            traceback.format_exception(type(exc), exc, _authors_part(exc.__traceback__))
+            traceback.format_exception(type(exc), exc, authors_part(exc.__traceback__))
         ),
     )
 
@@ -184,8 +185,12 @@ def _prepend_path(folder: str) -> None:
         sys.path.insert(0, folder)
 
 
-def _authors_part(tb: TracebackType | None) -> TracebackType | None:
-    """Drop the leading frames that are ours or the import system's."""
+def authors_part(tb: TracebackType | None) -> TracebackType | None:
+    """Drop the leading frames that are ours or the import system's, which tell an author nothing.
+
+    Returns:
+        ``None`` where all of them are.
+    """
     while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_MACHINERY):
         tb = tb.tb_next
     return tb

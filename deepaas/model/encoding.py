@@ -35,7 +35,11 @@ class EncodedAnswer(NamedTuple):
 
 
 def encode_answer(
-    returned: Any, accept: str | None = None, schema: "Schema | type[Schema] | None" = None
+    returned: Any,
+    accept: str | None = None,
+    schema: "Schema | type[Schema] | None" = None,
+    *,
+    wrap: bool = True,
 ) -> EncodedAnswer:
     """Encode what ``predict`` returned for the media type that was agreed.
 
@@ -45,6 +49,7 @@ def encode_answer(
             generator is used up.
         accept: The value of the argument ``accept``; ``None``, ``*/*`` and JSON mean JSON.
         schema: The model's response schema. The answer must fit, and is sent as it is.
+        wrap: Whether JSON without a schema is put into the contract's object.
 
     Raises:
         InvalidAnswer: The answer fits neither the media type nor the schema; its ``detail`` says
@@ -55,7 +60,8 @@ def encode_answer(
     if isinstance(returned, GeneratorType):
         returned = list(returned)
     if schema is None:
-        return EncodedAnswer(JSON, encode_json({"status": "OK", "predictions": returned}))
+        shown = {"status": "OK", "predictions": returned} if wrap else returned
+        return EncodedAnswer(JSON, encode_json(shown))
     _check(returned, schema)
     return EncodedAnswer(JSON, encode_json(returned))
 

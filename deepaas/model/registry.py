@@ -4,7 +4,7 @@
 
 from collections.abc import Iterator
 
-from deepaas.errors import ModelNotFound
+from deepaas.errors import ModelNotFound, Unavailable
 from deepaas.model.arguments import ArgumentParser
 from deepaas.records import ModelDescription
 
@@ -30,7 +30,7 @@ class RegisteredModel:
 
 
 class ModelRegistry:
-    """Name to model, in the order in which they came; not safe across threads.
+    """Name to model, in the order in which they were announced; not safe across threads.
 
     A name is either served or failed: what came last counts.
     """
@@ -38,17 +38,34 @@ class ModelRegistry:
     def __init__(self) -> None:
         self._models: dict[str, RegisteredModel] = {}
         self._failures: dict[str, str] = {}
+        self._expected: set[str] = set()
+        #: Where each name stands among the others.
+        self._order: dict[str, int] = {}
+        #: Grows whenever what is served changes.
+        self.revision = 0
+
+    def expect(self, name: str) -> None:
+        """Announce a model that is being loaded; until it came or failed, asking for it says so."""
+        self._expected.add(name)
+        self._order.setdefault(name, len(self._order))
 
     def put(self, description: ModelDescription) -> RegisteredModel:
         """Serve a model, in the place of one of the same name."""
         model = RegisteredModel(description)
+        before = self._models.get(model.name)
+        if before is None or before.description != description:
+            self.revision += 1
         self._models[model.name] = model
+        self._order.setdefault(model.name, len(self._order))
         self._failures.pop(model.name, None)
+        self._expected.discard(model.name)
         return model
 
     def fail(self, name: str, reason: str) -> None:
         """Record why a model is not served (any more)."""
-        self._models.pop(name, None)
+        if self._models.pop(name, None) is not None:
+            self.revision += 1
+        self._expected.discard(name)
         self._failures[name] = reason
 
     def get(self, name: str) -> RegisteredModel:
@@ -56,15 +73,18 @@ class ModelRegistry:
 
         Raises:
             ModelNotFound: It is not known, or failed.
+            Unavailable: It is being loaded.
         """
         try:
             return self._models[name]
         except KeyError:
+            if name in self._expected:
+                raise Unavailable(f"The model {name!r} is loading.") from None
             raise ModelNotFound(name) from None
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the served models."""
-        return tuple(self._models)
+        return tuple(model.name for model in self)
 
     @property
     def failures(self) -> dict[str, str]:
@@ -72,7 +92,7 @@ class ModelRegistry:
         return dict(self._failures)
 
     def __iter__(self) -> Iterator[RegisteredModel]:
-        return iter(tuple(self._models.values()))
+        return iter(sorted(self._models.values(), key=lambda model: self._order[model.name]))
 
     def __len__(self) -> int:
         return len(self._models)

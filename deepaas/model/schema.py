@@ -7,13 +7,16 @@ Both dialects of field declarations end in the same place: marshmallow puts the 
 one writes them.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 from marshmallow import missing as marshmallow_missing
 
 from deepaas.model.jsonform import json_safe
+from deepaas.model.jsonschema import nullable
 from deepaas.records import MISSING, Argument
 
 # The names that a declaration may use, to ours.
@@ -40,18 +43,22 @@ _TYPES: dict[type, dict[str, str]] = {
     fields.Email: {"type": "string", "format": "email"},
     fields.Url: {"type": "string", "format": "url"},
     fields.String: {"type": "string"},
-    fields.Date: {"type": "string", "format": "date"},
-    fields.Time: {"type": "string"},
-    fields.DateTime: {"type": "string", "format": "date-time"},
     fields.TimeDelta: {"type": "number"},
     fields.IPv4: {"type": "string", "format": "ipv4"},
     fields.IPv6: {"type": "string", "format": "ipv6"},
-    fields.IP: {"type": "string"},
-    fields.IPInterface: {"type": "string"},
+    fields.IP: {"type": "string", "format": "ip"},
+    fields.IPInterface: {"type": "string", "format": "ip-interface"},
     fields.List: {"type": "array"},
     fields.Tuple: {"type": "array"},
     fields.Mapping: {"type": "object"},
     fields.Nested: {"type": "object"},
+}
+
+# By name; in marshmallow, a date and a time are kinds of a moment.
+_TIMES: dict[type, str] = {
+    fields.Date: "date",
+    fields.Time: "time",
+    fields.DateTime: "date-time",
 }
 
 # What metadata may add to a JSON Schema; description, enum and default have places of their own.
@@ -85,9 +92,11 @@ def describe_field(name: str, field: fields.Field) -> Argument:
         allow_none=field.allow_none,
         is_file=is_file(field),
         is_list=is_list(field),
+        delimiter=None if is_list(field) else getattr(field, "delimiter", None),
         is_secret=_is_secret(field),
         description=None if description is None else str(description),
         choices=None if choices is None else tuple(choices),
+        has_open_choices=choices is not None and not _binds_choices(field),
         schema=schema,
     )
 
@@ -133,7 +142,7 @@ def json_schema(field: fields.Field, inside: frozenset[type] = frozenset()) -> d
         inside: The nested schemas around it; one that contains itself is not followed.
     """
     if isinstance(field, fields.List):
-        schema: dict[str, Any] = {"type": "array", "items": json_schema(field.inner, inside)}
+        schema: dict[str, Any] = {"type": "array", "items": _inner_schema(field.inner, inside)}
     elif is_file(field):
         schema = {"type": "string", "format": "binary"}
     else:
@@ -160,26 +169,55 @@ def response_schema(schema: Schema) -> dict[str, Any]:
     return {"title": title.removesuffix("Schema") or title, **_object_schema(schema, frozenset())}
 
 
+def _inner_schema(field: fields.Field, inside: frozenset[type]) -> dict[str, Any]:
+    """Return the schema of a value within another, where nothing else says that it may be null."""
+    schema = json_schema(field, inside)
+    return nullable(schema) if field.allow_none else schema
+
+
 def _type_schema(field: fields.Field, inside: frozenset[type]) -> dict[str, Any]:
     """Return what the field's class says."""
     if isinstance(field, fields.Nested):
-        nested = _object_schema(field.schema, inside)
+        nested = _object_schema(field.schema, inside, field.unknown)
         return {"type": "array", "items": nested} if field.many else nested
+    if isinstance(field, fields.DateTime):
+        return _time_schema(field)
     schema: dict[str, Any] = {}
     for cls in type(field).__mro__:
         if cls in _TYPES:
             schema.update(_TYPES[cls])
             break
+    if isinstance(field, fields.TimeDelta):
+        schema.update(_period_schema(field))
     if isinstance(field, fields.Mapping) and field.value_field is not None:
-        schema["additionalProperties"] = json_schema(field.value_field, inside)
+        schema["additionalProperties"] = _inner_schema(field.value_field, inside)
     elif isinstance(field, fields.Tuple):
         size = len(field.tuple_fields)
-        schema["prefixItems"] = [json_schema(inner, inside) for inner in field.tuple_fields]
+        schema["prefixItems"] = [_inner_schema(inner, inside) for inner in field.tuple_fields]
         schema["minItems"] = schema["maxItems"] = size
     return schema
 
 
-def _object_schema(schema: Schema, inside: frozenset[type]) -> dict[str, Any]:
+def _time_schema(field: fields.DateTime) -> dict[str, Any]:
+    """Return what a moment, date or time looks like; a format of the author's own has no name."""
+    if (field.format or "iso") in ("timestamp", "timestamp_ms"):
+        return {"type": "number"}
+    if (field.format or "iso") not in ("iso", "iso8601"):
+        return {"type": "string"}
+    kind = next(_TIMES[cls] for cls in type(field).__mro__ if cls in _TIMES)
+    return {"type": "string", "format": kind}
+
+
+def _period_schema(field: fields.TimeDelta) -> dict[str, Any]:
+    """Return the number that a period is, within what a timedelta holds and JSON tells exactly."""
+    most = min(-timedelta.min // timedelta(**{field.precision: 1}), 2**63 - 1)
+    kind = "integer" if field.serialization_type is int else "number"
+    return {"type": kind, "minimum": -most, "maximum": most}
+
+
+def _object_schema(
+    schema: Schema, inside: frozenset[type], unknown: str | None = None
+) -> dict[str, Any]:
     if type(schema) in inside:
         return {"type": "object"}
     inside |= {type(schema)}
@@ -187,12 +225,14 @@ def _object_schema(schema: Schema, inside: frozenset[type]) -> dict[str, Any]:
     required = []
     for name, field in schema.fields.items():
         key = name if field.data_key is None else field.data_key
-        properties[key] = json_schema(field, inside)
+        properties[key] = _inner_schema(field, inside)
         if field.metadata.get("description") is not None:
             properties[key]["description"] = str(field.metadata["description"])
         if field.required:
             required.append(key)
     made: dict[str, Any] = {"type": "object", "properties": properties}
+    if (unknown or schema.unknown) == RAISE:
+        made["additionalProperties"] = False
     return {**made, "required": required} if required else made
 
 
@@ -212,10 +252,13 @@ def _add_limits(schema: dict[str, Any], validator: Any) -> None:
             schema["minItems" if is_array else "minLength"] = least
         if most is not None:
             schema["maxItems" if is_array else "maxLength"] = most
-    elif isinstance(validator, validate.Regexp) and isinstance(validator.regex.pattern, str):
-        # Python matches at the start, JSON Schema anywhere.
+    elif isinstance(validator, validate.Regexp):
         pattern = validator.regex.pattern
-        schema["pattern"] = pattern if pattern.startswith("^") else f"^(?:{pattern})"
+        # Flags have no keyword.
+        if isinstance(pattern, str) and validator.regex.flags == re.UNICODE:
+            # Python matches at the start, JSON Schema anywhere; and its anchors are others.
+            pattern = pattern.replace(r"\A", "^").replace(r"\Z", "$")
+            schema["pattern"] = pattern if pattern.startswith("^") else f"^(?:{pattern})"
     elif isinstance(validator, validate.ContainsOnly) and is_array:
         schema["items"] = {**schema.get("items", {}), "enum": json_safe(list(validator.choices))}
 
@@ -231,6 +274,10 @@ def _choices(field: fields.Field) -> list[Any] | None:
     if isinstance(documented, Iterable) and not isinstance(documented, str | bytes):
         return list(documented)
     return None
+
+
+def _binds_choices(field: fields.Field) -> bool:
+    return first_one_of(field) is not None or isinstance(field, fields.Enum)
 
 
 def _validators(validators: Iterable[Any]) -> Iterator[Any]:

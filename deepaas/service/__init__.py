@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every use case, once: HTTP, command line and functions all come through here."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from deepaas.model.registry import ModelRegistry
 from deepaas.service.health import HealthService
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
+from deepaas.telemetry import Transcript
 
 __all__ = ["HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
 
@@ -23,3 +25,7 @@ class Service:
     health: HealthService
     #: Where uploads are written; removed when the service ends.
     uploads: Path
+    #: Done when every model is loaded and warm, and trainings run; ``None``: nothing to wait for.
+    loading: asyncio.Future[None] | None = None
+    #: What was logged and printed, ``None`` where that is not kept.
+    transcript: Transcript | None = None

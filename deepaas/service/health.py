@@ -46,8 +46,10 @@ class HealthService:
 
     def readiness(self) -> Readiness:
         """Return the state of every model, the failed ones included."""
+        starting = self._jobs.problem if self._jobs.is_starting else None
         models = [
-            ModelHealth(name, pool.ready_workers, pool.reason) for name, pool in self._pools.items()
+            ModelHealth(name, pool.ready_workers, pool.reason or starting)
+            for name, pool in self._pools.items()
         ]
         models += [ModelHealth(name, 0, why) for name, why in self._registry.failures.items()]
         return Readiness(tuple(models), self._jobs.problem)

@@ -15,6 +15,7 @@ from deepaas.errors import (
     JobNotFound,
     NotImplementedByModel,
     StorageUnavailable,
+    Unavailable,
 )
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
@@ -31,6 +32,7 @@ from deepaas.store.base import JobStore
 TRAIN = "train"
 _TAIL_BYTES = 8192
 _LISTED = 1000
+_STARTING = "The service is starting."
 
 
 class JobService:
@@ -45,6 +47,7 @@ class JobService:
         store: JobStore | None = None,
         runner: JobRunner | None = None,
         problem: StorageUnavailable | None = None,
+        is_starting: bool = False,
     ) -> None:
         self._registry = registry
         self._pools = pools
@@ -52,11 +55,26 @@ class JobService:
         self._store = store
         self._runner = runner
         self._problem = problem
+        #: Whether :meth:`open` or :meth:`refuse` is yet to come.
+        self.is_starting = is_starting
         self._accepting: set[asyncio.Task[Job]] = set()
+
+    def open(self, store: JobStore, runner: JobRunner) -> None:
+        """Begin to take trainings; neither is closed here."""
+        self._store = store
+        self._runner = runner
+        self.is_starting = False
+
+    def refuse(self, problem: StorageUnavailable) -> None:
+        """Refuse trainings, for the reason given."""
+        self._problem = problem
+        self.is_starting = False
 
     @property
     def problem(self) -> str | None:
         """Why trainings are refused, ``None`` if they are not."""
+        if self.is_starting:
+            return _STARTING
         return self._problem.public_message if self._problem is not None else None
 
     def _open(self, model: str) -> tuple[JobStore, JobRunner]:
@@ -64,6 +82,8 @@ class JobService:
             raise EndpointDisabled
         self._registry.get(model)
         if self._store is None or self._runner is None:
+            if self.is_starting:
+                raise Unavailable(_STARTING)
             raise self._problem or StorageUnavailable()
         return self._store, self._runner
 

@@ -27,8 +27,9 @@ def documented() -> set[str]:
 def declared() -> set[str]:
     """Return every declared option as it is written, those of both forms of a switch."""
     options = [option for _, group in config.list_opts() for option in group]
-    names = {option.name.replace("_", "-") for option in options}
-    switches = {o.name.replace("_", "-") for o in options if isinstance(o, cfg.BoolOpt)}
+    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS]
+    names = {option.name for option in options}
+    switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     return {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
 
 

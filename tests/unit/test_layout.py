@@ -41,7 +41,7 @@ def too_long(files: list[Path]) -> list[str]:
 
 
 def test_every_file_states_its_licence() -> None:
-    assert without_header(sources("deepaas", "doc", "examples", "tests")) == []
+    assert without_header(sources("deepaas", "doc", "examples", "tests", "tools")) == []
 
 
 def test_no_module_is_too_long() -> None:

@@ -16,8 +16,15 @@ def _version(base_path: str) -> dict[str, Any]:
 
 
 async def list_versions(request: web.Request) -> web.Response:
-    """Answer the versions."""
-    return json_response({"versions": [_version(request.app[SETTINGS].base_path)], "links": []})
+    """Answer the versions, and where they are described."""
+    settings = request.app[SETTINGS]
+    base_path = settings.base_path
+    links = [
+        {"rel": "describedby", "type": "application/json", "href": f"{base_path}/swagger.json"}
+    ]
+    if settings.doc_endpoint:
+        links.insert(0, {"rel": "help", "type": "text/html", "href": f"{base_path}/api"})
+    return json_response({"versions": [_version(base_path)], "links": links})
 
 
 async def show_version(request: web.Request) -> web.Response:

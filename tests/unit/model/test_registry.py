@@ -75,6 +75,7 @@ def test_a_description_says_it_all_in_json() -> None:
         "title": "ModelPredictionResponse",
         "type": "object",
         "properties": {"label": {"type": "string"}},
+        "additionalProperties": False,
         "required": ["label"],
     }
     assert described(NoMetadata).response_schema is None
@@ -124,3 +125,25 @@ def test_models_come_in_order() -> None:
     assert registry.names() == ("b", "a")
     assert [model.name for model in registry] == ["b", "a"]
     assert len(registry) == 2
+
+
+def test_models_stand_in_the_order_in_which_they_were_announced() -> None:
+    registry = ModelRegistry()
+    for name in ("b", "a"):
+        registry.expect(name)
+    for name in ("c", "a", "b"):
+        registry.put(replace(described(), name=name))
+
+    assert registry.names() == ("b", "a", "c")
+
+
+def test_the_revision_grows_when_something_changes() -> None:
+    registry = ModelRegistry()
+    registry.put(described())
+    first = registry.revision
+    registry.put(described())
+    registry.fail("dogs", "never came")
+    assert registry.revision == first
+    registry.put(replace(described(), metadata={}))
+    registry.fail("cats", "died")
+    assert registry.revision == first + 2

@@ -77,6 +77,7 @@ def test_both_dialects_say_the_same(declare: Any) -> None:
         is_secret=True,
         description="Text",
         choices=("a", "b"),
+        has_open_choices=True,
         schema={"type": "string"},
     )
 
@@ -148,8 +149,31 @@ def test_locations(says: Any, means: str | None) -> None:
             webargs_fields.Nested({"a": fields.Int()}, many=True),
             {
                 "type": "array",
-                "items": {"type": "object", "properties": {"a": {"type": "integer"}}},
+                "items": {
+                    "type": "object",
+                    "properties": {"a": {"type": "integer"}},
+                    "additionalProperties": False,
+                },
             },
+        ),
+        (
+            webargs_fields.Nested({"a": fields.Int(allow_none=True)}, unknown="include"),
+            {"type": "object", "properties": {"a": {"type": ["integer", "null"]}}},
+        ),
+        (
+            fields.List(fields.Enum(Size, allow_none=True)),
+            {"type": "array", "items": {"enum": ["SMALL", "LARGE", None]}},
+        ),
+        (fields.Time(), {"type": "string", "format": "time"}),
+        (fields.DateTime(format="timestamp"), {"type": "number"}),
+        (fields.DateTime(format="%Y"), {"type": "string"}),
+        (
+            fields.TimeDelta("days"),
+            {"type": "integer", "minimum": -999_999_999, "maximum": 999_999_999},
+        ),
+        (
+            fields.TimeDelta("microseconds", serialization_type=float),
+            {"type": "number", "minimum": 1 - 2**63, "maximum": 2**63 - 1},
         ),
         (fields.Enum(Size), {"enum": ["SMALL", "LARGE"]}),
         (fields.Enum(Size, by_value=True), {"enum": [1, 2]}),
@@ -181,6 +205,8 @@ def test_types(field: fields.Field, schema: dict[str, Any]) -> None:
         ),
         (fields.Str(validate=validate.Regexp("a+")), {"pattern": "^(?:a+)"}),
         (fields.Str(validate=validate.Regexp("^a$")), {"pattern": "^a$"}),
+        (fields.Str(validate=validate.Regexp(r"\Aa\Z")), {"pattern": "^a$"}),
+        (fields.Str(validate=validate.Regexp("^a$", re.IGNORECASE)), {}),
         (fields.Raw(validate=validate.Regexp(re.compile(b"a"))), {}),
         (fields.Int(validate=[validate.And(validate.Range(min=1), only_even)]), {"minimum": 1}),
         (
@@ -260,6 +286,7 @@ def test_a_response_schema_has_its_name_and_demands() -> None:
         "title": "Cat",
         "type": "object",
         "properties": {"name": {"type": "string"}},
+        "additionalProperties": False,
         "required": ["name"],
     }
     made = Schema.from_dict({}, name="ModelPredictionResponse")()

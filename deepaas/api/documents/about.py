@@ -1,0 +1,205 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the routes answer, for the documents; each route of the table names one of these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+JSON = "application/json"
+TEXT = "text/plain"
+PROBLEM = "application/problem+json"
+HTML = "text/html"
+ANYTHING = "*/*"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response of an operation."""
+
+    description: str
+    #: Media type to the name of a schema in :data:`~deepaas.api.documents.shapes.SHAPES`, or
+    #: ``None`` for what has none; empty where there is no body.
+    content: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A route in words: what the documents say of it beyond method, path and arguments."""
+
+    #: Unique among the routes; with the model's name it is the operation's id.
+    name: str
+    #: The heading under which it stands.
+    tag: str
+    summary: str
+    success: Answer
+    #: Further statuses; what they mean is said once, in :data:`ERRORS`.
+    errors: tuple[int, ...] = ()
+    description: str | None = None
+    #: The model's function whose declared arguments it takes.
+    function: Literal["predict", "train"] | None = None
+    #: Other successes, and errors that are answered in a form of their own.
+    others: Mapping[int, Answer] = field(default_factory=dict)
+    status: int = 200
+
+
+_TEXT_ERROR: Mapping[str, str | None] = MappingProxyType({TEXT: "Text"})
+
+#: Every error by its status, in the form that version 2 knows.
+ERRORS: Mapping[int, Answer] = MappingProxyType(
+    {
+        400: Answer(
+            "The body cannot be parsed, or the model refused the input.",
+            {JSON: "Messages", TEXT: "Text"},
+        ),
+        402: Answer("This endpoint is switched off.", _TEXT_ERROR),
+        403: Answer("The caller may not do this.", _TEXT_ERROR),
+        404: Answer("There is no such model or training.", _TEXT_ERROR),
+        413: Answer("The body is larger than this service allows.", _TEXT_ERROR),
+        422: Answer("Arguments are missing or wrong.", {JSON: "Messages"}),
+        500: Answer("The model failed, or the service did.", _TEXT_ERROR),
+        501: Answer("The model does not have this function.", _TEXT_ERROR),
+        503: Answer("Nothing can answer at the moment; try again.", _TEXT_ERROR),
+        507: Answer("No space is left on the server.", _TEXT_ERROR),
+    }
+)
+
+_SHOWN = (403, 500)
+_OF_MODEL = (403, 404, 500, 503)
+_OF_TRAININGS = (402, 403, 404, 500, 503)
+_CALLED = (400, 402, 403, 404, 413, 422, 500, 501, 503, 507)
+
+VERSIONS = About(
+    "list_versions",
+    "versions",
+    "List the versions of this API.",
+    Answer("The versions, and where they are described.", {JSON: "Versions"}),
+    _SHOWN,
+)
+VERSION = About(
+    "show_version",
+    "versions",
+    "Show version 2 of this API.",
+    Answer("The version.", {JSON: "Version"}),
+    _SHOWN,
+)
+MODELS = About(
+    "list_models",
+    "models",
+    "List the models.",
+    Answer("Every model that is served.", {JSON: "Models"}),
+    _SHOWN,
+)
+MODEL = About(
+    "show_model",
+    "models",
+    "Show what the model says of itself.",
+    Answer("The model.", {JSON: "ModelMeta"}),
+    _OF_MODEL,
+)
+PREDICT = About(
+    "predict",
+    "models",
+    "Make a prediction.",
+    Answer("The prediction.", {JSON: "Predicted"}),
+    _CALLED,
+    description=(
+        "An argument that stands in the query here may also be sent in a form or in a JSON object"
+        " as the body; the first hit in this order counts. A model may answer with a status of its"
+        " own that is not listed."
+    ),
+    function="predict",
+)
+START_TRAINING = About(
+    "start_training",
+    "models",
+    "Start a training.",
+    Answer("The training, which runs now or waits for its turn.", {JSON: "Training"}),
+    _CALLED,
+    description=(
+        "An argument that stands in the query here may also be sent in a form or in a JSON object"
+        " as the body; the first hit in this order counts."
+    ),
+    function="train",
+)
+TRAININGS = About(
+    "list_trainings",
+    "models",
+    "List the trainings of the model.",
+    Answer("The newest trainings, newest first.", {JSON: "Trainings"}),
+    _OF_TRAININGS,
+)
+TRAINING = About(
+    "show_training",
+    "models",
+    "Show a training, and how far it is.",
+    Answer("The training.", {JSON: "Training"}),
+    _OF_TRAININGS,
+)
+DELETE_TRAINING = About(
+    "delete_training",
+    "models",
+    "Cancel a training, and take it out of the list.",
+    Answer("The training as it ended.", {JSON: "Training"}),
+    _OF_TRAININGS,
+)
+DEBUG = About(
+    "debug",
+    "debug",
+    "Show what the service and its models printed.",
+    Answer("The last lines.", {TEXT: "Text"}),
+    _SHOWN,
+    others={204: Answer("This is switched off.")},
+)
+LIVE = About(
+    "live",
+    "health",
+    "Answer that the server answers.",
+    Answer("It does.", {JSON: "Liveness"}),
+    (500,),
+)
+READY = About(
+    "ready",
+    "health",
+    "Tell whether every model can be called.",
+    Answer("Every model can be called.", {JSON: "Readiness"}),
+    (500,),
+    others={503: Answer("Some model cannot be called, and why.", {JSON: "Readiness"})},
+)
+SWAGGER = About(
+    "swagger",
+    "documents",
+    "Describe this API as Swagger 2.0.",
+    Answer("The document.", {JSON: "Document"}),
+    _SHOWN,
+)
+OPENAPI = About(
+    "openapi",
+    "documents",
+    "Describe this API as OpenAPI 3.1.",
+    Answer("The document.", {JSON: "Document"}),
+    _SHOWN,
+)
+PAGE = About(
+    "page",
+    "documents",
+    "Show a page that describes this API and tries it out.",
+    Answer("The page.", {HTML: "Text"}),
+    _SHOWN,
+)
+WEB_PAGE = About(
+    "web_page",
+    "documents",
+    "Lead to the page for browsers.",
+    Answer("It is there.", {TEXT: "Text"}),
+    _SHOWN,
+    status=302,
+)
+ASSET = About(
+    "asset",
+    "documents",
+    "Send a file that the page needs.",
+    Answer("The file.", {ANYTHING: None}),
+    (403, 404, 500),
+)

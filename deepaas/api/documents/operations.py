@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The operations of the API: the table of routes, each of a model's once for each model."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from deepaas.api.documents.about import ANYTHING, ERRORS, JSON, PROBLEM, About, Answer
+from deepaas.api.documents.shapes import SHAPES
+from deepaas.api.routing import Route
+from deepaas.model.jsonschema import vetted
+from deepaas.records import Argument, ModelDescription
+
+_MODEL = "{model}"
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, in no document's dialect."""
+
+    method: str
+    #: With the base path and the model's name, and with the other parameters in braces.
+    path: str
+    id: str
+    about: About
+    path_parameters: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    #: By status, in ascending order.
+    answers: Mapping[int, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """All that a document says."""
+
+    operations: tuple[Operation, ...]
+    #: Name to JSON Schema; references in them are bare names.
+    shapes: Mapping[str, Mapping[str, Any]]
+
+
+def describe_api(
+    routes: Iterable[Route], models: Sequence[ModelDescription], base_path: str
+) -> Api:
+    """Join the routes with the models.
+
+    Args:
+        routes: Those that are registered.
+        models: Those that are served, in order.
+        base_path: Empty or ``/x``; it is part of every path.
+    """
+    shapes: dict[str, Mapping[str, Any]] = dict(SHAPES)
+    answers = {model.name: _prediction(model, shapes) for model in models}
+    operations: list[Operation] = []
+    for route in routes:
+        if _MODEL not in route.path:
+            operations.append(_operation(route, base_path, None, answers))
+            continue
+        operations.extend(_operation(route, base_path, model, answers) for model in models)
+    return Api(tuple(operations), shapes)
+
+
+def _operation(
+    route: Route,
+    base_path: str,
+    model: ModelDescription | None,
+    predictions: Mapping[str, Answer],
+) -> Operation:
+    about = route.about
+    path = route.path
+    arguments: tuple[Argument, ...] = ()
+    success = about.success
+    if model is not None:
+        path = path.replace(_MODEL, quote(model.name))
+        if about.function == "predict":
+            # The front end of version 2 expects the rest of the arguments before this one.
+            arguments = tuple(
+                sorted(model.predict_arguments, key=lambda each: each.name == "accept")
+            )
+            success = predictions[model.name]
+        elif about.function == "train":
+            arguments = model.train_arguments
+    answers = {about.status: success, **about.others}
+    for status in about.errors:
+        answers[status] = _error(status, route)
+    return Operation(
+        method=route.method.lower(),
+        path=base_path if base_path and path == "/" else base_path + path,
+        id=about.name if model is None else f"{model.name}.{about.name}",
+        about=about,
+        path_parameters=tuple(_PATH_PARAMETER.findall(path)),
+        arguments=arguments,
+        answers=dict(sorted(answers.items())),
+    )
+
+
+def _error(status: int, route: Route) -> Answer:
+    answer = ERRORS[status]
+    return Answer(answer.description, {PROBLEM: "Problem"}) if route.is_new else answer
+
+
+def _prediction(model: ModelDescription, shapes: dict[str, Mapping[str, Any]]) -> Answer:
+    """Return what a prediction is answered with, and name its schema among the shapes."""
+    shape = "Predicted"
+    if model.response_schema is not None:
+        shape = _name(model.response_schema, shapes)
+    accept = next((each for each in model.predict_arguments if each.name == "accept"), None)
+    if accept is None:
+        types: Iterable[str] = (JSON,)
+    elif accept.choices is None or accept.has_open_choices:
+        types = (JSON, ANYTHING)
+    else:
+        types = (str(each) for each in accept.choices if each != ANYTHING)
+    return Answer("The prediction.", {each: shape if each == JSON else None for each in types})
+
+
+def _name(schema: Mapping[str, Any], shapes: dict[str, Mapping[str, Any]]) -> str:
+    """Put a schema among the shapes and return its name: its title, unless another has that."""
+    shape = vetted(schema)
+    title = re.sub(r"[^\w.-]", "_", str(shape.get("title") or "Response"), flags=re.ASCII)
+    for name in _candidates(title):
+        if shapes.setdefault(name, shape) == shape:
+            return name
+    raise AssertionError("there is always another name")
+
+
+def _candidates(title: str) -> Iterator[str]:
+    yield title
+    number = 0
+    while True:
+        number += 1
+        yield f"{title}{number}"
+
+
+def refer(value: Any, prefix: str) -> Any:
+    """Return a copy in which every reference by bare name has the prefix of a document."""
+    if isinstance(value, Mapping):
+        return {
+            key: prefix + inner
+            if key == "$ref" and isinstance(inner, str)
+            else refer(inner, prefix)
+            for key, inner in value.items()
+        }
+    return [refer(inner, prefix) for inner in value] if isinstance(value, list) else value

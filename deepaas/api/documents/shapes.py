@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON Schemas (2020-12) of what the service itself answers, by name.
+
+A reference is the bare name, ``{"$ref": "Training"}``; each document puts its own prefix before it.
+What a model may override, its metadata above all, has no type here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+Shape = Mapping[str, Any]
+
+_LOCAL_TIME = "Local time, as YYYY-MM-DD HH:MM:SS.ffffff."
+#: Of a training, in paths.
+UUID: Shape = MappingProxyType({"type": "string", "pattern": "^[0-9a-f]{32}$"})
+#: The header that every answer has, as OpenAPI 3.1 describes it.
+REQUEST_ID: dict[str, Any] = {
+    "description": "The request's id, as the client gave it or a new one; the log names it.",
+    "schema": {"type": "string"},
+}
+_NULLABLE_TEXT = {"type": ["string", "null"]}
+
+
+def _object(properties: Mapping[str, Shape], *optional: str, **more: Any) -> Shape:
+    """Return the schema of an object; all properties are required but the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": dict(properties), "required": required, **more}
+
+
+def _array(items: str) -> Shape:
+    return {"type": "array", "items": {"$ref": items}}
+
+
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {
+        "Text": {"type": "string"},
+        "Document": {"type": "object", "description": "A document of this kind."},
+        "Messages": {
+            "type": "object",
+            "description": "What is wrong, by argument; of a list, by index.",
+            "additionalProperties": True,
+        },
+        "Problem": _object(
+            {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+            },
+            "detail",
+            description="An error, as RFC 9457 has it.",
+        ),
+        "Location": _object(
+            {
+                "rel": {"type": "string"},
+                "type": {"type": "string", "description": "Media type."},
+                "href": {"type": "string", "description": "Path on this server."},
+            },
+            "type",
+        ),
+        "Version": _object(
+            {
+                "version": {"type": "string"},
+                "id": {"type": "string"},
+                "links": _array("Location"),
+            }
+        ),
+        "Versions": _object({"versions": _array("Version"), "links": _array("Location")}),
+        "ModelMeta": _object(
+            {
+                "id": {"description": "Identifier."},
+                "name": {"description": "Name."},
+                "links": {"description": "Where the model is found."},
+            },
+            description="What the model says of itself.",
+            additionalProperties=True,
+        ),
+        "Models": _object({"models": _array("ModelMeta")}),
+        "Predicted": _object(
+            {
+                "status": {"type": "string", "enum": ["OK"]},
+                "predictions": {"description": "What the model returned."},
+            }
+        ),
+        "Training": _object(
+            {
+                "date": {"type": "string", "description": _LOCAL_TIME},
+                "args": {"type": "object", "description": "The arguments, secrets masked."},
+                "uuid": dict(UUID),
+                "status": {"type": "string", "enum": ["running", "done", "error", "cancelled"]},
+                "message": {"type": "string", "description": "Why it failed."},
+                "result": _object(
+                    {
+                        "output": {"description": "What the model's function returned."},
+                        "finish_date": {"type": "string", "description": _LOCAL_TIME},
+                        "duration": {"type": "string", "description": "As H:MM:SS.ffffff."},
+                    }
+                ),
+                "progress": {"type": "object", "description": "What the model last reported."},
+            },
+            "message",
+            "result",
+            "progress",
+        ),
+        "Trainings": _array("Training"),
+        "Liveness": _object({"status": {"type": "string", "enum": ["live"]}}),
+        "Readiness": _object(
+            {
+                "status": {"type": "string", "enum": ["ready", "not ready"]},
+                "models": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "name": {"type": "string"},
+                            "workers": {"type": "integer", "minimum": 0},
+                            "reason": _NULLABLE_TEXT,
+                        }
+                    ),
+                },
+                "trainings": _NULLABLE_TEXT,
+            }
+        ),
+    }
+)

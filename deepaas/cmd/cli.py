@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""``deepaas-cli``: call a function of a model at the command line.
+
+The options of the command stand before the method, the model's arguments behind it: each has a
+namespace of its own.
+"""
+
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from oslo_config import cfg
+
+from deepaas.cmd import method
+from deepaas.cmd.arguments import parse_arguments
+from deepaas.cmd.progress import TerminalSink
+from deepaas.cmd.supervisor import run_in_child
+from deepaas.config import CLI_OPTIONS, LOG_OPTIONS, MODEL_OPTIONS, CliSettings, load_cli_settings
+from deepaas.errors import ConfigurationError
+from deepaas.execution.worker import warm_model
+from deepaas.model import context
+from deepaas.model.adapter import ModelAdapter, load_model
+from deepaas.model.encoding import EncodedAnswer
+
+logger = logging.getLogger(__name__)
+
+PROG = "deepaas-cli"
+METHODS = ("get_metadata", "warm", "predict", "train")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Call a function of a model.
+
+    Returns:
+        0: done; 1: the model failed; 2: the command line is wrong; 128 + n: ended by signal n.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        settings, _, _ = _read(given)
+    except ConfigurationError as exc:
+        print(f"{PROG}: {exc.message}", file=sys.stderr)
+        return method.EXIT_USAGE
+    if settings.own_process:
+        return run_in_child(PROG, given)
+    with tempfile.TemporaryDirectory(prefix="deepaas-") as folder:
+        return run_here(given, Path(folder))
+
+
+def run_here(argv: Sequence[str], folder: Path) -> int:
+    """Do it in this process; ``folder`` takes the copies of files."""
+
+    def run(result: BinaryIO) -> None:
+        settings, name, arguments = _read(argv)
+        method.begin_log(settings.log, settings.warnings)
+        answer = _call(settings, name, arguments, folder)
+        if answer is None:
+            return
+        if settings.output is None:
+            method.write_answer(answer, result)
+        else:
+            method.write_file(answer, settings.output)
+
+    return method.run_guarded(PROG, run)
+
+
+def _read(argv: Sequence[str]) -> tuple[CliSettings, str, list[str]]:
+    """Return the settings, the method, and what stands behind it.
+
+    Raises:
+        ConfigurationError: An option is wrong, or there is no method.
+    """
+    at = _method_at(argv)
+    settings = load_cli_settings(argv[:at])
+    if at == len(argv):
+        raise ConfigurationError(f"a method is missing: one of {', '.join(METHODS)}.")
+    name = argv[at]
+    if name not in METHODS:
+        raise ConfigurationError(f"there is no method {name!r}; it is one of {', '.join(METHODS)}.")
+    return settings, name, list(argv[at + 1 :])
+
+
+def _method_at(argv: Sequence[str]) -> int:
+    """Return where the first argument is that is neither an option nor the value of one."""
+    options = (*MODEL_OPTIONS, *LOG_OPTIONS, *CLI_OPTIONS)
+    valued = {f"--{each.name}" for each in options if not isinstance(each, cfg.BoolOpt)}
+    valued |= {"--config-file", "--config-dir"}
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in valued else 1
+    return min(at, len(argv))
+
+
+def _call(
+    settings: CliSettings, name: str, argv: Sequence[str], folder: Path
+) -> EncodedAnswer | None:
+    adapter = load_model(method.choose_source(settings.model_names))
+    parser = adapter.train_parser if name == "train" else adapter.predict_parser
+    declared = parser.arguments if name in ("predict", "train") else ()
+    given = parse_arguments(f"{PROG} {name}", declared, argv, folder)
+    if name == "get_metadata":
+        return method.metadata(adapter)
+    # Before the warming, which may take long.
+    arguments = parser.parse(given) if declared else {}
+    if settings.warm or name == "warm":
+        warm_model(adapter)
+    if name == "warm":
+        return None
+    if name == "predict":
+        return method.predict(adapter, arguments)
+    return _train(settings, adapter, arguments)
+
+
+def _train(
+    settings: CliSettings, adapter: ModelAdapter, arguments: Mapping[str, Any]
+) -> EncodedAnswer:
+    sink = TerminalSink(sys.stderr, settings.artifact_dir)
+    context.install(sink)
+    signal.signal(signal.SIGTERM, sink.on_sigterm)
+    try:
+        return method.train(adapter, arguments)
+    finally:
+        context.uninstall()
+        sink.close()
+        if sink.artifacts is not None and sink.artifacts.is_dir():
+            logger.info("Artifacts are in %s.", sink.artifacts, extra={"action": "artifacts"})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

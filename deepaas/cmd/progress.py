@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What a training at the command line reports: a bar on a terminal, plain lines elsewhere."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from deepaas.execution.training import Cancelled
+
+_BAR_CELLS = 30
+#: Reports come no more often than this; the last one always comes.
+_REDRAW_S = 0.1
+_LINE_S = 1.0
+
+
+class TerminalSink:
+    """A :class:`deepaas.model.context.Sink` for people; safe across threads.
+
+    Args:
+        stream: Where reports go.
+        artifacts: The folder for artifacts; ``None``: a new one in the current folder, made when
+            it is asked for.
+    """
+
+    def __init__(self, stream: TextIO, artifacts: Path | None) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._artifacts = artifacts
+        self._lock = threading.Lock()
+        self._waiting: str | None = None
+        self._written_s = float("-inf")
+        self._cancelled = threading.Event()
+        self._model_asks = False
+
+    def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
+        """Show how far the training is."""
+        with self._lock:
+            self._waiting = describe(done, total, metrics, with_bar=self._is_terminal)
+            pause_s = _REDRAW_S if self._is_terminal else _LINE_S
+            if time.monotonic() - self._written_s >= pause_s:
+                self._write()
+
+    def _write(self) -> None:
+        if self._waiting is None:
+            return
+        # Back to the beginning of the line, and erase what stood there (ECMA-48, CR and EL).
+        text = f"\r\x1b[K{self._waiting}" if self._is_terminal else f"{self._waiting}\n"
+        self._waiting = None
+        self._written_s = time.monotonic()
+        self._stream.write(text)
+        self._stream.flush()
+
+    def artifact_dir(self) -> Path:
+        """Return the folder for artifacts; made on the first call."""
+        with self._lock:
+            if self._artifacts is None:
+                self._artifacts = _new_folder()
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            return self._artifacts
+
+    def checkpoint_dir(self) -> Path:
+        """Return ``checkpoints`` in the folder for artifacts."""
+        folder = self.artifact_dir() / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
+    def artifacts(self) -> Path | None:
+        """The folder for artifacts if there is one."""
+        return self._artifacts
+
+    def is_cancelled(self) -> bool:
+        """Whether the training should end; a model that asks is not interrupted."""
+        self._model_asks = True
+        return self._cancelled.is_set()
+
+    def on_sigterm(self, number: int, frame: object) -> None:
+        """Handle the signal that announces the end of the grace."""
+        self._cancelled.set()
+        if not self._model_asks:
+            raise Cancelled(128 + number)
+
+    def close(self) -> None:
+        """Show the last report, and leave the line."""
+        with self._lock:
+            self._write()
+            if self._is_terminal and self._written_s > 0:
+                self._stream.write("\n")
+                self._stream.flush()
+
+
+def describe(
+    done: float, total: float | None, metrics: Mapping[str, float], *, with_bar: bool
+) -> str:
+    """Return a report as one line."""
+    parts = [f"{done:g}/{total:g}" if total else f"{done:g}"]
+    if total:
+        share = min(1.0, max(0.0, done / total))
+        parts.append(f"{share:.0%}")
+        if with_bar:
+            full = round(share * _BAR_CELLS)
+            parts.insert(0, f"[{'#' * full}{'.' * (_BAR_CELLS - full)}]")
+    parts += [f"{name}={_number(value)}" for name, value in metrics.items()]
+    return " ".join(parts)
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _new_folder() -> Path:
+    name = f"artifacts-{datetime.now():%Y%m%d-%H%M%S}"
+    path = Path(name).absolute()
+    return path if not path.exists() else path.with_name(f"{name}-{os.getpid()}")

@@ -1,0 +1,206 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The declarations: name, type, default, range and help of every option."""
+
+from oslo_config import cfg
+
+#: What decides which models there are, and how they start; of every command.
+MODEL_OPTIONS: tuple[cfg.Opt, ...] = (
+    cfg.StrOpt(
+        "model-name",
+        default="",
+        help="Models to serve, comma-separated: names of entry points, package.module:object,"
+        " or paths of Python files. Empty: what the environment variable DEEPAAS_V2_MODEL says,"
+        " or every installed model.",
+    ),
+    cfg.BoolOpt("warm", default=True, help="Call warm() before serving and before training."),
+)
+
+LOG_OPTIONS: tuple[cfg.Opt, ...] = (
+    cfg.BoolOpt("debug", short="d", default=False, help="Log more."),
+    cfg.StrOpt(
+        "log-config-append",
+        deprecated_name="log_config",
+        metavar="PATH",
+        default="",
+        help="File with a configuration of Python's logging, as INI (fileConfig) or JSON"
+        " (dictConfig); the other options of logging have no effect then.",
+    ),
+    cfg.StrOpt(
+        "log-date-format",
+        metavar="FORMAT",
+        default="",
+        help="How times are written, for strftime. Empty: ISO 8601 with milliseconds.",
+    ),
+    cfg.StrOpt(
+        "log-file",
+        deprecated_name="logfile",
+        metavar="PATH",
+        default="",
+        help="File to append the log to, instead of standard error; relative to log-dir.",
+    ),
+    cfg.StrOpt(
+        "log-dir",
+        deprecated_name="logdir",
+        metavar="PATH",
+        default="",
+        help="Directory of the log file, which is named after the command unless log-file says"
+        " otherwise.",
+    ),
+    cfg.BoolOpt("use-syslog", default=False, help="Send the log to syslog too."),
+    cfg.BoolOpt("use-journal", default=False, help="Send the log to systemd's journal too."),
+    cfg.BoolOpt("use-json", default=False, help="Write each line of the log as a JSON object."),
+    cfg.StrOpt(
+        "syslog-log-facility",
+        default="LOG_USER",
+        help="Facility for syslog, with or without the LOG_ in front.",
+    ),
+)
+
+SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
+    cfg.StrOpt(
+        "listen-ip",
+        default="127.0.0.1",
+        help="Address to listen on; 0.0.0.0 or :: for every interface.",
+    ),
+    cfg.PortOpt("listen-port", default=5000, help="Port to listen on; 0: any free one."),
+    cfg.BoolOpt(
+        "listen-early",
+        default=False,
+        help="Listen before the models are loaded and warm; they answer 503 until then.",
+    ),
+    cfg.StrOpt(
+        "base-path",
+        default="",
+        help="Prefix of every route and link; must start with a slash.",
+    ),
+    cfg.IntOpt("workers", short="p", default=1, min=1, help="Processes per model that predict."),
+    cfg.IntOpt(
+        "client-max-size",
+        default=0,
+        min=0,
+        help="Largest body of a request in bytes; 0: no limit.",
+    ),
+    cfg.BoolOpt("predict-endpoint", default=True, help="Offer predictions."),
+    cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings."),
+    cfg.BoolOpt("doc-endpoint", default=True, help="Offer the page /api, which tries the API out."),
+    cfg.BoolOpt(
+        "debug-endpoint",
+        default=False,
+        help="Offer /v2/debug/, which shows the log and what the models print to anyone who asks.",
+    ),
+    cfg.BoolOpt(
+        "openwhisk-detect",
+        default=False,
+        help="Does nothing; images made for OpenWhisk, which is no longer supported, pass it.",
+    ),
+    cfg.StrOpt(
+        "state-dir",
+        default="",
+        help="Directory that keeps trainings and what they make. Empty: deepaas in"
+        " $XDG_STATE_HOME, or in ~/.local/state.",
+    ),
+    cfg.IntOpt(
+        "train-workers",
+        default=1,
+        min=1,
+        help="Trainings that run at once, counting those of other servers on the same"
+        " state-dir that serve the same models.",
+    ),
+    cfg.FloatOpt(
+        "cancel-grace",
+        default=5.0,
+        min=0.0,
+        help="Seconds that a training gets to end after SIGTERM, before SIGKILL.",
+    ),
+    cfg.BoolOpt(
+        "keep-trainings",
+        default=False,
+        help="Let running trainings go on when the server ends; the next one follows them.",
+    ),
+    cfg.FloatOpt(
+        "shutdown-grace",
+        default=5.0,
+        min=0.0,
+        help="Seconds that running predictions get when the server ends.",
+    ),
+)
+
+# The names are those of version 2: long, so that no argument of a model has them.
+CLI_OPTIONS: tuple[cfg.Opt, ...] = (
+    cfg.StrOpt(
+        "deepaas_method_output",
+        metavar="FILE",
+        default="",
+        help="File for the result, instead of standard output.",
+    ),
+    cfg.BoolOpt(
+        "deepaas_with_multiprocessing",
+        default=True,
+        help="Run the model in a process of its own; without, a debugger works.",
+    ),
+    cfg.StrOpt(
+        "deepaas_artifact_dir",
+        metavar="DIR",
+        default="",
+        help="Folder that artifact_dir() of a training gives. Empty: a new one in the current"
+        " folder, made when the training first asks for it.",
+    ),
+)
+
+PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (
+    cfg.StrOpt("input-file", short="i", metavar="FILE", default="", help="File to predict."),
+    cfg.StrOpt(
+        "output",
+        short="o",
+        metavar="PATH",
+        default="",
+        help="File for the answer; a folder, or a path that ends in a slash: a file in it.",
+    ),
+    cfg.StrOpt(
+        "content-type",
+        short="c",
+        metavar="TYPE",
+        default="",
+        help="Media type of the answer, one that the model offers. Empty: application/json.",
+    ),
+    cfg.BoolOpt(
+        "url", short="u", default=False, help="Refused: fetch the file first, and name it with -i."
+    ),
+)
+
+#: What a file may hold, since all commands read the same.
+FILE_OPTIONS = (*MODEL_OPTIONS, *LOG_OPTIONS, *SERVER_OPTIONS, *CLI_OPTIONS)
+
+#: Options of version 2 that have no meaning any more: a file that sets them is no mistake.
+OBSOLETE = frozenset(
+    {
+        "default_log_levels",
+        "fatal_deprecations",
+        "instance_format",
+        "instance_uuid_format",
+        "log_color",
+        "log_rotate_interval",
+        "log_rotate_interval_type",
+        "log_rotation_type",
+        "logging_context_format_string",
+        "logging_debug_format_suffix",
+        "logging_default_format_string",
+        "logging_exception_prefix",
+        "logging_user_identity_format",
+        "max_logfile_count",
+        "max_logfile_size_mb",
+        "publish_errors",
+        "rate_limit_burst",
+        "rate_limit_except_level",
+        "rate_limit_interval",
+        "use_eventlog",
+        "use_stderr",
+        "watch_log_file",
+    }
+)
+
+
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """Return the options of ``deepaas-run``, for oslo.config's generator and the documentation."""
+    return [(None, [*SERVER_OPTIONS, *MODEL_OPTIONS, *LOG_OPTIONS])]

@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The options of each command as one frozen record, checked."""
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from logging.handlers import SysLogHandler
+from pathlib import Path
+from typing import Any
+
+from deepaas.config.options import (
+    CLI_OPTIONS,
+    FILE_OPTIONS,
+    LOG_OPTIONS,
+    MODEL_OPTIONS,
+    PREDICT_OPTIONS,
+    SERVER_OPTIONS,
+)
+from deepaas.config.reading import Reading, read_options
+from deepaas.errors import ConfigurationError
+from deepaas.records import LogSettings
+
+#: Names a model as in version 2; any other way of saying it wins.
+_MODEL_VARIABLE = "DEEPAAS_V2_MODEL"
+#: Segments of unreserved characters (RFC 3986, section 2.3): nothing that a router or a link reads
+#: as anything else.
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_METHODS = (
+    "A method follows: get_metadata, warm, predict or train, and behind it the arguments of the"
+    " model; `deepaas-cli predict --help` lists them."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of ``deepaas-run``; paths absolute, times in seconds, sizes in bytes."""
+
+    listen_ip: str
+    listen_port: int
+    listen_early: bool
+    base_path: str
+    model_names: tuple[str, ...]
+    workers: int
+    client_max_bytes: int
+    warm: bool
+    predict_endpoint: bool
+    train_endpoint: bool
+    doc_endpoint: bool
+    debug_endpoint: bool
+    state_dir: Path
+    train_workers: int
+    cancel_grace_s: float
+    keep_trainings: bool
+    shutdown_grace_s: float
+    log: LogSettings
+    #: For the log, once it is set up.
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CliSettings:
+    """The options of ``deepaas-cli``, those before the method."""
+
+    model_names: tuple[str, ...]
+    warm: bool
+    #: ``None`` for standard output.
+    output: Path | None
+    #: Whether the model runs in a process of its own.
+    own_process: bool
+    #: ``None`` for a new folder in the current one.
+    artifact_dir: Path | None
+    log: LogSettings
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSettings:
+    """The options of ``deepaas-predict``."""
+
+    model_names: tuple[str, ...]
+    warm: bool
+    input_file: Path
+    #: As given: a slash at its end says that it is a folder.
+    output: str
+    #: ``None`` for what the model gives by itself.
+    content_type: str | None
+    log: LogSettings
+    warnings: tuple[str, ...] = ()
+
+
+def load_settings(argv: Sequence[str]) -> Settings:
+    """Read the options of ``deepaas-run``.
+
+    Raises:
+        ConfigurationError: A value cannot be used; the message names the option and the value.
+        SystemExit: The command line asked for help or the version only.
+    """
+    options = (*MODEL_OPTIONS, *SERVER_OPTIONS, *LOG_OPTIONS)
+    reading = read_options(options, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
+    values = reading.values
+    warnings = list(reading.warnings)
+    if values["openwhisk_detect"]:
+        warnings.append("--openwhisk-detect has no effect: OpenWhisk is no longer supported.")
+    return Settings(
+        listen_ip=values["listen_ip"],
+        listen_port=values["listen_port"],
+        listen_early=values["listen_early"],
+        base_path=_base_path(values["base_path"]),
+        model_names=_model_names(values),
+        workers=values["workers"],
+        client_max_bytes=values["client_max_size"],
+        warm=values["warm"],
+        predict_endpoint=values["predict_endpoint"],
+        train_endpoint=values["train_endpoint"],
+        doc_endpoint=values["doc_endpoint"],
+        debug_endpoint=values["debug_endpoint"],
+        state_dir=_state_dir(values["state_dir"]),
+        train_workers=values["train_workers"],
+        cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),
+        keep_trainings=values["keep_trainings"],
+        shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
+        log=_log(values, "deepaas-run"),
+        warnings=tuple(warnings),
+    )
+
+
+def load_cli_settings(argv: Sequence[str]) -> CliSettings:
+    """Read the options of ``deepaas-cli``; raises as :func:`load_settings` does."""
+    options = (*MODEL_OPTIONS, *CLI_OPTIONS, *LOG_OPTIONS)
+    reading = read_options(
+        options, argv, prog="deepaas-cli", in_files=FILE_OPTIONS, epilog=_METHODS
+    )
+    values = reading.values
+    return CliSettings(
+        model_names=_model_names(values),
+        warm=values["warm"],
+        output=_path(values["deepaas_method_output"]),
+        own_process=values["deepaas_with_multiprocessing"],
+        artifact_dir=_path(values["deepaas_artifact_dir"]),
+        log=_log(values, "deepaas-cli"),
+        warnings=reading.warnings,
+    )
+
+
+def load_predict_settings(argv: Sequence[str]) -> PredictSettings:
+    """Read the options of ``deepaas-predict``; raises as :func:`load_settings` does."""
+    options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *LOG_OPTIONS)
+    # Old scripts write the short form with two letters.
+    given = ["--content-type" if text == "-ct" else text for text in argv]
+    reading: Reading = read_options(options, given, prog="deepaas-predict", in_files=FILE_OPTIONS)
+    values = reading.values
+    if values["url"]:
+        raise ConfigurationError(
+            "--url is not supported: addresses are not fetched. Fetch the file first, with curl"
+            " say, and name it with -i."
+        )
+    for name, option in (("input_file", "-i"), ("output", "-o")):
+        if not values[name]:
+            raise ConfigurationError(f"{option} is missing: -i FILE -o FILE.")
+    input_file = Path(values["input_file"])
+    if not input_file.is_file():
+        raise ConfigurationError(f"-i: there is no file {values['input_file']!r}.")
+    return PredictSettings(
+        model_names=_model_names(values),
+        warm=values["warm"],
+        input_file=input_file,
+        output=values["output"],
+        content_type=values["content_type"] or None,
+        log=_log(values, "deepaas-predict"),
+        warnings=reading.warnings,
+    )
+
+
+def _model_names(values: Mapping[str, Any]) -> tuple[str, ...]:
+    text = values["model_name"] or os.environ.get(_MODEL_VARIABLE, "")
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _seconds(option: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise ConfigurationError(f"{option} is {value}; it must be a finite number of seconds.")
+    return value
+
+
+def _base_path(value: str) -> str:
+    if value and not value.startswith("/"):
+        raise ConfigurationError(
+            f"base-path is {value!r}; it must start with a slash, as in '/{value}'."
+        )
+    if not _BASE_PATH.fullmatch(value):
+        raise ConfigurationError(
+            f"base-path is {value!r}; between single slashes it may have letters, digits and -._~"
+        )
+    return value.rstrip("/")
+
+
+def _path(value: str) -> Path | None:
+    return Path(value).expanduser().absolute() if value else None
+
+
+def _state_dir(value: str) -> Path:
+    home = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        if value:
+            return Path(value).expanduser().absolute()
+        # A relative path there is to be ignored (XDG Base Directory Specification).
+        base = Path(home) if os.path.isabs(home) else Path("~/.local/state").expanduser()
+    except RuntimeError as exc:
+        raise ConfigurationError(
+            f"state-dir is {value!r}, and the home directory is not known; give an absolute path."
+        ) from exc
+    return base.absolute() / "deepaas"
+
+
+def _log(values: Mapping[str, Any], prog: str) -> LogSettings:
+    folder, name = values["log_dir"], values["log_file"]
+    file = _path(os.path.join(folder, name or f"{prog}.log")) if folder or name else None
+    facility = values["syslog_log_facility"].lower().removeprefix("log_")
+    if facility not in SysLogHandler.facility_names:
+        raise ConfigurationError(
+            f"syslog-log-facility is {values['syslog_log_facility']!r}; it must be one of"
+            f" {', '.join(sorted(SysLogHandler.facility_names))}."
+        )
+    return LogSettings(
+        debug=values["debug"],
+        file=None if file is None else str(file),
+        config_file=str(_path(values["log_config_append"]) or "") or None,
+        date_format=values["log_date_format"] or None,
+        use_syslog=values["use_syslog"],
+        syslog_facility=facility,
+        use_journal=values["use_journal"],
+        use_json=values["use_json"],
+    )

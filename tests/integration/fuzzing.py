@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the fuzzer must know beside the documents; it imports this itself, by SCHEMATHESIS_HOOKS."""
+
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+# Formats that JSON Schema has no name for, or a wider one.
+schemathesis.openapi.format(
+    "url", st.sampled_from(["http://a.org", "https://b.example.com/c?d=e", "ftp://f.org/g"])
+)
+schemathesis.openapi.format("ip", st.one_of(st.ip_addresses().map(str)))
+
+
+@schemathesis.hook
+def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Take away what Swagger 2.0 cannot say is no limit: choices that are only documented."""
+    for path in raw_schema["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                if "x-extensible-enum" in parameter:
+                    parameter.pop("enum", None)

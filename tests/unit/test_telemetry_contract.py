@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The log goes where it is asked to, and what cannot be had is told."""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deepaas import telemetry
+from deepaas.errors import ConfigurationError
+from deepaas.records import LogSettings
+from deepaas.telemetry import (
+    JournalHandler,
+    JsonFormatter,
+    Transcript,
+    configure_logging,
+    request_id,
+)
+
+logger = logging.getLogger("tests.telemetry")
+
+#: Longer than any promise; it only ends what hangs.
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def configured(settings: LogSettings) -> Iterator[list[str]]:
+    """Configure a root logger without handlers, and take away what that added."""
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
+    quiet = logging.getLogger("asyncio").level
+    root.handlers[:] = []
+    try:
+        yield configure_logging(settings)
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:] = kept
+        root.setLevel(level)
+        logging.getLogger("asyncio").setLevel(quiet)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def test_a_file_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="log-file: /proc/none/x cannot be written"):
+        configure_logging(LogSettings(file="/proc/none/x"))
+
+
+@pytest.mark.parametrize("text", ["nothing", "{", '{"version": 7}', "[loggers]\nkeys=x\n"])
+def test_a_bad_configuration_is_named_in_one_line(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "log.conf"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match="log-config-append") as caught:
+        configure_logging(LogSettings(config_file=str(file)))
+    assert str(file) in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_configuration_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="/none"):
+        configure_logging(LogSettings(config_file="/none"))
+
+
+def test_what_the_machine_does_not_have_is_told_and_the_log_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_SYSLOG", str(tmp_path / "syslog"))
+    monkeypatch.setattr(telemetry, "_JOURNAL", str(tmp_path / "journal"))
+    file = tmp_path / "logs" / "x.log"
+    settings = LogSettings(file=str(file), use_syslog=True, use_journal=True)
+    with configured(settings) as problems:
+        assert [word for word in ("syslog", "journal") if word not in " ".join(problems)] == []
+        logger.info("words")
+    assert lines(file)[0].endswith("INFO tests.telemetry words")
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    file = tmp_path / "x.log"
+    with configured(LogSettings(file=str(file), date_format="at %Y")):
+        logger.info("one")
+        file.rename(tmp_path / "old")
+        logger.info("two")
+    assert lines(file)[0].startswith("at 2")
+    assert lines(file)[0].endswith("two")
+
+
+def test_debug_shows_more(tmp_path: Path) -> None:
+    file = tmp_path / "x.log"
+    with configured(LogSettings(file=str(file))):
+        logger.debug("hidden")
+    assert lines(file) == []
+    with configured(LogSettings(file=str(file), debug=True)):
+        logger.debug("shown")
+    assert "shown" in lines(file)[0]
+
+
+def test_a_json_line_has_the_facts_and_the_request() -> None:
+    token = request_id.set("r1")
+    try:
+        raise ValueError("bad\nthing")
+    except ValueError as exc:
+        record = logging.LogRecord(
+            "x", logging.ERROR, __file__, 1, "said %s", ("ü",), (type(exc), exc, None)
+        )
+    record.action = "tested"
+    line = JsonFormatter(datefmt="%Y").format(record)
+    request_id.reset(token)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert (found["message"], found["level"], found["logger"]) == ("said ü", "ERROR", "x")
+    assert (found["action"], found["request_id"]) == ("tested", "r1")
+    assert "ValueError: bad\nthing" in found["traceback"]
+    assert len(found["time"]) == 4
+
+
+def test_the_journal_gets_whole_records(tmp_path: Path) -> None:
+    path = str(tmp_path / "j")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(path)
+        journal.settimeout(PATIENCE_S)
+        handler = JournalHandler(path)
+        handler.emit(logging.LogRecord("x", logging.WARNING, "", 1, "one\ntwo", (), None))
+        data = journal.recv(65536)
+        handler.close()
+    message = b"one\ntwo"
+    assert b"MESSAGE\n" + len(message).to_bytes(8, "little") + message + b"\n" in data
+    assert b"PRIORITY\n" + (1).to_bytes(8, "little") + b"4\n" in data
+
+
+def test_syslog_gets_the_facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "s")
+    monkeypatch.setattr(telemetry, "_SYSLOG", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(path)
+        settings = LogSettings(file=os.devnull, use_syslog=True, syslog_facility="local0")
+        syslog.settimeout(PATIENCE_S)
+        with configured(settings) as problems:
+            logger.warning("words")
+        assert problems == []
+        data = syslog.recv(65536)
+    # RFC 5424, section 6.2.1: 16 * 8 + 4.
+    assert data.startswith(b"<132>")
+    assert b"words" in data
+
+
+@pytest.mark.parametrize("form", ["json", "ini"])
+def test_a_configuration_of_logging_is_used(form: str, tmp_path: Path) -> None:
+    target = tmp_path / "x.log"
+    if form == "json":
+        text = json.dumps(
+            {
+                "version": 1,
+                "handlers": {"f": {"class": "logging.FileHandler", "filename": str(target)}},
+                "root": {"handlers": ["f"], "level": "INFO"},
+            }
+        )
+    else:
+        text = (
+            "[loggers]\nkeys=root\n[handlers]\nkeys=f\n[formatters]\nkeys=\n"
+            "[logger_root]\nhandlers=f\nlevel=INFO\n"
+            f"[handler_f]\nclass=FileHandler\nargs=({str(target)!r},)\n"
+        )
+    file = tmp_path / "log.conf"
+    file.write_text(text)
+    with configured(LogSettings(config_file=str(file), file="/unused")):
+        logger.info("words")
+    assert lines(target) == ["words"]
+
+
+def test_a_transcript_keeps_the_end_in_whole_lines() -> None:
+    transcript = Transcript(limit_bytes=20)
+    assert transcript.text() == ""
+    transcript.append(b"first line\n")
+    assert transcript.text() == "first line\n"
+    transcript.append(b"second line\n")
+    assert transcript.text() == "second line\n"
+    transcript.append(b"x" * 30)
+    assert transcript.text() == "x" * 20
+    transcript.append(b"\xff\n")
+    assert transcript.text().endswith("\ufffd\n")
+
+
+def test_a_transcript_keeps_records_with_their_request() -> None:
+    transcript = Transcript()
+    token = request_id.set("r1")
+    transcript.handle(logging.LogRecord("x", logging.INFO, "", 1, "said", (), None))
+    request_id.reset(token)
+    assert transcript.text().endswith("INFO x [r1] said\n")
