@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every option, declared once; read once into a frozen :class:`Settings`."""
 
+import io
+import math
 import os
+import re
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +19,10 @@ from deepaas.errors import ConfigurationError
 
 #: What existing deployments use: ``deepaas.conf``, and ``OS_DEFAULT__LISTEN_PORT`` and so on.
 PROJECT = "deepaas"
+
+#: Segments of unreserved characters (RFC 3986, section 2.3): nothing that a router or a link reads
+#: as anything else.
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 _OPTIONS: list[cfg.Opt] = [
     cfg.StrOpt(
@@ -110,7 +119,7 @@ def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
 
 
 def load_settings(argv: Sequence[str]) -> Settings:
-    """Read command line, files and environment, in this order of precedence from the top.
+    """Read command line, environment and files, in this order of precedence from the top.
 
     Raises:
         ConfigurationError: A value cannot be used; the message names the option and the value.
@@ -119,12 +128,39 @@ def load_settings(argv: Sequence[str]) -> Settings:
     conf = cfg.ConfigOpts()
     conf.register_cli_opts(_OPTIONS)
     try:
-        conf(list(argv), project=PROJECT, prog="deepaas-run", version=__version__)
+        _parse(conf, argv)
         return _settings(conf)
     except cfg.ConfigFileParseError as exc:
         raise ConfigurationError(f"{exc.config_file}: {exc.msg}") from exc
+    except cfg.ConfigSourceValueError as exc:
+        raise ConfigurationError(_wrong_variable() or str(exc)) from exc
     except (cfg.Error, ValueError) as exc:
         raise ConfigurationError(str(exc)) from exc
+
+
+def _parse(conf: cfg.ConfigOpts, argv: Sequence[str]) -> None:
+    """Let oslo.config parse; it prints a wrong value and exits with 1, where we raise."""
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            conf(list(argv), project=PROJECT, prog="deepaas-run", version=__version__)
+    except SystemExit as exc:
+        if exc.code == 1:
+            raise ConfigurationError(printed.getvalue().strip()) from exc
+        sys.stderr.write(printed.getvalue())
+        raise
+
+
+def _wrong_variable() -> str | None:
+    """Say which environment variable has which wrong value; oslo.config tells half of it."""
+    for opt in _OPTIONS:
+        variable = f"OS_DEFAULT__{opt.dest.upper()}"
+        value = os.environ.get(variable, str(opt.default))
+        try:
+            opt.type(value)
+        except ValueError as exc:
+            return f"{variable} is {value!r}, a wrong value for {opt.name}: {exc}."
+    return None
 
 
 def _settings(conf: cfg.ConfigOpts) -> Settings:
@@ -141,11 +177,17 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         train_endpoint=conf.train_endpoint,
         state_dir=_state_dir(conf.state_dir),
         train_workers=conf.train_workers,
-        cancel_grace_s=conf.cancel_grace,
+        cancel_grace_s=_seconds("cancel-grace", conf.cancel_grace),
         keep_trainings=conf.keep_trainings,
-        shutdown_grace_s=conf.shutdown_grace,
+        shutdown_grace_s=_seconds("shutdown-grace", conf.shutdown_grace),
         debug=conf.debug,
     )
+
+
+def _seconds(option: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise ConfigurationError(f"{option} is {value}; it must be a finite number of seconds.")
+    return value
 
 
 def _base_path(value: str) -> str:
@@ -153,12 +195,22 @@ def _base_path(value: str) -> str:
         raise ConfigurationError(
             f"base-path is {value!r}; it must start with a slash, as in '/{value}'."
         )
+    if not _BASE_PATH.fullmatch(value):
+        raise ConfigurationError(
+            f"base-path is {value!r}; between single slashes it may have letters, digits and -._~"
+        )
     return value.rstrip("/")
 
 
 def _state_dir(value: str) -> Path:
-    if value:
-        return Path(value).expanduser().absolute()
-    home = os.environ.get("XDG_STATE_HOME")
-    base = Path(home) if home else Path("~/.local/state").expanduser()
+    home = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        if value:
+            return Path(value).expanduser().absolute()
+        # A relative path there is to be ignored (XDG Base Directory Specification).
+        base = Path(home) if os.path.isabs(home) else Path("~/.local/state").expanduser()
+    except RuntimeError as exc:
+        raise ConfigurationError(
+            f"state-dir is {value!r}, and the home directory is not known; give an absolute path."
+        ) from exc
     return base.absolute() / "deepaas"

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
 
 from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.errors import MalformedBody, StorageFull, StorageUnavailable, TooLarge
@@ -52,12 +53,16 @@ async def receive(request: web.Request) -> Incoming:
 
     Raises:
         TooLarge: The body exceeds the limit.
-        MalformedBody: A form cannot be parsed.
+        MalformedBody: A form cannot be parsed, or the body is not encoded as announced.
         StorageFull: No space is left for uploads.
     """
     incoming = Incoming()
     try:
         await _read(request, incoming)
+    except web.RequestPayloadError as exc:
+        incoming.release()
+        kind = "json" if request.content_type.endswith("json") else "form"
+        raise MalformedBody(kind, "The body is not encoded as its headers say.") from exc
     except BaseException:
         incoming.release()
         raise
@@ -135,7 +140,7 @@ async def _read_multipart(
                 form.append((part.name, await _read_text(part, budget)))
             else:
                 files.append((part.name, await _store_upload(part, budget, uploads, incoming)))
-    except (ValueError, AssertionError, web.HTTPException) as exc:
+    except (ValueError, RuntimeError, AssertionError, HttpProcessingError) as exc:
         # aiohttp tells malformed parts by these, depending on where it notices.
         raise MalformedBody("form", "Invalid multipart body.") from exc
 

@@ -41,10 +41,8 @@ async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await _authorize(request)
         return await handler(request)
-    except web.HTTPNotFound as exc:
-        return await _with_slash(request) or exc
     except web.HTTPException as exc:
-        return exc
+        return await _with_slash(request) or _plain(exc)
     except DeepaasError as exc:
         return response_of(exc)
     except ConnectionError:
@@ -65,10 +63,16 @@ async def _authorize(request: web.Request) -> None:
     request[PRINCIPAL] = principal
 
 
-async def _with_slash(request: web.Request) -> web.StreamResponse | None:
+def _plain(exc: web.HTTPException) -> web.Response:
+    """Return what aiohttp raised as an ordinary response: it will stop sending exceptions."""
+    return web.Response(status=exc.status, reason=exc.reason, headers=exc.headers, body=exc.body)
+
+
+async def _with_slash(request: web.Request) -> web.Response | None:
     """Redirect to the path with slashes merged and one appended, if that leads somewhere."""
-    if request.match_info.http_exception is None:
-        return None  # the handler itself said 404
+    missing = request.match_info.http_exception
+    if missing is None or missing.status != 404:
+        return None
     path = re.sub("//+", "/", request.rel_url.raw_path)
     for candidate in (path, path + "/"):
         if candidate == request.rel_url.raw_path or candidate.endswith("//"):
@@ -77,5 +81,6 @@ async def _with_slash(request: web.Request) -> web.StreamResponse | None:
         match = await request.app.router.resolve(request.clone(rel_url=url))
         if match.http_exception is None or match.http_exception.status == 405:
             query = request.rel_url.raw_query_string
-            return web.HTTPPermanentRedirect(candidate + (f"?{query}" if query else ""))
+            where = candidate + (f"?{query}" if query else "")
+            return web.Response(status=308, headers={"Location": where})
     return None

@@ -7,8 +7,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -84,21 +84,33 @@ def bind(settings: Settings) -> socket.socket:
         except BaseException:
             sock.close()
             raise
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:
+        # A host name that the resolver cannot even encode is a UnicodeError.
+        why = exc.strerror if isinstance(exc, OSError) else "this is no address"
         raise AddressError(
-            f"cannot listen on {settings.listen_ip} port {settings.listen_port}: {exc.strerror};"
+            f"cannot listen on {settings.listen_ip} port {settings.listen_port}: {why};"
             " choose another with --listen-ip and --listen-port."
         ) from exc
     return sock
 
 
-async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
-    """Serve the models until told to stop; everything is closed on return."""
+@contextmanager
+def _stop_signal() -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set until the block ends."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with bind(settings) as sock:
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
+    """Serve the models until told to stop; everything is closed on return."""
+    with bind(settings) as sock, _stop_signal() as stop:
         # The HTTP stack is imported while the workers import the models.
         importing = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
         async with AsyncExitStack() as stack:

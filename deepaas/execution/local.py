@@ -59,7 +59,9 @@ class LocalExecutor:
     async def __aenter__(self) -> "LocalExecutor":
         self._start_guard()
         if os.getpid() == 1:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap_orphans)
+            loop = asyncio.get_running_loop()
+            # Not by the loop: uvloop refuses to handle this one.
+            signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(self._reap_orphans))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -198,7 +200,7 @@ class LocalExecutor:
         """End every worker and the guard, and remove the uploads; trainings go on."""
         loop = asyncio.get_running_loop()
         if os.getpid() == 1:
-            loop.remove_signal_handler(signal.SIGCHLD)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if self._channel is not None and self._guard is not None:
             # The children's ends are of no interest any more; the guard ends when it reads EOF.
             self._children.clear()

@@ -56,7 +56,7 @@ class JobService:
 
     @property
     def problem(self) -> str | None:
-        """Why trainings are refused, ``None`` if they are not."""
+        """Why the last training was refused that the storage could not take, else ``None``."""
         return self._problem.public_message if self._problem is not None else None
 
     def _open(self, model: str) -> tuple[JobStore, JobRunner]:
@@ -105,7 +105,12 @@ class JobService:
                 owner=principal.name,
             )
             call = JobCall(self._pools[model].source, incoming.given, warm=True)
-            return await runner.submit(job, call, incoming.body_fd)
+            job = await runner.submit(job, call, incoming.body_fd)
+            self._problem = None
+            return job
+        except StorageUnavailable as exc:
+            self._problem = exc
+            raise
         finally:
             incoming.release()
 
@@ -115,12 +120,14 @@ class JobService:
         if parser is not None and incoming.is_small:
             shown = display(parser.arguments, parser.parse(incoming.given))
             return encode_json(shown).decode()
-        answer, _ = await self._pools[model].call(
+        answer, fd = await self._pools[model].call(
             "check-train", request_id=request_id, given=incoming.given, body_fd=incoming.body_fd
         )
         if answer.failure is not None:
             raise error_of(answer.failure, model)
-        return (answer.body or b"{}").decode()
+        # A large answer comes as a descriptor.
+        body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
+        return (body or b"{}").decode()
 
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""
@@ -158,6 +165,13 @@ class JobService:
         return await asyncio.to_thread(_last_event, self._runner.directory(job.id))
 
 
+def _read_all(fd: int) -> bytes:
+    """Read a descriptor from its start, and close it."""
+    with open(fd, "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
 def _last_event(directory: JobDirectory) -> Mapping[str, Any] | None:
     try:
         with directory.events.open("rb") as file:
@@ -167,7 +181,8 @@ def _last_event(directory: JobDirectory) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     # The last piece is empty, or half a line that is being written.
-    for line in reversed(lines[:-1]):
-        event: Mapping[str, Any] = json.loads(line)
-        return event
-    return None
+    try:
+        event: Mapping[str, Any] = json.loads(lines[-2])
+    except (IndexError, ValueError):
+        return None  # nothing yet; or longer than what was read, or half written on a full disk
+    return event

@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Every option can be given in three ways, and a wrong value is named."""
+
+import os
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oslo_config import cfg
+
+from deepaas import __version__
+from deepaas.config import Settings, list_opts, load_settings
+from deepaas.errors import ConfigurationError
+
+#: Option: text of a value, its field in the settings, what it becomes there.
+VALUES: dict[str, tuple[str, str, Any]] = {
+    "listen-ip": ("::1", "listen_ip", "::1"),
+    "listen-port": ("8080", "listen_port", 8080),
+    "base-path": ("/a/b-c", "base_path", "/a/b-c"),
+    "model-name": ("cat, pkg.mod:obj,,/x/y.py", "model_names", ("cat", "pkg.mod:obj", "/x/y.py")),
+    "workers": ("3", "workers", 3),
+    "client-max-size": ("10", "client_max_bytes", 10),
+    "warm": ("false", "warm", False),
+    "predict-endpoint": ("false", "predict_endpoint", False),
+    "train-endpoint": ("false", "train_endpoint", False),
+    "state-dir": ("/var/x", "state_dir", Path("/var/x")),
+    "train-workers": ("2", "train_workers", 2),
+    "cancel-grace": ("0.5", "cancel_grace_s", 0.5),
+    "keep-trainings": ("true", "keep_trainings", True),
+    "shutdown-grace": ("0", "shutdown_grace_s", 0.0),
+    "debug": ("true", "debug", True),
+}
+WRONG = [
+    ("listen-port", "70000"),
+    ("listen-port", "http"),
+    ("base-path", "x"),
+    ("base-path", "/a//b"),
+    ("base-path", "/{name}"),
+    ("base-path", "/a?b"),
+    ("workers", "0"),
+    ("workers", "many"),
+    ("client-max-size", "-1"),
+    ("train-workers", "0"),
+    ("cancel-grace", "-1"),
+    ("cancel-grace", "nan"),
+    ("shutdown-grace", "inf"),
+]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let no file or variable of this machine take part."""
+    for name in os.environ:
+        if name.startswith("OS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+
+
+def flag(option: str, text: str) -> str:
+    """Return an option as it is given on the command line."""
+    if text in ("true", "false"):
+        return f"--{'no' if text == 'false' else ''}{option}"
+    return f"--{option}={text}"
+
+
+def options() -> list[cfg.Opt]:
+    return [opt for _, group in list_opts() for opt in group]
+
+
+# Wrong
+
+
+@pytest.mark.parametrize(("option", "text"), WRONG)
+@pytest.mark.parametrize("way", ["flag", "environment", "file"])
+def test_a_wrong_value_is_named_with_its_option(
+    option: str, text: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = []
+    name = option.replace("-", "_")
+    match way:
+        case "flag":
+            argv = [flag(option, text)]
+        case "environment":
+            monkeypatch.setenv(f"OS_DEFAULT__{name.upper()}", text)
+        case "file":
+            file = tmp_path / "wrong.conf"
+            file.write_text(f"[DEFAULT]\n{name} = {text}\n")
+            argv = [f"--config-file={file}"]
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(argv)
+    assert name in caught.value.message.replace("-", "_").lower()
+    assert text in caught.value.message
+
+
+def test_a_truth_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_DEFAULT__WARM", "perhaps")
+    with pytest.raises(ConfigurationError, match="OS_DEFAULT__WARM is 'perhaps'"):
+        load_settings([])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"workers\n", "wrong.conf"),
+        (b"[DEFAULT]\nstate_dir = \xff\n", "decode"),
+        (b"[DEFAULT]\nstate_dir = $nothing\n", "nothing"),
+    ],
+)
+def test_a_file_that_cannot_be_read(content: bytes, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.conf"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings([f"--config-file={file}"])
+
+
+@pytest.mark.parametrize("option", ["--config-file", "--config-dir"])
+def test_a_file_that_is_not_there(option: str) -> None:
+    with pytest.raises(ConfigurationError, match="/nowhere"):
+        load_settings([option, "/nowhere"])
+
+
+@pytest.mark.parametrize("argv", [["--nothing"], ["more"], ["--workers"]])
+def test_a_wrong_command_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_settings(argv)
+    assert caught.value.code == 2
+    assert "usage: deepaas-run" in capsys.readouterr().err
+
+
+def test_a_home_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="state-dir is '~nobody-here/x'"):
+        load_settings(["--state-dir=~nobody-here/x"])
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings([])
+    with pytest.raises(FrozenInstanceError):
+        settings.workers = 5  # type: ignore[misc]
+
+
+# Right
+
+
+@pytest.mark.parametrize("option", VALUES)
+@pytest.mark.parametrize("way", ["flag", "environment", "file", "folder"])
+def test_an_option_can_be_given_in_each_way(
+    option: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, field, value = VALUES[option]
+    name = option.replace("-", "_")
+    argv = []
+    file = tmp_path / "given.conf"
+    match way:
+        case "flag":
+            argv = [flag(option, text)]
+        case "environment":
+            monkeypatch.setenv(f"OS_DEFAULT__{name.upper()}", text)
+        case "file":
+            file.write_text(f"[DEFAULT]\n{name} = {text}\n")
+            argv = [f"--config-file={file}"]
+        case "folder":
+            file.write_text(f"[DEFAULT]\n{name} = {text}\n")
+            argv = [f"--config-dir={tmp_path}"]
+    given, default = load_settings(argv), load_settings([]) if way == "flag" else None
+    assert getattr(given, field) == value
+    assert default is None or getattr(default, field) != value
+
+
+def test_every_option_is_tried_here_and_becomes_a_setting() -> None:
+    assert {opt.name for opt in options()} == set(VALUES)
+    assert {field for _, field, _ in VALUES.values()} == {f.name for f in fields(Settings)}
+
+
+def test_every_option_says_what_it_does() -> None:
+    assert all(opt.help and opt.help.endswith(".") for opt in options())
+
+
+def test_files_are_found_in_the_home(tmp_path: Path) -> None:
+    (tmp_path / ".deepaas").mkdir()
+    (tmp_path / ".deepaas" / "deepaas.conf").write_text("[DEFAULT]\nworkers = 7\n")
+    assert load_settings([]).workers == 7
+
+
+def test_the_command_line_wins_over_environment_and_the_environment_over_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.conf"
+    file.write_text("[DEFAULT]\nworkers = 2\n")
+    in_file = f"--config-file={file}"
+    assert load_settings([in_file, "--workers=4"]).workers == 4
+    monkeypatch.setenv("OS_DEFAULT__WORKERS", "3")
+    assert load_settings([in_file]).workers == 3
+    assert load_settings(["--workers=4"]).workers == 4
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value"),
+    [
+        (["-p", "2"], "workers", 2),
+        (["-d"], "debug", True),
+        (["--base-path=/"], "base_path", ""),
+        (["--base-path=/x/"], "base_path", "/x"),
+        (["--model-name=a", "--model-name=b,c"], "model_names", ("b", "c")),
+        (["--model-name= , "], "model_names", ()),
+        (["--nowarm", "--warm"], "warm", True),
+    ],
+)
+def test_forms_of_values(argv: list[str], field: str, value: Any) -> None:
+    assert getattr(load_settings(argv), field) == value
+
+
+@pytest.mark.parametrize(
+    ("state_home", "given", "expected"),
+    [
+        (None, "", "{home}/.local/state/deepaas"),
+        ("", "", "{home}/.local/state/deepaas"),
+        ("relative", "", "{home}/.local/state/deepaas"),
+        ("/var/state", "", "/var/state/deepaas"),
+        ("/var/state", "/given", "/given"),
+        (None, "~/given", "{home}/given"),
+        (None, "given", "{here}/given"),
+    ],
+)
+def test_where_the_state_is_kept(
+    state_home: str | None,
+    given: str,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if state_home is not None:
+        monkeypatch.setenv("XDG_STATE_HOME", state_home)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    settings = load_settings([f"--state-dir={given}"] if given else [])
+    assert settings.state_dir == Path(expected.format(home=tmp_path, here=here))
+
+
+@pytest.mark.parametrize(("argv", "printed"), [("--version", __version__), ("--help", "usage")])
+def test_only_asking(argv: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_settings([argv])
+    assert caught.value.code == 0
+    assert printed in capsys.readouterr().out
