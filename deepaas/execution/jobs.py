@@ -11,12 +11,13 @@ import asyncio
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepaas.errors import StorageFull, StorageUnavailable
+from deepaas.errors import GuardFailed, StorageFull, StorageUnavailable
 from deepaas.execution.base import Executor
 from deepaas.execution.jobcall import JobCall, body_file
 from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 _LOOK_ADOPTED_S = 0.25
 #: How often to look for what other servers queued or left behind.
 _LOOK_S = 1.0
+_MAX_GUARD_FAILURES = 3
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class JobRunner:
         self._followed: dict[str, _Followed] = {}
         #: Names of the steps that failed in the last round.
         self._held_up: set[str] = set()
+        self._guard_failures: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -251,7 +254,10 @@ class JobRunner:
             followed.has_ended = True
             self._wake.set()
 
-        process = await self._executor.start_job(directory, ended)
+        try:
+            process = await self._executor.start_job(directory, ended)
+        except GuardFailed as exc:
+            return await self._has_given_up(job, exc)
         if process is None:
             return False  # another server is at it
         try:
@@ -274,6 +280,15 @@ class JobRunner:
             logger.warning("The guard of training %s ended before it began.", job.id)
         finally:
             process.abandon()
+        return True
+
+    async def _has_given_up(self, job: Job, exc: GuardFailed) -> bool:
+        """End a job whose guard fails again and again, which would hold up all behind it."""
+        self._guard_failures[job.id] += 1
+        if self._guard_failures[job.id] < _MAX_GUARD_FAILURES:
+            return False
+        logger.error("Training %s: %s", job.id, exc.message, extra={"action": "guard_failed"})
+        await self._store.finish(job.id, to_record(End.now("error", exc.message)))
         return True
 
     def _begin(self, directory: JobDirectory, job: Job) -> Begin:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepaas.errors import GuardFailed
 from deepaas.execution.base import OnEnd
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.messages import (
@@ -186,8 +187,9 @@ class LocalExecutor:
         try:
             async with asyncio.timeout(_JOB_GUARD_ANSWERS_S):
                 message = await _next_message(ours)
-        except (ChannelClosed, ConnectionResetError, TimeoutError):
-            message = None
+        except (ChannelClosed, ConnectionResetError, TimeoutError) as exc:
+            ours.close()
+            raise GuardFailed from exc
         except BaseException:
             ours.close()
             raise

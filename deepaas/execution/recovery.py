@@ -43,7 +43,10 @@ def settle(directory: JobDirectory, attempt: int) -> JobEnd | None:
                 directory.outcome()
                 or End.now("interrupted", "The process that supervised the training was killed.")
             )
-        decided = directory.end()
+        try:
+            decided = directory.end()
+        except (TypeError, ValueError) as exc:
+            decided = End.now("error", f"The job's end.json is damaged: {exc}")
         assert decided is not None
         return to_record(decided)
     finally:

@@ -5,7 +5,8 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from deepaas.execution.pool import Pool
 from deepaas.model.arguments import display
 from deepaas.model.encoding import encode_json
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import Job, JobState
+from deepaas.records import Argument, CallInput, Job, JobState
 from deepaas.service.incoming import Incoming
 from deepaas.service.predictions import error_of
 from deepaas.store.base import JobStore
@@ -104,7 +105,8 @@ class JobService:
                 arguments=shown,
                 owner=principal.name,
             )
-            call = JobCall(self._pools[model].source, incoming.given, warm=True)
+            given = _without_credentials(incoming.given, description.train_arguments)
+            call = JobCall(self._pools[model].source, given, warm=True)
             job = await runner.submit(job, call, incoming.body_fd)
             self._problem = None
             return job
@@ -163,6 +165,17 @@ class JobService:
         if self._runner is None or job.started is None:
             return None
         return await asyncio.to_thread(_last_event, self._runner.directory(job.id))
+
+
+def _without_credentials(given: CallInput, arguments: Sequence[Argument]) -> CallInput:
+    """Leave out the headers and cookies that no argument declares: a job keeps its input."""
+    headers = {item.wire_name.lower() for item in arguments if item.location == "headers"}
+    cookies = {item.wire_name for item in arguments if item.location == "cookies"}
+    return replace(
+        given,
+        headers=tuple(pair for pair in given.headers if pair[0].lower() in headers),
+        cookies=tuple(pair for pair in given.cookies if pair[0] in cookies),
+    )
 
 
 def _read_all(fd: int) -> bytes:

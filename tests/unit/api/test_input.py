@@ -252,6 +252,7 @@ async def test_a_kind_of_json(tmp_path: Path) -> None:
 async def test_json_of_any_size_arrives(tmp_path: Path, size: int, announced: bool) -> None:
     """Kept in the loop, parsed by the worker, or put into a memory file."""
     async with echo_client(tmp_path) as client:
+        await post(client, b"")  # opens what stays open
         before = open_fds()
         text = "x" * size
         body = json.dumps({"text": text}).encode()
@@ -262,7 +263,7 @@ async def test_json_of_any_size_arrives(tmp_path: Path, size: int, announced: bo
             chunks = (body[at : at + 50_000] for at in range(0, len(body), 50_000))
             answer = await post(client, chunked(*chunks), kind, "Transfer-Encoding: chunked")
         assert json.loads(answer.text)["predictions"] == {"text": text}
-        await until(lambda: open_fds() == before)
+        await until(lambda: open_fds() <= before)
 
 
 @pytest.mark.parametrize("headers", [(), ("Content-Type: application/octet-stream",)])

@@ -257,6 +257,19 @@ async def test_a_job_whose_directory_is_removed_while_it_runs(tmp_path: Path) ->
         assert "removed" in (job.message or "")
 
 
+async def test_a_job_whose_guard_always_fails_holds_up_no_other(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    await store.add(make_job(1))
+    directory = tmp_path / "jobs" / make_job(1).id
+    (directory / "alive").mkdir(parents=True)  # no guard can lock it
+    async with served(tmp_path, store) as server:
+        await server.submit(2)
+        job = await server.ended(make_job(1))
+        assert job.state is JobState.ERROR
+        assert "supervises" in (job.message or "")
+        assert (await server.ended(make_job(2))).state is JobState.DONE
+
+
 async def test_a_job_that_another_guard_holds_waits(tmp_path: Path) -> None:
     async with served(tmp_path, InMemoryJobStore(), slots=0) as server:
         job = await server.submit(1)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deepaas.errors import GuardFailed
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.local import LocalExecutor, python
 from deepaas.execution.messages import Begin
@@ -62,13 +63,14 @@ async def opened() -> AsyncIterator[LocalExecutor]:
 
 
 def guard_pid() -> int:
-    """Return the pid of the one guard."""
-    guards = [
-        child.pid
-        for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "deepaas.execution.guard" in child.cmdline()
-    ]
-    (pid,) = guards
+    """Return the pid of the one guard; just started, it has no command line to be known by yet."""
+
+    def guards() -> list[int]:
+        children = psutil.Process().children()
+        living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child.pid for child in living if "deepaas.execution.guard" in child.cmdline()]
+
+    (pid,) = wait_for(guards)
     return pid
 
 
@@ -175,7 +177,8 @@ async def test_a_training_whose_lock_is_held(directory: JobDirectory) -> None:
 async def test_a_training_whose_guard_cannot_work(tmp_path: Path) -> None:
     async with opened() as executor:
         ended = asyncio.Event()
-        assert await executor.start_job(JobDirectory(tmp_path / "gone"), ended.set) is None
+        with pytest.raises(GuardFailed):
+            await executor.start_job(JobDirectory(tmp_path / "gone"), ended.set)
         await ended.wait()
 
 

@@ -72,6 +72,8 @@ def test_a_server_that_is_killed_is_gone_and_its_file_too(
     server.kill()
     server.communicate()
     assert len(os.listdir(folder)) == 2
+    ServerPresence(folder).close()  # a server that starts cleans up
+    assert os.listdir(folder) == [f"{here.id}.lock"]
     assert not here.is_alive(name)
     assert len(os.listdir(folder)) == 1
     assert not here.is_alive(name)

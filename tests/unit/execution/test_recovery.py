@@ -69,6 +69,15 @@ def test_a_decided_job(directory: JobDirectory) -> None:
     assert settle(directory, 1) == RECORD
 
 
+def test_a_damaged_end_is_an_error_that_says_so(directory: JobDirectory) -> None:
+    directory.begin(1)
+    (directory.path / "end.json").write_text("{")
+    end = settle(directory, 1)
+    assert end is not None
+    assert end.state is JobState.ERROR
+    assert "end.json is damaged" in (end.message or "")
+
+
 def test_an_outcome_counts_although_the_guard_could_not_say_so(directory: JobDirectory) -> None:
     directory.begin(1)
     directory.write_outcome(END)
