@@ -87,9 +87,12 @@ class JobDirectory:
         fd = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except (BlockingIOError, PermissionError):  # which of them, POSIX leaves open
             os.close(fd)
             return None
+        except BaseException:
+            os.close(fd)
+            raise
         return fd
 
     def begin(self, attempt: int) -> bool:

@@ -249,9 +249,11 @@ class JobRunner:
             await self._store.finish(job.id, to_record(end))
             return True
         followed = _Followed(job, is_ours=True)
+        gone = asyncio.Event()
 
         def ended() -> None:
             followed.has_ended = True
+            gone.set()
             self._wake.set()
 
         try:
@@ -280,6 +282,8 @@ class JobRunner:
             logger.warning("The guard of training %s ended before it began.", job.id)
         finally:
             process.abandon()
+            if job.id not in self._followed:
+                await gone.wait()  # a guard that never began leaves at once
         return True
 
     async def _has_given_up(self, job: Job, exc: GuardFailed) -> bool:

@@ -178,6 +178,24 @@ async def test_a_form_is_stopped_while_it_streams(tmp_path: Path, disposition: s
         assert answer.status == 413
 
 
+@pytest.mark.parametrize("where", ["before", "between"])
+async def test_what_stands_around_the_parts_counts_too(tmp_path: Path, where: str) -> None:
+    async with echo_client(tmp_path, max_bytes=1000) as client:
+        empty = part('form-data; name="text"', b"")
+        pieces = [b"x" * 2000 + b"\r\n", empty] if where == "before" else [empty] * 100
+        body = chunked(*pieces, END)
+        answer = await post(client, body, MULTIPART, "Transfer-Encoding: chunked")
+        assert answer.status == 413
+
+
+async def test_a_form_has_a_bounded_number_of_parts(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        body = chunked(*[part('form-data; name="text"', b"")] * 1001, END)
+        answer = await post(client, body, MULTIPART, "Transfer-Encoding: chunked")
+        assert answer.status == 400
+        assert "at most 1000 parts" in answer.text
+
+
 async def test_what_a_compressed_body_becomes_counts(tmp_path: Path) -> None:
     async with echo_client(tmp_path, max_bytes=100_000) as client:
         headers = ("Content-Type: application/json", "Content-Encoding: gzip")

@@ -133,6 +133,20 @@ def test_a_model_may_choose_the_status(exc: Exception, status: int | None, text:
     assert (failure.status, failure.text, failure.origin) == (status, text, "model")
 
 
+@pytest.mark.parametrize(
+    ("reason", "text"), [(ValueError("wrong"), "wrong"), ("two\nlines", "two\nlines")]
+)
+def test_a_reason_may_be_any_object(reason: Any, text: str) -> None:
+    """The recipe of the old documentation, which aiohttp itself has come to refuse."""
+
+    def predict() -> None:
+        raise web.HTTPBadRequest(reason=reason)
+
+    failure = run(runner(predict)).failure
+    assert failure is not None
+    assert (failure.status, failure.text) == (400, text)
+
+
 def test_without_aiohttp_nobody_can_have_raised_its_exceptions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

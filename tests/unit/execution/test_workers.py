@@ -143,6 +143,18 @@ async def test_a_ready_worker_is_told_to_stop() -> None:
         assert len(heard.loaded) == 1
 
 
+async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> None:
+    """It saw in its page that it is to stop, and left without reading the message."""
+    heard = Heard()
+    async with started(heard) as (worker, hand, executor):
+        hand.load()
+        worker.read_answers()
+        worker.stop(executor, 1.0)
+        hand.finish(Call(1, "predict", "r"), b"last")
+        hand.die(0)
+        assert [answer.body for answer, _ in heard.answers] == [b"last"]
+
+
 async def test_a_worker_that_loads_cannot_listen() -> None:
     async with started(Heard()) as (worker, hand, executor):
         worker.stop(executor, 0.5)
