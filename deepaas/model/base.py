@@ -109,7 +109,6 @@ class BaseModel:
             **kwargs: The declared arguments; uploads stay until the training ends.
 
         Returns:
-            The result shown with the training: anything; what cannot be JSON is shown as its
-            ``repr``.
+            Anything: it is shown with the training; what cannot be JSON, as its ``repr``.
         """
         raise NotImplementedError

@@ -197,7 +197,7 @@ def test_a_guard_killed_while_its_server_is_dead_too_is_found_by_the_next(place:
 
 def test_a_record_that_cannot_be_read_holds_up_no_other_training(place: Place) -> None:
     damaged = place.state.claimed_by_nobody(MODEL, has_begun=True, gate=str(place.gate))
-    (place.state.directory(damaged).path / "end.json").write_text("{")
+    (place.state.directory(damaged).path / "end.json").mkdir()
     place.gate.touch()
     with place.serve("--train-workers=2") as server:
         for _ in range(2):
