@@ -109,6 +109,6 @@ class BaseModel:
             **kwargs: The declared arguments; uploads stay until the training ends.
 
         Returns:
-            Anything: it is shown with the training; what cannot be JSON, as its ``repr``.
+            What is shown with the training; a value that cannot be JSON is shown as its ``repr``.
         """
         raise NotImplementedError
