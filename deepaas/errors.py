@@ -171,6 +171,10 @@ class StorageFull(StorageUnavailable):
     """No space is left in the server's storage."""
 
 
+class GuardFailed(DeepaasError):
+    """The process that supervises a training ended before it began."""
+
+
 class JobNotFound(DeepaasError):
     """No such job."""
 

@@ -3,6 +3,7 @@
 """Errors into responses, by the class of the error or the nearest of its bases."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,8 @@ from deepaas.model.encoding import encode_json
 logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = 1
+#: Clients read a status line up to 8 KiB, or less.
+_MAX_PHRASE_CHARACTERS = 200
 
 
 def _text(status: int, text: str, **headers: str) -> web.Response:
@@ -31,12 +34,17 @@ def _json(status: int, messages: Mapping[str, Any]) -> web.Response:
 
 
 def _call_failed(exc: errors.CallFailed) -> web.Response:
-    """Answer as the model chose; a reason phrase is one line (RFC 9112, section 4)."""
+    """Answer as the model chose."""
     if exc.status is None:
         return _text(500, exc.message)
     response = _text(exc.status, exc.text)
-    response.set_status(exc.status, " ".join(exc.text.split()) or None)
+    response.set_status(exc.status, _phrase(exc.text) or None)
     return response
+
+
+def _phrase(text: str) -> str:
+    """Return a reason phrase: one line without control characters (RFC 9112, section 4)."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())[:_MAX_PHRASE_CHARACTERS]
 
 
 def _unavailable(exc: errors.Unavailable) -> web.Response:

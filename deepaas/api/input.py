@@ -15,7 +15,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http import HttpProcessingError
 
 from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.errors import MalformedBody, StorageFull, StorageUnavailable, TooLarge
@@ -25,27 +25,44 @@ from deepaas.service.incoming import Incoming
 
 #: A body up to this size is kept as bytes, a larger one in memory of its own.
 _IN_LOOP_BYTES = 256 * 1024
-#: The longest text part or form; text is held in memory, files are not.
+#: The most text of a form, all its parts together; text is held in memory, files are not.
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
+_MAX_PARTS = 1000
 _CHUNK_BYTES = 256 * 1024
 _SUFFIX = re.compile(r"\.[A-Za-z0-9_-]{1,16}")
 
 
 class _Budget:
-    """Counts what was read against the largest body allowed."""
+    """Holds a body to its limits while it is read, whatever it is made of."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._read = 0
+    def __init__(self, request: web.Request) -> None:
+        self._max_bytes = request.app[SETTINGS].client_max_bytes
+        self._content = request.content
+        self._text_bytes = 0
+        self._parts = 0
+        self._check(request.content_length or 0)
 
-    def spend(self, count: int) -> None:
-        self._read += count
-        if self._max_bytes and self._read > self._max_bytes:
+    def _check(self, count: int) -> None:
+        if self._max_bytes and count > self._max_bytes:
             raise TooLarge(self._max_bytes)
 
-    def check_announced(self, length: int | None) -> None:
-        if self._max_bytes and length is not None and length > self._max_bytes:
-            raise TooLarge(self._max_bytes)
+    def check(self) -> None:
+        """Count every byte that came, those around and between the parts of a form too."""
+        self._check(self._content.total_bytes)
+
+    def add_text(self, count: int) -> None:
+        """Count what stays in memory."""
+        self.check()
+        self._text_bytes += count
+        if self._text_bytes > _MAX_TEXT_BYTES:
+            raise TooLarge(_MAX_TEXT_BYTES)
+
+    def add_part(self) -> None:
+        """Count a part of a form."""
+        self.check()
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise MalformedBody("form", f"A form has at most {_MAX_PARTS} parts.")
 
 
 async def receive(request: web.Request) -> Incoming:
@@ -53,12 +70,16 @@ async def receive(request: web.Request) -> Incoming:
 
     Raises:
         TooLarge: The body exceeds the limit.
-        MalformedBody: A form cannot be parsed.
+        MalformedBody: A form cannot be parsed, or the body is not encoded as announced.
         StorageFull: No space is left for uploads.
     """
     incoming = Incoming()
     try:
         await _read(request, incoming)
+    except web.RequestPayloadError as exc:
+        incoming.release()
+        kind = "json" if request.content_type.endswith("json") else "form"
+        raise MalformedBody(kind, "The body is not encoded as its headers say.") from exc
     except BaseException:
         incoming.release()
         raise
@@ -70,8 +91,7 @@ async def _read(request: web.Request, incoming: Incoming) -> None:
     files: list[tuple[str, UploadedFile]] = []
     body: bytes | None = None
     if request.body_exists:
-        budget = _Budget(request.app[SETTINGS].client_max_bytes)
-        budget.check_announced(request.content_length)
+        budget = _Budget(request)
         kind = request.content_type
         if kind == "multipart/form-data":
             await _read_multipart(request, budget, incoming, form, files)
@@ -93,7 +113,7 @@ async def _read_json(request: web.Request, budget: _Budget, incoming: Incoming) 
     parts: list[bytes] = []
     size = 0
     async for chunk in request.content.iter_any():
-        budget.spend(len(chunk))
+        budget.check()
         size += len(chunk)
         if incoming.body_fd is None and size > _IN_LOOP_BYTES:
             incoming.body_fd = memory_file(b"".join(parts))
@@ -108,10 +128,8 @@ async def _read_json(request: web.Request, budget: _Budget, incoming: Incoming) 
 async def _read_form(request: web.Request, budget: _Budget) -> list[tuple[str, str]]:
     data = bytearray()
     async for chunk in request.content.iter_any():
-        budget.spend(len(chunk))
+        budget.add_text(len(chunk))
         data += chunk
-        if len(data) > _MAX_TEXT_BYTES:
-            raise TooLarge(_MAX_TEXT_BYTES)
     try:
         text = data.decode(request.charset or "utf-8")
     except (UnicodeDecodeError, LookupError) as exc:
@@ -130,13 +148,15 @@ async def _read_multipart(
     try:
         reader = await request.multipart()
         async for part in reader:
+            budget.add_part()
             if part is None or isinstance(part, MultipartReader) or part.name is None:
                 raise MalformedBody("form", "Invalid multipart body.")
             if part.filename is None:
                 form.append((part.name, await _read_text(part, budget)))
             else:
                 files.append((part.name, await _store_upload(part, budget, uploads, incoming)))
-    except (ValueError, AssertionError, web.HTTPException, HttpProcessingError) as exc:
+        budget.check()
+    except (ValueError, RuntimeError, AssertionError, HttpProcessingError) as exc:
         # aiohttp tells malformed parts by these, depending on where it notices.
         raise MalformedBody("form", "Invalid multipart body.") from exc
 
@@ -144,10 +164,8 @@ async def _read_multipart(
 async def _read_text(part: BodyPartReader, budget: _Budget) -> str:
     data = bytearray()
     while chunk := await part.read_chunk(_CHUNK_BYTES):
-        budget.spend(len(chunk))
+        budget.add_text(len(chunk))
         data += chunk
-        if len(data) > _MAX_TEXT_BYTES:
-            raise TooLarge(_MAX_TEXT_BYTES)
     try:
         return part.decode(bytes(data)).decode(part.get_charset("utf-8"))
     except LookupError as exc:
@@ -178,5 +196,5 @@ async def _store_upload(
 async def _copy(part: BodyPartReader, budget: _Budget, file: BinaryIO) -> None:
     loop = asyncio.get_running_loop()
     while chunk := await part.read_chunk(_CHUNK_BYTES):
-        budget.spend(len(chunk))
+        budget.check()
         await loop.run_in_executor(None, file.write, chunk)

@@ -41,12 +41,10 @@ async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await _authorize(request)
         return await handler(request)
-    except web.HTTPNotFound as exc:
-        return await _with_slash(request) or _form(request, exc)
     except web.HTTPMethodNotAllowed as exc:
         return _options(request, exc)
     except web.HTTPException as exc:
-        return _form(request, exc)
+        return await _with_slash(request) or _form(request, exc)
     except DeepaasError as exc:
         return _form(request, exc)
     except ConnectionError:
@@ -59,11 +57,11 @@ async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _form(request: web.Request, exc: DeepaasError | web.HTTPException) -> web.StreamResponse:
     """Put an error in the form that clients of this route know."""
     if isinstance(exc, web.HTTPException) and exc.status < 400:
-        return exc
+        return _plain(exc)
     row = request.app[ROWS].get(request.match_info.route)
     if row is not None and row.is_new:
         return problem_of(exc)
-    return exc if isinstance(exc, web.HTTPException) else response_of(exc)
+    return _plain(exc) if isinstance(exc, web.HTTPException) else response_of(exc)
 
 
 def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamResponse:
@@ -72,7 +70,7 @@ def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamR
     if request.method == "OPTIONS":
         return web.Response(status=204, headers={"Allow": methods})
     exc.headers["Allow"] = methods
-    return exc
+    return _plain(exc)
 
 
 async def _authorize(request: web.Request) -> None:
@@ -86,10 +84,16 @@ async def _authorize(request: web.Request) -> None:
     request[PRINCIPAL] = principal
 
 
-async def _with_slash(request: web.Request) -> web.StreamResponse | None:
+def _plain(exc: web.HTTPException) -> web.Response:
+    """Return what aiohttp raised as an ordinary response: it will stop sending exceptions."""
+    return web.Response(status=exc.status, reason=exc.reason, headers=exc.headers, body=exc.body)
+
+
+async def _with_slash(request: web.Request) -> web.Response | None:
     """Redirect to the path with slashes merged and one appended, if that leads somewhere."""
-    if request.match_info.http_exception is None:
-        return None  # the handler itself said 404
+    missing = request.match_info.http_exception
+    if missing is None or missing.status != 404:
+        return None
     path = re.sub("//+", "/", request.rel_url.raw_path)
     for candidate in (path, path + "/"):
         if candidate == request.rel_url.raw_path or candidate.endswith("//"):
@@ -98,5 +102,6 @@ async def _with_slash(request: web.Request) -> web.StreamResponse | None:
         match = await request.app.router.resolve(request.clone(rel_url=url))
         if match.http_exception is None or match.http_exception.status == 405:
             query = request.rel_url.raw_query_string
-            return web.HTTPPermanentRedirect(candidate + (f"?{query}" if query else ""))
+            where = candidate + (f"?{query}" if query else "")
+            return web.Response(status=308, headers={"Location": where})
     return None

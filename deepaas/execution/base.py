@@ -59,6 +59,9 @@ class Executor(Protocol):
 
         Returns:
             The guard, waiting for :meth:`JobProcess.begin`; ``None`` if the lock is held.
+
+        Raises:
+            GuardFailed: The guard ended without a word.
         """
         ...
 

@@ -21,7 +21,7 @@ from deepaas.errors import (
 from deepaas.execution.messages import Answer, Call, Failure
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display
-from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json
+from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
 from deepaas.records import CallInput
 from deepaas.telemetry import request_id
 
@@ -58,8 +58,9 @@ class CallRunner:
             os._exit(exc.code if isinstance(exc.code, int) else 1)
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             return Answer(call.id, failure=failure_of(exc)), None
-        answer = Answer(call.id, encoded.content_type, encoded.body, encoded.filename)
-        return answer, encoded.file
+        # A media type may be a member of an enumeration of the author's, which is a str too.
+        content_type = str.__str__(encoded.content_type)
+        return Answer(call.id, content_type, encoded.body, encoded.filename), encoded.file
 
     def _call(self, call: Call, body: memoryview | None) -> EncodedAnswer:
         arguments = self._arguments(call, body)
@@ -80,16 +81,25 @@ class CallRunner:
         return self._parsers[call.function].parse(given)
 
 
-def failure_of(exc: BaseException) -> Failure:
-    """Return an exception as data; an exception whose ``str()`` raises is no exception to this."""
+def _text(value: object) -> str:
+    """Return ``str(value)`` as a text that can be sent.
+
+    Making it may raise, and may give an instance of the author's own class, whose pickle the server
+    could not read, or half a surrogate pair.
+    """
     try:
-        text = str(exc)
+        return str.encode(str(value), "utf-8", "backslashreplace").decode()
     except Exception as broken:  # noqa: BLE001 - the author's __str__
-        text = f"(its text cannot be made: {type(broken).__name__})"
+        return f"(its text cannot be made: {type(broken).__name__})"
+
+
+def failure_of(exc: BaseException) -> Failure:
+    """Return an exception as data: nothing in it is of the author's classes."""
+    text = _text(exc)
     name = type(exc).__name__
     match exc:
         case InvalidArguments():
-            return Failure(name, text, messages=exc.messages, origin="arguments")
+            return Failure(name, text, messages=json_safe(exc.messages), origin="arguments")
         case MalformedBody():
             return Failure(name, text, messages={exc.kind: [text]}, origin="body")
         case NotImplementedByModel():
@@ -112,6 +122,20 @@ def _chosen_status(exc: BaseException, text: str) -> tuple[int | None, str]:
     The reason may be any object there: ``HTTPBadRequest(reason=exc)`` is in the old documentation.
     """
     module = sys.modules.get("aiohttp.web_exceptions")
-    if module is None or not isinstance(exc, module.HTTPException):
+    if module is None:
         return None, text
-    return exc.status, str(exc.reason)
+    if isinstance(exc, module.HTTPException):
+        return exc.status, _text(exc.reason)
+    return _refused_by_aiohttp(exc, module.HTTPException) or (None, text)
+
+
+def _refused_by_aiohttp(exc: BaseException, base: type) -> tuple[int, str] | None:
+    """Return status and reason of an exception that aiohttp refused to make.
+
+    aiohttp 3.14 fails with objects, several lines, and half a surrogate pair.
+    """
+    code = base.__init__.__code__  # type: ignore[misc]
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        if frame.f_code is code:
+            return frame.f_locals["self"].status_code, _text(frame.f_locals["reason"])
+    return None

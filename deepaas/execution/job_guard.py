@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.execution.messages import Begin, Busy, Channel, ChannelClosed, Locked
 from deepaas.execution.processes import (
     MARKER,
@@ -62,23 +62,44 @@ class JobGuard:
 
     def run(self) -> None:
         """Run the training to its end, and leave nothing of it."""
-        directory = self._directory
-        log_fd = os.open(
-            directory.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        os.dup2(log_fd, 1)
-        os.dup2(log_fd, 2)
         try:
+            end = self._train()
+            until_there_is_space(lambda: self._directory.decide(end))
+        finally:
+            kill_all()
+            reap()
+
+    def _train(self) -> End:
+        """Run the training and return how it ended, if nothing decided that before."""
+        directory = self._directory
+        try:
+            log_fd = os.open(
+                directory.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+            os.dup2(log_fd, 1)
+            os.dup2(log_fd, 2)
             environment = {**self._begin.environment, MARKER: directory.path.name}
             pid = spawn(self._begin.argv, environment=environment, output_fd=log_fd)
         except OSError as exc:
-            directory.decide(End.now("error", f"The training could not be started: {exc}"))
-            return
+            return End.now("error", f"The training could not be started: {exc}")
         status = self._supervise(pid)
-        end = directory.outcome() or End.now("error", describe_exit(status))
-        directory.decide(end)
-        kill_all()
-        reap()
+        if (end := directory.outcome()) is not None:
+            return end
+        if self._asked_to_stop:
+            return self._stopped()
+        return End.now("error", describe_exit(status))
+
+    def _stopped(self) -> End:
+        return End.now("interrupted", "The training was stopped.")
+
+    def _is_to_stop(self) -> bool:
+        """Whether the end was decided, or the guard was asked to stop, or the job is removed."""
+        if self._asked_to_stop and not self._directory.is_decided():
+            try:
+                self._directory.decide(self._stopped())
+            except OSError:
+                return True  # the disk is full, or the directory gone; decided at the end, if so
+        return self._directory.is_decided() or not self._directory.path.is_dir()
 
     def _supervise(self, pid: int) -> int:
         """Wait for the training, stopping it if its end is decided; return its exit status."""
@@ -91,10 +112,9 @@ class JobGuard:
                     return status
             now = time.monotonic()
             if kill_at is None:
-                if self._asked_to_stop:
-                    self._directory.decide(End.now("interrupted", "The training was stopped."))
-                if self._directory.is_decided():
-                    kill_group(pid, signal.SIGTERM)
+                if self._is_to_stop():
+                    # To the training alone: it may need what it started until it has saved.
+                    os.kill(pid, signal.SIGTERM)
                     kill_at = now + self._begin.grace_s
                 elif self._directory.has_outcome():
                     kill_at = now + _LEAVE_S

@@ -7,7 +7,7 @@ depends on no serialisation of Python objects and can be read years later.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from deepaas.execution.jobdir import JobDirectory
@@ -27,9 +27,9 @@ class JobCall:
 
     def dump(self) -> bytes:
         """Return the text of ``call.json``; the body, if there is one, goes into ``inputs/``."""
-        content = asdict(self)
-        body = content["input"].pop("body")
-        content["input"]["has_body"] = body is not None
+        content = asdict(replace(self, input=replace(self.input, body=None)))
+        del content["input"]["body"]
+        content["input"]["has_body"] = self.input.body is not None
         return json.dumps(content, indent=1).encode()
 
     @classmethod

@@ -19,12 +19,21 @@ A POSIX lock frees when its process dies, also while a fork of it lives on, and 
 cannot be mistaken in another container or after a restart (fcntl(2), "Advisory record locking").
 """
 
+import errno
 import fcntl
 import json
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+#: What tells that no space is left, on the disk or for the user.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TRY_AGAIN_S = 0.5
 
 
 class End(NamedTuple):
@@ -78,9 +87,12 @@ class JobDirectory:
         fd = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except (BlockingIOError, PermissionError):  # which of them, POSIX leaves open
             os.close(fd)
             return None
+        except BaseException:
+            os.close(fd)
+            raise
         return fd
 
     def begin(self, attempt: int) -> bool:
@@ -135,6 +147,17 @@ class JobDirectory:
     def has_outcome(self) -> bool:
         """Whether the function has ended and said how."""
         return (self.path / "outcome.json").exists()
+
+
+def until_there_is_space(write: Callable[[], T]) -> T:
+    """Write how a job ended, waiting while the disk is full: its end is not to be lost."""
+    while True:
+        try:
+            return write()
+        except OSError as exc:
+            if exc.errno not in NO_SPACE:
+                raise
+        time.sleep(_TRY_AGAIN_S)
 
 
 def sync_directory(path: Path) -> None:

@@ -8,19 +8,19 @@ the one that did had died.
 """
 
 import asyncio
-import errno
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepaas.errors import StorageFull, StorageUnavailable
+from deepaas.errors import GuardFailed, StorageFull, StorageUnavailable
 from deepaas.execution.base import Executor
 from deepaas.execution.jobcall import JobCall, body_file
-from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
 from deepaas.execution.local import python
 from deepaas.execution.messages import Begin
 from deepaas.execution.presence import ServerPresence
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 _LOOK_ADOPTED_S = 0.25
 #: How often to look for what other servers queued or left behind.
 _LOOK_S = 1.0
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_MAX_GUARD_FAILURES = 3
 
 
 @dataclass(slots=True)
@@ -85,6 +85,9 @@ class JobRunner:
         self._cancel_grace_s = cancel_grace_s
         self._keep_trainings = keep_trainings
         self._followed: dict[str, _Followed] = {}
+        #: Names of the steps that failed in the last round.
+        self._held_up: set[str] = set()
+        self._guard_failures: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -159,25 +162,28 @@ class JobRunner:
             raise _storage_error(exc, self._folder) from exc
 
     async def _run(self) -> None:
-        failed = False
         while not self._closing:
             self._wake.clear()
-            try:
-                await self._adopt()
-                await self._settle()
-                await self._claim()
-                failed = False
-            except Exception:
-                # Nothing is lost: the next round does what this one could not.
-                if not failed:
-                    logger.exception("The job runner is held up.", extra={"action": "jobs_held_up"})
-                failed = True
+            for step in (self._adopt, self._settle, self._claim):
+                await self._attempt(step)
             adopted = any(not followed.is_ours for followed in self._followed.values())
             try:
                 async with asyncio.timeout(_LOOK_ADOPTED_S if adopted else _LOOK_S):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do one step; what it cannot do now, it does in a later round."""
+        name = step.__name__
+        try:
+            await step()
+        except Exception:
+            if name not in self._held_up:
+                logger.exception("The job runner is held up.", extra={"action": "jobs_held_up"})
+            self._held_up.add(name)
+        else:
+            self._held_up.discard(name)
 
     async def _adopt(self) -> None:
         """Follow the running jobs of servers that are gone."""
@@ -198,27 +204,35 @@ class JobRunner:
                 self._followed[job.id] = _Followed(adopted, is_ours=False)
 
     async def _settle(self) -> None:
-        """Record the end of the jobs that have ended."""
+        """Record the end of the jobs that have ended; one that cannot be holds up no other."""
+        failures = []
         for followed in list(self._followed.values()):
             if followed.is_ours and not followed.has_ended:
                 continue
-            job = followed.job
             try:
-                end = await asyncio.to_thread(settle, self.directory(job.id), job.attempt)
-            except NeverBegun:
-                await self._store.unclaim(job.id, server=self._presence.id)
-            else:
-                if end is None:
-                    continue
-                await self._store.finish(job.id, end)
-                logger.info(
-                    "Training %s of model %s ended: %s.",
-                    job.id,
-                    job.model,
-                    end.state,
-                    extra={"action": "job_ended", "job": job.id, "state": end.state},
-                )
-            del self._followed[job.id]
+                await self._settle_one(followed.job)
+            except Exception as exc:  # noqa: BLE001 - raised below
+                failures.append(exc)
+        if failures:
+            raise failures[0]
+
+    async def _settle_one(self, job: Job) -> None:
+        try:
+            end = await asyncio.to_thread(settle, self.directory(job.id), job.attempt)
+        except NeverBegun:
+            await self._store.unclaim(job.id, server=self._presence.id)
+        else:
+            if end is None:
+                return
+            await self._store.finish(job.id, end)
+            logger.info(
+                "Training %s of model %s ended: %s.",
+                job.id,
+                job.model,
+                end.state,
+                extra={"action": "job_ended", "job": job.id, "state": end.state},
+            )
+        del self._followed[job.id]
 
     async def _claim(self) -> None:
         """Start queued jobs while slots are free."""
@@ -235,15 +249,22 @@ class JobRunner:
             await self._store.finish(job.id, to_record(end))
             return True
         followed = _Followed(job, is_ours=True)
+        gone = asyncio.Event()
 
         def ended() -> None:
             followed.has_ended = True
+            gone.set()
             self._wake.set()
 
-        process = await self._executor.start_job(directory, ended)
+        try:
+            process = await self._executor.start_job(directory, ended)
+        except GuardFailed as exc:
+            return await self._has_given_up(job, exc)
         if process is None:
             return False  # another server is at it
         try:
+            if self._closing:
+                return False  # it stays queued
             claimed = await self._store.claim(
                 job.id,
                 server=self._presence.id,
@@ -261,6 +282,17 @@ class JobRunner:
             logger.warning("The guard of training %s ended before it began.", job.id)
         finally:
             process.abandon()
+            if job.id not in self._followed:
+                await gone.wait()  # a guard that never began leaves at once
+        return True
+
+    async def _has_given_up(self, job: Job, exc: GuardFailed) -> bool:
+        """End a job whose guard fails again and again, which would hold up all behind it."""
+        self._guard_failures[job.id] += 1
+        if self._guard_failures[job.id] < _MAX_GUARD_FAILURES:
+            return False
+        logger.error("Training %s: %s", job.id, exc.message, extra={"action": "guard_failed"})
+        await self._store.finish(job.id, to_record(End.now("error", exc.message)))
         return True
 
     def _begin(self, directory: JobDirectory, job: Job) -> Begin:
@@ -271,11 +303,15 @@ class JobRunner:
         """End the running trainings of this server, and see them recorded."""
         for followed in self._followed.values():
             end = End.now("interrupted", "The server was stopped.")
-            await asyncio.to_thread(self._decide, followed.job.id, end)
+            try:
+                await asyncio.to_thread(self._decide, followed.job.id, end)
+            except StorageUnavailable as exc:
+                # It goes on, and the next server follows it.
+                logger.error("Training %s cannot be stopped: %s", followed.job.id, exc.message)
         try:
             async with asyncio.timeout(self._cancel_grace_s + 5):
                 while self._followed:
-                    await self._settle()
+                    await self._attempt(self._settle)
                     await asyncio.sleep(0.02)
         except TimeoutError:
             logger.warning("%d trainings did not end in time.", len(self._followed))
@@ -308,6 +344,6 @@ def _sync(directory: JobDirectory) -> None:
 
 
 def _storage_error(exc: OSError, folder: Path) -> StorageUnavailable:
-    if exc.errno in _NO_SPACE:
+    if exc.errno in NO_SPACE:
         return StorageFull(f"No space is left in {folder}.")
     return StorageUnavailable(f"{folder} cannot be written: {exc.strerror}.")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepaas.errors import GuardFailed
 from deepaas.execution.base import OnEnd
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.messages import (
@@ -73,7 +74,9 @@ class LocalExecutor:
             self._outputs = (self._tee(1), self._tee(2))
         self._start_guard()
         if os.getpid() == 1:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap_orphans)
+            loop = asyncio.get_running_loop()
+            # Not by the loop: uvloop refuses to handle this one.
+            signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(self._reap_orphans))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -231,8 +234,9 @@ class LocalExecutor:
         try:
             async with asyncio.timeout(_JOB_GUARD_ANSWERS_S):
                 message = await _next_message(ours)
-        except (ChannelClosed, ConnectionResetError, TimeoutError):
-            message = None
+        except (ChannelClosed, ConnectionResetError, TimeoutError) as exc:
+            ours.close()
+            raise GuardFailed from exc
         except BaseException:
             ours.close()
             raise
@@ -245,7 +249,7 @@ class LocalExecutor:
         """End every worker and the guard, and remove the uploads; trainings go on."""
         loop = asyncio.get_running_loop()
         if os.getpid() == 1:
-            loop.remove_signal_handler(signal.SIGCHLD)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if self._channel is not None and self._guard is not None:
             # The children's ends are of no interest any more; the guard ends when it reads EOF.
             self._children.clear()

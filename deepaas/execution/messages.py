@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 #: A message up to this size travels in the packet itself, a larger one by memfd. Half of the
 #: smallest usual socket buffer (212,992 bytes), so that a packet always fits.
 INLINE_BYTES = 100 * 1024
-_MAX_FDS = 8
+#: Room for more descriptors than any message has, and for that of a message that travels by memfd.
+_ANCILLARY_BYTES = socket.CMSG_SPACE(8 * array.array("i").itemsize)
 
 
 class Failure(NamedTuple):
@@ -201,9 +202,12 @@ class Channel:
             ChannelClosed: The other end is gone.
         """
         flags = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
-        data, ancillary, _, _ = self.socket.recvmsg(
-            INLINE_BYTES + 1, socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize), flags
-        )
+        try:
+            data, ancillary, _, _ = self.socket.recvmsg(INLINE_BYTES + 1, _ANCILLARY_BYTES, flags)
+        except ConnectionResetError:
+            # The other end left without reading all we sent. The kernel says so first, once, and
+            # then gives what that end had sent before.
+            data, ancillary, _, _ = self.socket.recvmsg(INLINE_BYTES + 1, _ANCILLARY_BYTES, flags)
         fds = _descriptors(ancillary) if ancillary else []
         if not data:
             raise ChannelClosed

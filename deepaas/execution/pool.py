@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: Calls in the socket beyond one for each worker: the next one is there when a worker gets free.
 _AHEAD = 2
 #: A call that was taken by this many workers which then died without beginning it is given up.
-_MAX_HANDED = 3
+_MAX_LOST = 3
 _LOOK_AGAIN_S = 0.002
 _MAX_BACKOFF_S = 30.0
 
@@ -46,14 +46,15 @@ class Result(NamedTuple):
 class _Pending:
     """A call on its way; its resources are released when nobody needs them any more."""
 
-    __slots__ = ("body_fd", "call", "future", "handed", "release")
+    __slots__ = ("body_fd", "call", "future", "lost", "release")
 
     def __init__(self, call: Call, body_fd: int | None, release: Callable[[], None] | None) -> None:
         self.call = call
         self.body_fd = body_fd
         self.release = release
         self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.handed = 0
+        #: How many workers took it and died before they began it.
+        self.lost = 0
 
     def end(self, result: Result | None, error: Exception | None = None) -> None:
         if not self.future.done():
@@ -161,10 +162,17 @@ class Pool:
         try:
             return await pending.future
         except asyncio.CancelledError:
-            if pending in self._queue:
-                self._queue.remove(pending)
-                pending.end(None)
+            self._drop(pending)
             raise
+
+    def _drop(self, pending: _Pending) -> None:
+        """Take a call out of the queue, or out of the socket, unless it has begun."""
+        if pending.call.id in self._handed:
+            self._read_back()
+        if pending in self._queue:
+            self._queue.remove(pending)
+            pending.end(None)
+        self._hand_out()
 
     def _refusal(self) -> Exception | None:
         if self._closing:
@@ -188,7 +196,6 @@ class Pool:
                 pending.end(None, Unavailable(f"The call cannot be handed out: {exc}"))
                 continue
             self._queue.popleft()
-            pending.handed += 1
             self._handed[pending.call.id] = pending
 
     def _on_answer(self, answer: Answer, fds: list[int]) -> None:
@@ -311,32 +318,42 @@ class Pool:
         if not self._handed:
             return
         self._read_back()
-        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._find_lost, set(self._handed))
+        suspects = {call_id: pending.lost for call_id, pending in self._handed.items()}
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._find_lost, suspects)
         self._hand_out()
 
-    def _find_lost(self, suspects: set[int]) -> None:
+    def _find_lost(self, suspects: Mapping[int, int]) -> None:
         """Hand out again what stands nowhere.
 
-        A living worker may hold a suspect unnoted only while it is receiving. The order matters:
-        pages before answers, since a worker answers before it clears its page.
+        A living worker may hold a suspect unnoted only while it is receiving; one that was just
+        loaded receives before the server has heard of it. The order matters: pages before answers,
+        since a worker answers before it clears its page.
+
+        Args:
+            suspects: Each call's id, and how often it had been lost when it came under suspicion:
+                of two deaths at once, the first one's search may have handed it out again.
         """
         if self._closing:
             return
-        living = [worker for worker in self._workers if worker.state is WorkerState.READY]
+        living = tuple(self._workers)
         if any(worker.is_receiving for worker in living):
             asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._find_lost, suspects)
             return
         begun = {worker.running.call_id for worker in living if worker.running is not None}
         for worker in living:
             worker.read_answers()
-        for call_id in sorted(suspects - begun, reverse=True):
-            pending = self._handed.pop(call_id, None)
-            if pending is None:
+        for call_id in sorted(suspects.keys() - begun, reverse=True):
+            pending = self._handed.get(call_id)
+            if pending is None or pending.lost != suspects[call_id]:
                 continue
-            if pending.handed >= _MAX_HANDED:
+            del self._handed[call_id]
+            pending.lost += 1
+            if pending.lost >= _MAX_LOST:
                 pending.end(None, WorkerDied())
             else:
                 self._queue.appendleft(pending)
+        if self._refusal() is not None:
+            self._fail_queued()
         self._hand_out()
 
     async def close(self, *, grace_s: float) -> None:

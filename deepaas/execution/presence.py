@@ -25,8 +25,13 @@ class ServerPresence:
         self.id = uuid.uuid4().hex
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._fd = os.open(self._path(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Locked before it has its name: nobody ever sees it without its lock.
+        unnamed = folder / f"{self.id}.tmp"
+        self._fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unnamed.rename(self._path(self.id))
+        for other in folder.glob("*.lock"):
+            self.is_alive(other.stem)  # removes what a killed server left
 
     def _path(self, server: str) -> Path:
         return self._folder / f"{server}.lock"

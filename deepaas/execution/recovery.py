@@ -28,21 +28,25 @@ def settle(directory: JobDirectory, attempt: int) -> JobEnd | None:
     """
     try:
         lock = directory.lock()
-    except FileNotFoundError:
-        end = End.now("error", "The job's directory was removed.")
-        return to_record(end)
+    except (FileNotFoundError, NotADirectoryError):
+        kill_all(directory.path.name)
+        return to_record(End.now("error", "The job's directory was removed."))
     if lock is None:
         return None
     try:
+        if not directory.is_decided() and not directory.has_begun(attempt):
+            raise NeverBegun
+        # Also when the end stands: the guard may have been killed after it, before this.
+        kill_all(directory.path.name)
         if not directory.is_decided():
-            if not directory.has_begun(attempt):
-                raise NeverBegun
-            kill_all(directory.path.name)
             directory.decide(
                 directory.outcome()
                 or End.now("interrupted", "The process that supervised the training was killed.")
             )
-        decided = directory.end()
+        try:
+            decided = directory.end()
+        except (TypeError, ValueError) as exc:
+            decided = End.now("error", f"The job's end.json is damaged: {exc}")
         assert decided is not None
         return to_record(decided)
     finally:

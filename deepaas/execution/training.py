@@ -6,10 +6,9 @@ Standard output and error are the job's log file itself, so nothing that is prin
 the server.
 """
 
-import json
+import logging
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -18,10 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepaas.execution.jobcall import JobCall
-from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.model import context
 from deepaas.model.adapter import load_model
 from deepaas.model.encoding import json_or_repr
+
+logger = logging.getLogger(__name__)
 
 #: Progress is written at most this often; the last report is always written.
 _REPORT_S = 0.1
@@ -53,7 +54,7 @@ class JobSink:
             "total": total,
             "metrics": dict(metrics),
         }
-        line = json.dumps(event, default=str).encode() + b"\n"
+        line = json_or_repr(event) + b"\n"
         with self._lock:
             if self._file is None:
                 return  # a thread that outlives train()
@@ -63,7 +64,10 @@ class JobSink:
 
     def _write(self) -> None:
         if self._waiting is not None and self._file is not None:
-            os.write(self._file, self._waiting)
+            try:
+                os.write(self._file, self._waiting)
+            except OSError as exc:
+                logger.warning("A report of progress could not be written: %s.", exc.strerror)
             self._waiting = None
             self._written_s = time.monotonic()
 
@@ -86,6 +90,11 @@ class JobSink:
         if not self._model_asks:
             raise Cancelled(128 + number)
 
+    def leave_fork(self) -> None:
+        """In a fork of the model's, let SIGTERM end it as it would any other process."""
+        if signal.getsignal(signal.SIGTERM) == self.on_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     def close(self) -> None:
         """Write the last report."""
         with self._lock:
@@ -101,22 +110,26 @@ def run_training(path: Path) -> int:
     Whatever ends it is in the log and in ``outcome.json``; a cancelled training writes no outcome,
     since its end stands already.
     """
+    pid = os.getpid()
     directory = JobDirectory(path)
     sink = JobSink(directory)
     signal.signal(signal.SIGTERM, sink.on_sigterm)
+    os.register_at_fork(after_in_child=sink.leave_fork)
     context.install(sink)
     try:
         end = End.now("done", result=_train(directory))
     except Cancelled:
         return 128 + signal.SIGTERM
-    except BaseException as exc:  # noqa: BLE001 - the border of the author's code
-        traceback.print_exc()
+    except BaseException as exc:
+        if os.getpid() != pid:
+            raise
+        _print_traceback()
         end = End.now("error", message=_text_of(exc))
     finally:
         sink.close()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    directory.write_outcome(end)
+    if os.getpid() != pid:
+        return 0  # a fork of the model's that came back from train(); the outcome is not its own
+    until_there_is_space(lambda: directory.write_outcome(end))
     return 0 if end.state == "done" else 1
 
 
@@ -129,8 +142,19 @@ def _train(directory: JobDirectory) -> str:
     return json_or_repr(adapter.train(**arguments)).decode()
 
 
-def _text_of(exc: BaseException) -> str:
+def _print_traceback() -> None:
     try:
-        return str(exc) or type(exc).__name__
+        traceback.print_exc()
+    except (OSError, ValueError):
+        pass  # the disk is full, or the model closed its standard error
+
+
+def _text_of(exc: BaseException) -> str:
+    name = type(exc).__name__
+    try:
+        text = str(exc)
     except Exception:  # noqa: BLE001 - the author's __str__
-        return type(exc).__name__
+        return name
+    if not isinstance(exc, Exception):
+        return f"train() raised {name}: {text}" if text else f"train() raised {name}."
+    return text or name

@@ -109,7 +109,6 @@ class BaseModel:
             **kwargs: The declared arguments; uploads stay until the training ends.
 
         Returns:
-            The result shown with the training: anything; what cannot be JSON is shown as its
-            ``repr``.
+            What is shown with the training; a value that cannot be JSON is shown as its ``repr``.
         """
         raise NotImplementedError

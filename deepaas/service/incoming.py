@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The input of a call together with the resources that it holds."""
 
+import logging
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepaas.records import CallInput
+
+logger = logging.getLogger(__name__)
 
 #: A JSON body up to this size is parsed by the server, a larger one by the worker: validating some
 #: 16 KiB of numbers takes a few milliseconds, in which no other request is served.
@@ -35,5 +38,15 @@ class Incoming:
             os.close(self.body_fd)
             self.body_fd = None
         while self.paths:
-            self.paths.pop().unlink(missing_ok=True)
+            path = self.paths.pop()
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                # The model put something else in its place; it goes with the folder of uploads.
+                logger.warning(
+                    "The upload %s cannot be removed.",
+                    path,
+                    exc_info=True,
+                    extra={"action": "upload_left"},
+                )
         self.given = replace(self.given, body=None)

@@ -5,7 +5,8 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ from deepaas.execution.pool import Pool
 from deepaas.model.arguments import display
 from deepaas.model.encoding import encode_json
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import Job, JobState
+from deepaas.records import Argument, CallInput, Job, JobState
 from deepaas.service.incoming import Incoming
 from deepaas.service.predictions import error_of
 from deepaas.store.base import JobStore
@@ -72,7 +73,7 @@ class JobService:
 
     @property
     def problem(self) -> str | None:
-        """Why trainings are refused, ``None`` if they are not."""
+        """Why the last training was refused, if the service was the reason, else ``None``."""
         if self.is_starting:
             return _STARTING
         return self._problem.public_message if self._problem is not None else None
@@ -124,8 +125,14 @@ class JobService:
                 arguments=shown,
                 owner=principal.name,
             )
-            call = JobCall(self._pools[model].source, incoming.given, warm=True)
-            return await runner.submit(job, call, incoming.body_fd)
+            given = _without_credentials(incoming.given, description.train_arguments)
+            call = JobCall(self._pools[model].source, given, warm=True)
+            job = await runner.submit(job, call, incoming.body_fd)
+            self._problem = None
+            return job
+        except StorageUnavailable as exc:
+            self._problem = exc
+            raise
         finally:
             incoming.release()
 
@@ -135,12 +142,14 @@ class JobService:
         if parser is not None and incoming.is_small:
             shown = display(parser.arguments, parser.parse(incoming.given))
             return encode_json(shown).decode()
-        answer, _ = await self._pools[model].call(
+        answer, fd = await self._pools[model].call(
             "check-train", request_id=request_id, given=incoming.given, body_fd=incoming.body_fd
         )
         if answer.failure is not None:
             raise error_of(answer.failure, model)
-        return (answer.body or b"{}").decode()
+        # A large answer comes as a descriptor.
+        body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
+        return (body or b"{}").decode()
 
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""
@@ -178,6 +187,24 @@ class JobService:
         return await asyncio.to_thread(_last_event, self._runner.directory(job.id))
 
 
+def _without_credentials(given: CallInput, arguments: Sequence[Argument]) -> CallInput:
+    """Leave out the headers and cookies that no argument declares: a job keeps its input."""
+    headers = {item.wire_name.lower() for item in arguments if item.location == "headers"}
+    cookies = {item.wire_name for item in arguments if item.location == "cookies"}
+    return replace(
+        given,
+        headers=tuple(pair for pair in given.headers if pair[0].lower() in headers),
+        cookies=tuple(pair for pair in given.cookies if pair[0] in cookies),
+    )
+
+
+def _read_all(fd: int) -> bytes:
+    """Read a descriptor from its start, and close it."""
+    with open(fd, "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
 def _last_event(directory: JobDirectory) -> Mapping[str, Any] | None:
     try:
         with directory.events.open("rb") as file:
@@ -187,7 +214,8 @@ def _last_event(directory: JobDirectory) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     # The last piece is empty, or half a line that is being written.
-    for line in reversed(lines[:-1]):
-        event: Mapping[str, Any] = json.loads(line)
-        return event
-    return None
+    try:
+        event: Mapping[str, Any] = json.loads(lines[-2])
+    except (IndexError, ValueError):
+        return None  # nothing yet; or longer than what was read, or half written on a full disk
+    return event

@@ -81,6 +81,27 @@ class Server(Service):
         took_s = time.monotonic() - started
         return Answer(response.status, dict(response.getheaders()), data, took_s)
 
+    def send(self, path: str) -> http.client.HTTPConnection:
+        """POST without waiting for the answer; the caller reads it, or closes the connection.
+
+        The server has begun to serve it before it answers any later request.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection.request("POST", path)
+        return connection
+
+    def wait_live(self, *, prefix: str = "") -> None:
+        """Wait until it answers at all, ready or not."""
+
+        def answers() -> bool:
+            try:
+                return self.get(f"{prefix}/v2/health/live").status == 200
+            except ConnectionError:
+                assert self._process.poll() is None, self.output()
+                return False
+
+        wait_for(answers)
+
     def get(self, path: str) -> Answer:
         return self.request("GET", path)
 
@@ -170,6 +191,10 @@ class Server(Service):
             except psutil.Error:
                 continue
         return found
+
+    def open_files(self) -> int:
+        """Return how many descriptors the server's own process has open."""
+        return psutil.Process(self.pid).num_fds()
 
     @property
     def pid(self) -> int:

@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
+
+import psutil
 
 from deepaas.execution.base import OnEnd
 from deepaas.execution.jobs import JobRunner
@@ -21,7 +23,7 @@ from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import ModelSource, SourceKind
+from deepaas.records import Job, ModelSource, SourceKind
 from deepaas.service import HealthService, JobService, PredictionService, Service
 from deepaas.store.base import JobStore
 from deepaas.testing import InMemoryJobStore
@@ -39,6 +41,27 @@ def open_fds() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+async def ended(store: JobStore, job: Job) -> Job:
+    """Wait for a job's recorded end and return it."""
+    return await eventually(lambda: store.get(job.id), lambda found: found.state.is_final)
+
+
+async def eventually(look: Callable[[], Awaitable[T]], suits: Callable[[T], object]) -> T:
+    """Return the first thing that ``look`` finds and that suits, looking again and again."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not suits(found := await look()):  # noqa: ASYNC110 - others may change the store
+            await asyncio.sleep(0.005)
+    return found
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended, though its parent may not have asked how."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wait_for(what: Callable[[], T]) -> T:
     """Return the first true value that ``what`` gives, looking again and again."""
     deadline = time.monotonic() + PATIENCE_S
@@ -51,7 +74,7 @@ def wait_for(what: Callable[[], T]) -> T:
 async def until(what: Callable[[], T]) -> T:
     """Do as :func:`wait_for` does, and let the event loop run meanwhile."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (value := what()):
+        while not (value := what()):  # noqa: ASYNC110 - nothing tells of what other processes do
             await asyncio.sleep(0.005)
     return value
 

@@ -39,7 +39,7 @@ def _disposition(filename: str) -> str:
     plain = re.sub(r"[^\x20-\x7e]|[\"\\]", "_", filename)
     value = f'attachment; filename="{plain}"'
     if plain != filename:
-        value += f"; filename*=UTF-8''{quote(filename)}"
+        value += f"; filename*=UTF-8''{quote(filename, errors='replace')}"
     return value
 
 

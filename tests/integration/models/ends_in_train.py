@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from webargs import fields
 
+import deepaas
+
 
 def get_train_args() -> dict[str, Any]:
     return {"how": fields.Str(required=True)}
@@ -19,6 +21,12 @@ def get_train_args() -> dict[str, Any]:
 
 class Wordless(Exception):
     pass
+
+
+def assert_still_running() -> None:
+    """Wait for the fork; what it did must not have ended the training."""
+    os.wait()
+    assert not (deepaas.artifact_dir().parent / "outcome.json").exists()
 
 
 def train(how: str) -> str:
@@ -41,11 +49,18 @@ def train(how: str) -> str:
         case "sys.exit in a fork":
             if os.fork() == 0:
                 sys.exit(3)
-            os.wait()
+            assert_still_running()
         case "return in a fork":
             if os.fork() == 0:
                 return "the fork's"
-            os.wait()
+            assert_still_running()
+        case "raise in a fork":
+            if os.fork() == 0:
+                raise ValueError("the fork's")
+            assert_still_running()
+        case "closed output":
+            sys.stdout.close()
+            sys.stderr.close()
         case "lingering thread":
             threading.Thread(target=threading.Event().wait, args=(0.5,)).start()
     return "the training's"

@@ -8,8 +8,11 @@ import subprocess
 import time
 from typing import Any
 
-from signals import note, wait_until
 from webargs import fields
+
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 def get_predict_args() -> dict[str, Any]:
@@ -17,7 +20,7 @@ def get_predict_args() -> dict[str, Any]:
 
 
 def square(number: int) -> None:
-    note(f"square {number * number}")
+    signals.note(f"square {number * number}")
 
 
 def predict(how: str) -> Any:
@@ -37,13 +40,16 @@ def predict(how: str) -> Any:
             if os.fork() == 0:
                 if how == "setsid":
                     os.setsid()
-                note(f"child {os.getpid()}")
+                signals.note(f"child {os.getpid()}")
                 time.sleep(3600)
-            note(f"parent {os.getpid()}")
-            wait_until("never")
+            signals.note(f"parent {os.getpid()}")
+            signals.wait_until("never")
+        case "orphan":
+            # The shell ends at once, its child a little later, when nobody here waits for it.
+            subprocess.run(["/bin/sh", "-c", "sleep 0.3 &"], start_new_session=True, check=True)
         case "subprocess":
             child = subprocess.Popen(["/bin/sleep", "3600"], start_new_session=True).pid
-            note(f"child {child}")
-            note(f"parent {os.getpid()}")
-            wait_until("never")
+            signals.note(f"child {child}")
+            signals.note(f"parent {os.getpid()}")
+            signals.wait_until("never")
     return os.getpid()

@@ -5,8 +5,11 @@
 import os
 from typing import Any
 
-from signals import note, wait_until
 from webargs import fields
+
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 def get_predict_args() -> dict[str, Any]:
@@ -17,7 +20,7 @@ def get_predict_args() -> dict[str, Any]:
 
 
 def predict(data: Any, then: str) -> dict[str, Any]:
-    note(data.filename)
+    signals.note(data.filename)
     with open(data.filename, "rb") as file:
         content = file.read()
     match then:
@@ -31,7 +34,7 @@ def predict(data: Any, then: str) -> dict[str, Any]:
         case "die":
             os._exit(1)
         case "wait":
-            wait_until("never")
+            signals.wait_until("never")
     return {
         "path": data.filename,
         "name": data.original_filename,

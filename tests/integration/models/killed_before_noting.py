@@ -6,17 +6,19 @@ import os
 import signal
 from typing import Any
 
-from signals import is_first, note
 from webargs import fields
 
 from deepaas.execution.page import CallPage
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 _begin = CallPage.begin
 
 
 def begin(self: CallPage, call_id: int, started_s: float) -> None:
-    note("takes")
-    if is_first("taken"):
+    signals.note("takes")
+    if signals.is_first("taken"):
         os.kill(os.getpid(), signal.SIGKILL)
     _begin(self, call_id, started_s)
 
@@ -29,5 +31,5 @@ def get_predict_args() -> dict[str, Any]:
 
 
 def predict(call: str) -> str:
-    note(f"begins {call}")
+    signals.note(f"begins {call}")
     return call

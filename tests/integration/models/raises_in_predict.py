@@ -9,7 +9,9 @@ from marshmallow import ValidationError
 from webargs import fields
 
 from deepaas import InvalidInput
-from signals import note
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 class Translated(str):
@@ -29,7 +31,7 @@ class Localized(Exception):
 class Picky(fields.Field):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if value == "object":
-            raise ValidationError([Translated("not you"), Mute])  # type: ignore[list-item]
+            raise ValidationError([Translated("not you"), Mute])
         return value
 
 
@@ -38,7 +40,7 @@ def get_predict_args() -> dict[str, Any]:
 
 
 def predict(what: str, picky: Any = None) -> str:
-    note("called")
+    signals.note("called")
     match what:
         case "ValueError":
             raise ValueError("seven is not a colour")
@@ -49,6 +51,12 @@ def predict(what: str, picky: Any = None) -> str:
                 raise ValueError("no dog\nin the picture")
             except ValueError as exc:
                 raise web.HTTPBadRequest(reason=exc) from exc  # type: ignore[arg-type]
+        case "half a character":
+            raise web.HTTPBadRequest(reason="no file \udcff")
+        case "control characters":
+            raise web.HTTPBadRequest(reason="\x1b[31mred\x00")
+        case "a long reason":
+            raise web.HTTPBadRequest(reason="x" * 100_000)
         case "mute reason":
             raise web.HTTPBadRequest(reason=Mute())  # type: ignore[arg-type]
         case "no text":

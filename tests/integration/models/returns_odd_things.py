@@ -21,5 +21,5 @@ def train() -> dict[str, Any]:
         "array": np.arange(3),
         "scalar": np.float32(0.5),
         "nan": math.nan,
-        "bytes": Opaque(),
+        "opaque": Opaque(),
     }

@@ -5,18 +5,20 @@
 import os
 from typing import Any
 
-from signals import is_first, note, wait_until
 from webargs import fields
 
 from deepaas.execution.page import CallPage
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 _begin = CallPage.begin
 
 
 def begin(self: CallPage, call_id: int, started_s: float) -> None:
-    if is_first("taken"):
-        note(f"stops {os.getpid()}")
-        wait_until("go on")
+    if signals.is_first("taken"):
+        signals.note(f"stops {os.getpid()}")
+        signals.wait_until("go on")
     _begin(self, call_id, started_s)
 
 
@@ -28,5 +30,5 @@ def get_predict_args() -> dict[str, Any]:
 
 
 def predict(call: str) -> dict[str, Any]:
-    note(f"begins {call}")
+    signals.note(f"begins {call}")
     return {"call": call, "pid": os.getpid()}

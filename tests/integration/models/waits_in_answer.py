@@ -5,8 +5,11 @@
 import os
 from typing import Any
 
-from signals import note, wait_until
 from webargs import fields
+
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 class Lazy:
@@ -14,9 +17,9 @@ class Lazy:
         self._until = until
 
     def tolist(self) -> list[int]:
-        note(f"encodes {os.getpid()}")
+        signals.note(f"encodes {os.getpid()}")
         if self._until:
-            wait_until(self._until)
+            signals.wait_until(self._until)
         return [1, 2, 3]
 
 

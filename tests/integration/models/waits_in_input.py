@@ -6,13 +6,16 @@ import os
 from typing import Any
 
 from marshmallow import fields
-from signals import note, wait_until
+
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 class Waiting(fields.Field):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
-        note(f"reads {os.getpid()}")
-        wait_until("read")
+        signals.note(f"reads {os.getpid()}")
+        signals.wait_until("read")
         return len(value)
 
 

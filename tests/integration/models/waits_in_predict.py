@@ -5,12 +5,15 @@
 import os
 from typing import Any
 
-from signals import note, wait_until
 from webargs import fields
+
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 def warm() -> None:
-    note("warm")
+    signals.note("warm")
 
 
 def get_predict_args() -> dict[str, Any]:
@@ -18,7 +21,7 @@ def get_predict_args() -> dict[str, Any]:
 
 
 def predict(call: str, until: str) -> dict[str, Any]:
-    note(f"begins {call} {os.getpid()}")
+    signals.note(f"begins {call} {os.getpid()}")
     if until:
-        wait_until(until)
+        signals.wait_until(until)
     return {"call": call, "pid": os.getpid()}

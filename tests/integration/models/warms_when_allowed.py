@@ -4,14 +4,16 @@
 
 import os
 
-from signals import FOLDER, note
+from tests.integration.signals import of_the_test
+
+signals = of_the_test()
 
 
 def warm() -> None:
-    if (FOLDER / "broken").exists():
-        note("fails")
+    if signals.is_allowed("to fail"):
+        signals.note("fails")
         raise OSError("the weights are gone")
-    note("warm")
+    signals.note("warm")
 
 
 def predict() -> int:

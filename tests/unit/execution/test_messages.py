@@ -187,7 +187,8 @@ def _of_size(size: int) -> _Text:
 
 
 @pytest.mark.parametrize(
-    ("size", "packet"), [(INLINE_BYTES - 1, INLINE_BYTES), (INLINE_BYTES, 1), (10 * INLINE_BYTES, 1)]
+    ("size", "packet"),
+    [(INLINE_BYTES - 1, INLINE_BYTES), (INLINE_BYTES, 1), (10 * INLINE_BYTES, 1)],
 )
 def test_a_message_larger_than_a_packet_travels_as_memory(
     pair: tuple[Channel, Channel], size: int, packet: int

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Probes are answered, and told what is missing."""
+
+from pathlib import Path
+
+from deepaas.api.app import create_app
+from tests.unit.api.client import echo_client, opened
+from tests.unit.parts import echo_service
+
+
+async def test_a_model_that_could_not_be_loaded(tmp_path: Path) -> None:
+    async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
+        service.models.fail("dog", "no such file")
+        response = await client.get("/v2/health/ready")
+        assert response.status == 503
+        shown = await response.json()
+        assert shown["status"] == "not ready"
+        assert {"name": "dog", "workers": 0, "reason": "no such file"} in shown["models"]
+        assert (await client.get("/v2/health/live")).status == 200
+
+
+async def test_everything_is_there(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        response = await client.get("/v2/health/ready")
+        assert response.status == 200
+        assert await response.json() == {
+            "status": "ready",
+            "models": [{"name": "echo", "workers": 1, "reason": None}],
+            "trainings": None,
+        }
+        assert await (await client.get("/v2/health/live")).json() == {"status": "live"}

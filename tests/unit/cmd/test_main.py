@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The umbrella runs its commands, and their exit status is its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from deepaas import __version__
+from deepaas.cmd.main import main
+from deepaas.errors import ConfigurationError
+from deepaas.model import discovery
+from deepaas.records import ModelSource, SourceKind
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["nothing"], ["models", "more"], ["--nothing"], ["models", "--model-name=x"]]
+)
+def test_a_wrong_command_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert "usage: deepaas" in capsys.readouterr().err
+
+
+def test_models_that_cannot_be_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> list[ModelSource]:
+        raise ConfigurationError("no list")
+
+    monkeypatch.setattr(discovery, "list_sources", broken)
+    assert main(["models"]) == 1
+    assert capsys.readouterr().err == "deepaas: no list\n"
+
+
+def test_the_installed_models(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = [
+        ModelSource("cat", SourceKind.ENTRY_POINT, "cat.model:Cat", "cat-package", "1.0"),
+        ModelSource("dog", SourceKind.ENTRY_POINT, "dog", "dog-package", "2"),
+    ]
+    monkeypatch.setattr(discovery, "list_sources", lambda: sources)
+    assert main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert out == "cat\tcat.model:Cat\tcat-package 1.0\ndog\tdog\tdog-package 2\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "printed"),
+    [
+        (["--version"], f"deepaas {__version__}\n"),
+        (["--help"], "usage: deepaas "),
+        (["run", "--help"], "usage: deepaas-run"),
+        (["run", "--version"], __version__),
+        (["models", "--help"], "usage: deepaas models"),
+    ],
+)
+def test_only_asking(argv: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(printed)
+
+
+def test_the_status_of_a_command_is_handed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--base-path=x"]) == 2
+    assert "base-path is 'x'" in capsys.readouterr().err
+
+
+def test_the_arguments_of_the_process_are_the_default() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deepaas.cmd.main", "--version"], stdout=subprocess.PIPE, check=True
+    )
+    assert done.stdout.decode() == f"deepaas {__version__}\n"
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "marshmallow", "oslo_config"])
+def test_listing_models_needs_no_server(library: str) -> None:
+    program = (
+        "import sys; from deepaas.cmd.main import main; main(['models']);"
+        f" sys.exit({library!r} in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0

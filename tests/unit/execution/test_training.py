@@ -1,0 +1,288 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A training says how it ended, whatever its author's code does, and can be cancelled."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from deepaas.execution.jobcall import JobCall
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.local import python
+from deepaas.execution.training import Cancelled, JobSink
+from deepaas.records import CallInput, ModelSource, SourceKind
+from tests.unit.parts import open_fds, wait_for
+
+MODEL = """
+import os, signal, sys, time, threading
+from pathlib import Path
+import deepaas
+from marshmallow import fields
+
+WARMED = []
+
+class NoText(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+def warm():
+    WARMED.append(True)
+
+def get_train_args():
+    return {"how": fields.Str(required=True)}
+
+def predict():
+    return 1
+
+def train(how):
+    print("training", how)
+    match how:
+        case "raise":
+            raise ValueError("boom")
+        case "exit":
+            sys.exit("enough")
+        case "no text":
+            raise NoText
+        case "empty":
+            raise KeyError
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "wait":
+            Path("ready").touch()
+            time.sleep(600)
+        case "ask":
+            deepaas.is_cancelled()
+            Path("ready").touch()
+            while not deepaas.is_cancelled():
+                time.sleep(0.01)
+            (deepaas.checkpoint_dir() / "saved").touch()
+            return "stopped"
+        case "close":
+            sys.stdout.close()
+            sys.stderr.close()
+            raise ValueError("silent")
+        case "fork":
+            if os.fork() == 0:
+                return "child"
+            os.wait()
+            return "parent"
+        case "late":
+            def report():
+                main.join()
+                deepaas.progress(2, 2)
+            main = threading.main_thread()
+            threading.Thread(target=report).start()
+            deepaas.progress(1, 2)
+    for step in range(50):
+        deepaas.progress(step + 1, 50, loss=step)
+    (deepaas.artifact_dir() / "model").touch()
+    return {"warmed": WARMED, "odd": {1}}
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> JobDirectory:
+    """Return a job's directory without a call."""
+    directory = JobDirectory(tmp_path / "job")
+    directory.create(b"")
+    return directory
+
+
+def prepared(directory: JobDirectory, how: str | None, *, warm: bool = False) -> Sequence[str]:
+    """Write the call and return the command line that runs it."""
+    path = directory.path / "training_model.py"
+    path.write_text(MODEL)
+    source = ModelSource("training_model", SourceKind.FILE, str(path))
+    query = () if how is None else (("how", how),)
+    directory.call.write_bytes(JobCall(source, CallInput(query=query), warm=warm).dump())
+    return python("deepaas.execution.worker", "train", str(directory.path))
+
+
+def run(
+    directory: JobDirectory, how: str | None, *, warm: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Run a training as an author does who debugs it."""
+    return subprocess.run(
+        prepared(directory, how, warm=warm),
+        cwd=directory.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("raise", "boom"),
+        ("empty", "KeyError"),
+        ("no text", "NoText"),
+        ("exit", "train() raised SystemExit: enough"),
+        ("interrupt", "train() raised KeyboardInterrupt."),
+        ("close", "silent"),
+    ],
+)
+def test_what_train_raises_is_its_outcome_and_in_its_log(
+    directory: JobDirectory, how: str, message: str
+) -> None:
+    done = run(directory, how)
+    assert done.returncode == 1
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert (outcome.state, outcome.message, outcome.result) == ("error", message, None)
+    if how != "close":
+        assert "Traceback" in done.stderr
+        assert f"training {how}" in done.stdout
+    assert not directory.is_decided()
+
+
+def test_a_model_that_is_gone(directory: JobDirectory) -> None:
+    command = prepared(directory, "done")
+    (directory.path / "training_model.py").unlink()
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 1
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert "Cannot load file" in (outcome.message or "")
+
+
+def test_arguments_that_are_wrong_after_all(directory: JobDirectory) -> None:
+    """The model may have changed since the training was accepted."""
+    assert run(directory, None).returncode == 1
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.message == "how: ['Missing data for required field.']"
+
+
+def test_a_call_that_cannot_be_read(directory: JobDirectory) -> None:
+    done = subprocess.run(
+        python("deepaas.execution.worker", "train", str(directory.path)),
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 1
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.state == "error"
+
+
+@pytest.mark.parametrize(("how", "status"), [("wait", 128 + signal.SIGTERM), ("ask", 0)])
+def test_a_training_that_is_cancelled(directory: JobDirectory, how: str, status: int) -> None:
+    """A model that asks for itself is not interrupted."""
+    process = subprocess.Popen(prepared(directory, how), cwd=directory.path)
+    wait_for((directory.path / "ready").exists)
+    process.terminate()
+    assert process.wait(60) == status
+    outcome = directory.outcome()
+    assert (outcome is None) == (how == "wait")
+    assert (directory.checkpoints / "saved").exists() == (how == "ask")
+
+
+def test_a_fork_that_returns_from_train_says_nothing(directory: JobDirectory) -> None:
+    assert run(directory, "fork").returncode == 0
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.result == '"parent"'
+
+
+def test_a_thread_that_outlives_train_may_report(directory: JobDirectory) -> None:
+    done = run(directory, "late")
+    assert done.returncode == 0
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_training_that_succeeds(directory: JobDirectory, warm: bool) -> None:
+    done = run(directory, "", warm=warm)
+    assert (done.returncode, done.stderr) == (0, "")
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert (outcome.state, outcome.message) == ("done", None)
+    result = json.loads(outcome.result or "")
+    assert result["warmed"] == [True] * warm
+    assert (directory.artifacts / "model").exists()
+    # The last report is written, not every one in between.
+    events = [json.loads(line) for line in directory.events.read_text().splitlines()]
+    assert 1 <= len(events) < 50
+    assert (events[-1]["done"], events[-1]["total"]) == (50, 50)
+    assert events[-1]["metrics"] == {"loss": 49}
+
+
+# The sink
+
+
+@pytest.fixture
+def sink(directory: JobDirectory) -> Iterator[JobSink]:
+    """Lend a sink; it leaves no descriptor."""
+    before = open_fds()
+    sink = JobSink(directory)
+    yield sink
+    sink.close()
+    sink.close()
+    assert open_fds() == before
+
+
+def test_a_full_disk_stops_no_training(sink: JobSink, directory: JobDirectory) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        sink.progress(1, None, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sink.close()
+    assert directory.events.read_bytes() == b""
+
+
+def test_reports_after_the_end_go_nowhere(sink: JobSink, directory: JobDirectory) -> None:
+    sink.close()
+    sink.progress(1, None, {})
+    assert directory.events.read_bytes() == b""
+
+
+def test_a_metric_may_be_anything(sink: JobSink, directory: JobDirectory) -> None:
+    sink.progress(1, None, {"odd": object(), "nan": float("nan")})  # type: ignore[dict-item]
+    sink.close()
+    (line,) = directory.events.read_text().splitlines()
+    event = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (event["done"], event["total"]) == (1, None)
+    assert "object" in event["metrics"]["odd"]
+
+
+def test_threads_may_report_at_once(sink: JobSink, directory: JobDirectory) -> None:
+    def report() -> None:
+        for number in range(200):
+            sink.progress(number, 200, {"text": number})
+
+    threads = [threading.Thread(target=report) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sink.close()
+    for line in directory.events.read_text().splitlines():
+        json.loads(line)
+
+
+def test_a_model_that_does_not_ask_is_interrupted(sink: JobSink) -> None:
+    with pytest.raises(Cancelled) as caught:
+        sink.on_sigterm(signal.SIGTERM, None)
+    assert caught.value.code == 128 + signal.SIGTERM
+
+
+def test_a_model_that_asks_is_not_interrupted(sink: JobSink) -> None:
+    assert not sink.is_cancelled()
+    sink.on_sigterm(signal.SIGTERM, None)
+    assert sink.is_cancelled()
+
+
+def test_where_a_training_keeps_things(sink: JobSink, directory: JobDirectory) -> None:
+    assert sink.artifact_dir() == directory.artifacts
+    assert sink.checkpoint_dir() == directory.checkpoints
+    assert os.path.isabs(sink.artifact_dir())

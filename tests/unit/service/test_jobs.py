@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A training is accepted, shown and cancelled, or the reason why not is clear."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from deepaas import errors
+from deepaas.auth import Policy, Principal
+from deepaas.execution.messages import memory_file
+from deepaas.model.registry import ModelRegistry
+from deepaas.records import CallInput, Job, JobState, ModelDescription
+from deepaas.service import JobService
+from deepaas.service.incoming import Incoming
+from deepaas.testing import InMemoryJobStore, make_job
+from tests.unit.parts import ROOT, echo_service, ended, eventually, open_fds, until
+
+WHO = Principal("me", frozenset(Policy))
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the training's own process find the model."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+class Full(InMemoryJobStore):
+    """A store without space."""
+
+    is_full = True
+
+    async def check(self) -> None:
+        """Refuse as long as it is full."""
+        if self.is_full:
+            raise errors.StorageFull("/secret/path is full")
+
+
+def given(path: Path, **pairs: str) -> Incoming:
+    """Return an input with arguments and a file that must be gone afterwards."""
+    path.touch()
+    return Incoming(CallInput(query=tuple(pairs.items())), paths=[path])
+
+
+async def train(jobs: JobService, incoming: Incoming, model: str = "echo") -> Job:
+    return await jobs.train(model, incoming, principal=WHO, request_id="r")
+
+
+async def test_without_a_state_directory_trainings_are_refused(tmp_path: Path) -> None:
+    registry = ModelRegistry()
+    registry.put(ModelDescription("cat", {}))
+    for problem in (None, errors.StorageUnavailable("/secret/path is away")):
+        jobs = JobService(registry, {}, is_enabled=True, problem=problem)
+        incoming = given(tmp_path / "upload")
+        for call in (
+            train(jobs, incoming, "cat"),
+            jobs.list("cat"),
+            jobs.get("cat", "1"),
+            jobs.delete("cat", "1"),
+        ):
+            with pytest.raises(errors.StorageUnavailable) as caught:
+                await call
+            assert "/secret" not in caught.value.public_message
+        assert not (tmp_path / "upload").exists()
+        assert await jobs.progress(make_job()) is None
+        with pytest.raises(errors.ModelNotFound):
+            await jobs.list("dog")
+
+
+async def test_trainings_are_switched_off(tmp_path: Path) -> None:
+    async with echo_service(tmp_path, train=False) as service:
+        incoming = given(tmp_path / "upload")
+        for call in (train(service.jobs, incoming), service.jobs.list("echo")):
+            with pytest.raises(errors.EndpointDisabled):
+                await call
+        assert not (tmp_path / "upload").exists()
+
+
+async def test_a_store_that_is_full_is_told_until_it_is_not(tmp_path: Path) -> None:
+    store = Full()
+    async with echo_service(tmp_path, store=store) as service:
+        assert service.health.readiness().trainings is None
+        with pytest.raises(errors.StorageFull):
+            await train(service.jobs, given(tmp_path / "upload"))
+        assert service.health.readiness().trainings == errors.StorageFull().message
+        assert not (tmp_path / "upload").exists()
+        store.is_full = False
+        job = await train(service.jobs, Incoming())
+        assert service.health.readiness().trainings is None
+        await ended(store, job)
+
+
+async def test_a_model_that_does_not_train(tmp_path: Path) -> None:
+    async with echo_service(tmp_path) as service:
+        service.models.put(ModelDescription("echo", {}, can_train=False))
+        with pytest.raises(errors.NotImplementedByModel):
+            await train(service.jobs, given(tmp_path / "upload"))
+        assert not (tmp_path / "upload").exists()
+
+
+@pytest.mark.parametrize("where", ["here", "worker"])
+async def test_wrong_arguments(tmp_path: Path, where: str) -> None:
+    """Found by the server, or by a worker where the server cannot look."""
+    async with echo_service(tmp_path) as service:
+        if where == "worker":
+            service.models.put(ModelDescription("echo", {}))
+        with pytest.raises(errors.InvalidArguments) as caught:
+            await train(service.jobs, given(tmp_path / "upload", epochs="many"))
+        assert caught.value.messages == {"epochs": ["Not a valid integer."]}
+        assert not (tmp_path / "upload").exists()
+        assert await service.jobs.list("echo") == []
+
+
+async def test_what_is_shown_of_a_training(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        small = await train(service.jobs, given(tmp_path / "a", token="secret"))
+        fd = memory_file(b'{"token": "secret", "how": "%s"}' % (b"x" * 300_000))
+        large = await train(service.jobs, Incoming(body_fd=fd))
+        assert json.loads(small.arguments) == {"epochs": 1, "token": "***"}
+        shown = json.loads(large.arguments)
+        assert shown["token"] == "***"
+        assert len(shown["how"]) == 300_000
+        assert (small.owner, small.kind, small.model) == ("me", "train", "echo")
+        assert [job.id for job in await service.jobs.list("echo")] == [large.id, small.id]
+        await ended(store, small)
+        await ended(store, large)
+
+
+async def test_a_large_input_leaves_no_descriptor(tmp_path: Path) -> None:
+    async with echo_service(tmp_path, store=Failing()) as service:
+        await asyncio.to_thread(int)
+        before = open_fds()
+        fd = memory_file(b'{"how": "%s"}' % (b"x" * 300_000))
+        with pytest.raises(errors.StorageUnavailable):
+            await train(service.jobs, Incoming(body_fd=fd))
+        await until(lambda: open_fds() <= before)
+
+
+class Failing(InMemoryJobStore):
+    """A store that takes nothing."""
+
+    async def add(self, job: Job) -> None:
+        """Fail."""
+        raise errors.StorageUnavailable
+
+
+async def test_a_client_that_goes_away_leaves_a_whole_training(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        call = asyncio.create_task(train(service.jobs, given(tmp_path / "upload")))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        jobs = await eventually(store.list, len)
+        assert (await ended(store, jobs[0])).state is JobState.DONE
+
+
+async def test_a_job_keeps_no_credentials(tmp_path: Path) -> None:
+    async with echo_service(tmp_path) as service:
+        incoming = Incoming(
+            CallInput(
+                headers=(("Authorization", "Bearer secret"), ("Cookie", "session=secret")),
+                cookies=(("session", "secret"),),
+            )
+        )
+        job = await train(service.jobs, incoming)
+        kept = list(tmp_path.rglob(f"{job.id}/call.json"))
+        assert len(kept) == 1
+        assert "secret" not in kept[0].read_text()
+        await eventually(lambda: service.jobs.get("echo", job.id), lambda it: it.state.is_final)
+
+
+async def test_jobs_that_are_not_to_be_seen(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    other = make_job(1, model="dog")
+    kind = make_job(2, model="echo", kind="evaluation")
+    hidden = make_job(3, model="echo")
+    for job in (other, kind, hidden):
+        await store.add(job)
+    await store.hide(hidden.id, hidden.created)
+    async with echo_service(tmp_path, store=store) as service:
+        for job_id in (other.id, kind.id, hidden.id, "0" * 32):
+            with pytest.raises(errors.JobNotFound):
+                await service.jobs.get("echo", job_id)
+            with pytest.raises(errors.JobNotFound):
+                await service.jobs.delete("echo", job_id)
+        assert await service.jobs.list("echo") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, None),
+        ("", None),
+        ('{"done": 1', None),
+        ('{"done": 1}\n', {"done": 1}),
+        ('{"done": 1}\n{"done": 2}\n{"do', {"done": 2}),
+        ('{"done": 1}\n' * 2000, {"done": 1}),
+        ("broken\n", None),
+    ],
+)
+async def test_the_last_report_is_shown(
+    tmp_path: Path, text: str | None, found: dict[str, int] | None
+) -> None:
+    async with echo_service(tmp_path) as service:
+        job = make_job(1)
+        assert await service.jobs.progress(job) is None
+        folder = tmp_path / "jobs" / job.id
+        folder.mkdir()
+        if text is not None:
+            (folder / "events.jsonl").write_text(text)
+        assert await service.jobs.progress(job.evolve(started=job.created)) == found

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole service opens with what can be used, says what cannot, and closes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deepaas.auth import Policy, Principal
+from deepaas.config import Settings, load_settings
+from deepaas.errors import EndpointDisabled, ModelLoadError, StorageUnavailable
+from deepaas.records import ModelSource, SourceKind
+from deepaas.service.incoming import Incoming
+from deepaas.wiring import open_service
+from tests.unit.parts import PATIENCE_S, eventually, open_fds
+
+ANYONE = Principal(None, frozenset(Policy))
+GOOD = "def predict(): return 1\ndef train(): return 2"
+BAD = "raise ValueError('not today')"
+
+
+def settings(tmp_path: Path, *options: str) -> Settings:
+    return load_settings([f"--state-dir={tmp_path / 'state'}", *options])
+
+
+def sources(tmp_path: Path, **models: str) -> Sequence[ModelSource]:
+    """Write models and return them."""
+    found = []
+    for name, text in models.items():
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        found.append(ModelSource(name, SourceKind.FILE, str(path)))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> object:
+    """Check that no process is left running."""
+    yield
+    children = psutil.Process().children()
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
+    assert alive == []
+
+
+async def test_there_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match="None of the installed models"):
+        async with open_service(settings(tmp_path), []):
+            pass
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_model_that_cannot_be_loaded_ends_the_start(tmp_path: Path, named: bool) -> None:
+    """If it was named, or if there is no other."""
+    models = {"wiring_bad": BAD, **({"wiring_good": GOOD} if named else {})}
+    options = ["--model-name=wiring_bad,wiring_good"] if named else []
+    with pytest.raises(ModelLoadError, match="not today") as caught:
+        async with open_service(settings(tmp_path, *options), sources(tmp_path, **models)):
+            pass
+    assert caught.value.name == "wiring_bad"
+
+
+async def test_an_installed_model_that_cannot_be_loaded_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = sources(tmp_path, wiring_bad=BAD, wiring_good=GOOD)
+    async with open_service(settings(tmp_path), models) as service:
+        assert service.models.names() == ("wiring_good",)
+        readiness = service.health.readiness()
+        assert not readiness.is_ready
+        reasons = {model.name: model.reason for model in readiness.models}
+        assert reasons["wiring_good"] is None
+        assert "not today" in (reasons["wiring_bad"] or "")
+        prediction = await service.predictions.predict("wiring_good", Incoming(), request_id="")
+        assert prediction.body == b'{"status":"OK","predictions":1}'
+    assert "ValueError: not today" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["state", "jobs.sqlite", "servers", "jobs"])
+async def test_a_state_directory_that_cannot_be_used_stops_only_trainings(
+    tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state"
+    if what == "state":
+        state.write_text("no directory")
+    elif what == "jobs.sqlite":
+        state.mkdir()
+        (state / what).write_text("no database" * 1000)
+    else:
+        state.mkdir()
+        (state / what).write_text("no directory")
+    before = open_fds()
+    models = sources(tmp_path, wiring_good=GOOD)
+    async with open_service(settings(tmp_path), models) as service:
+        await service.predictions.predict("wiring_good", Incoming(), request_id="")
+        with pytest.raises(StorageUnavailable):
+            await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")
+        readiness = service.health.readiness()
+        assert readiness.is_ready
+        assert readiness.trainings is not None
+    assert "--state-dir" in caplog.text
+    assert str(state) in caplog.text
+    assert open_fds() <= before + 1  # the loop's threads may keep one
+
+
+async def test_everything_works_and_closes(tmp_path: Path) -> None:
+    models = sources(tmp_path, wiring_good=GOOD)
+    options = ["--workers=2", "--nowarm", "--keep-trainings"]
+    async with open_service(settings(tmp_path, *options), models) as service:
+        assert service.uploads.is_dir()
+        assert service.health.readiness().models[0].workers == 2
+        job = await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")
+        found = await eventually(
+            lambda: service.jobs.get("wiring_good", job.id), lambda found: found.state.is_final
+        )
+        assert found.result == "2"
+    assert not service.uploads.exists()
+    async with open_service(settings(tmp_path), models) as again:
+        assert [found.id for found in await again.jobs.list("wiring_good")] == [job.id]
+
+
+async def test_predictions_and_trainings_can_be_switched_off(tmp_path: Path) -> None:
+    options = ["--nopredict-endpoint", "--notrain-endpoint"]
+    models = sources(tmp_path, wiring_good=GOOD)
+    async with open_service(settings(tmp_path, *options), models) as service:
+        with pytest.raises(EndpointDisabled):
+            await service.predictions.predict("wiring_good", Incoming(), request_id="")
+        with pytest.raises(EndpointDisabled):
+            await service.jobs.list("wiring_good")
