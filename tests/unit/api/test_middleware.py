@@ -130,7 +130,7 @@ async def test_a_method_that_a_route_does_not_have(tmp_path: Path) -> None:
         response = await client.put("/v2/models/echo/train/")
         assert response.status == 405
         assert await response.text() == "405: Method Not Allowed"
-    XX
+        assert response.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
         assert response.content_type == "text/plain"
         assert HEADER in response.headers
 
