@@ -59,5 +59,6 @@ $(VENV)/.installed-run: $(VENV)/.created $(CORE_META) $(EXAMPLES_META)
 
 $(VENV)/.installed-test: $(VENV)/.installed-run
 	@echo "Installing what the checks need into $(VENV) …"
-	@$(PIP) install --editable '.[test,docs]' --editable examples/digits --editable examples/minimal
+	@$(PIP) install --editable '.[test,docs]' --editable examples/digits --editable examples/minimal \
+	    --editable examples/legacy
 	@touch $@

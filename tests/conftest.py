@@ -34,7 +34,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     left = leftovers.wait_for_none(before, name, but=map(str, context._scratch.values()))
     if left:
         session.config.stash[_left] = left
-        leftovers.kill(left)
+        leftovers.kill(left, name)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -107,10 +107,15 @@ def wait_for_none(
     return left
 
 
-def kill(left: Snapshot) -> None:
-    """End the processes that were left, so that the next run starts clean."""
+def kill(left: Snapshot, session: str) -> None:
+    """End what this run left, so that the next one starts clean.
+
+    A process without a session is reported and spared: somebody may have started it by hand.
+    """
+    mark = f"{SESSION}={session}".encode()
     for pid, _, _ in left.processes:
         try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
             pass  # it ended by itself

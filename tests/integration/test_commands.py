@@ -88,6 +88,7 @@ def refused(folder: Path, status: int, *argv: str, added: Mapping[str, str] | No
     return done.stderr
 
 
+@pytest.mark.row("C87")
 def test_a_package_whose_import_fails_ends_with_1_and_its_own_traceback(tmp_path: Path) -> None:
     added = packages(tmp_path, "broken = raises_on_import")
     said = refused(tmp_path, 1, "--model-name=broken", added=added)
@@ -96,6 +97,7 @@ def test_a_package_whose_import_fails_ends_with_1_and_its_own_traceback(tmp_path
     assert "raises_on_import.py" in said
 
 
+@pytest.mark.row("C83")
 def test_a_model_whose_warm_fails_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "note").write_text("too cold")
     said = refused(
@@ -115,6 +117,7 @@ def test_two_models_of_one_name_end_with_2_and_both_are_named(tmp_path: Path) ->
     assert "predicts_only" in said
 
 
+@pytest.mark.row("C87")
 def test_no_installed_model_ends_with_2(tmp_path: Path) -> None:
     program = (
         "import sys, deepaas.model.discovery as d; d.GROUP = 'nobody.uses.this';"
@@ -132,6 +135,7 @@ def test_no_installed_model_ends_with_2(tmp_path: Path) -> None:
     assert done.stderr.startswith("deepaas-run: No model is installed: no package has an entry")
 
 
+@pytest.mark.row("C16")
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -193,6 +197,7 @@ def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 # --- deepaas-run: what it does
 
 
+@pytest.mark.row("C100")
 def test_listening_early_shows_that_models_load(tmp_path: Path) -> None:
     note = tmp_path / "note"
     with serve(
@@ -259,12 +264,14 @@ def test_the_workers_log_to_the_servers_file(tmp_path: Path) -> None:
     assert all(line["time"] and line["level"] and line["message"] for line in found)
 
 
+@pytest.mark.row("C10")
 def test_without_the_debug_endpoint_nothing_is_shown(tmp_path: Path) -> None:
     with serve("keeps_state", tmp_path) as server:
         shown = server.get("/v2/debug/")
     assert (shown.status, shown.body) == (204, b"")
 
 
+@pytest.mark.row("C11")
 def test_the_debug_endpoint_shows_the_log_and_what_the_model_prints(tmp_path: Path) -> None:
     name = MODEL.stem
     with serve(name, tmp_path, "--debug-endpoint") as server:
@@ -284,6 +291,7 @@ def test_the_debug_endpoint_shows_the_log_and_what_the_model_prints(tmp_path: Pa
         assert server.output().count("predicting below") == 3
 
 
+@pytest.mark.row("C102")
 def test_options_come_from_files_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.conf"
     file.write_text("[DEFAULT]\nbase_path = /mine\n")
@@ -295,6 +303,7 @@ def test_options_come_from_files_too(tmp_path: Path) -> None:
 # --- deepaas-cli: what ends it
 
 
+@pytest.mark.row("C106")
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -319,6 +328,7 @@ def test_wrong_usage_ends_with_2(argv: list[str], words: str, tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.row("C111")
 @pytest.mark.parametrize(
     "mode", ["--deepaas_with_multiprocessing", "--nodeepaas_with_multiprocessing"]
 )
@@ -340,6 +350,7 @@ def test_a_failure_of_the_model_ends_with_1(
     assert "deepaas/" not in done.stderr, "a traceback of ours"
 
 
+@pytest.mark.row("C111")
 @pytest.mark.parametrize(
     ("how", "words"), [("os._exit", "exit status 0"), ("segfault", "signal 11")]
 )
@@ -356,6 +367,7 @@ def test_a_model_that_cannot_be_loaded_ends_with_1(tmp_path: Path) -> None:
     assert "Cannot load file 'raises_on_import.py'" in done.stderr
 
 
+@pytest.mark.row("C111")
 def test_a_function_that_the_model_lacks_ends_with_1(tmp_path: Path) -> None:
     done = run("cli", tmp_path, f"--model-name={MODELS / 'has_no_predict.py'}", "predict")
     assert done.returncode == 1
@@ -414,16 +426,19 @@ def test_a_training_that_is_interrupted_may_save(tmp_path: Path) -> None:
 # --- deepaas-cli: what it gives
 
 
+@pytest.mark.row("C103")
 def test_the_metadata_are_the_result(tmp_path: Path) -> None:
     assert cli(tmp_path, "get_metadata").result == {"name": "the command line's", "numbers": [1]}
 
 
+@pytest.mark.row("C103", "C109")
 def test_warming_gives_no_result(tmp_path: Path) -> None:
     done = cli(tmp_path, "warm")
     assert (done.returncode, done.stdout) == (0, "")
     assert "warming" in done.stderr
 
 
+@pytest.mark.row("C103", "C105", "C109", "C110")
 @pytest.mark.parametrize(
     "mode", ["--deepaas_with_multiprocessing", "--nodeepaas_with_multiprocessing"]
 )
@@ -446,6 +461,7 @@ def test_warm_is_not_called_where_it_is_switched_off(tmp_path: Path) -> None:
     assert cli(tmp_path, "--nowarm", "predict").result["warm"] is False
 
 
+@pytest.mark.row("C103", "C107")
 @pytest.mark.parametrize("how", ["", "file"])
 def test_other_media_are_bytes(how: str, tmp_path: Path) -> None:
     argv = ("predict", f"--how={how}", "--accept", "image/png")
@@ -462,12 +478,14 @@ def test_other_media_are_bytes(how: str, tmp_path: Path) -> None:
     assert raw.stdout == b"\x89PNG"
 
 
+@pytest.mark.row("C103")
 def test_json_goes_into_the_file_too(tmp_path: Path) -> None:
     done = cli(tmp_path, "--deepaas_method_output=out", "predict")
     assert done.stdout == ""
     assert json.loads((tmp_path / "out").read_text())["n"] == 1
 
 
+@pytest.mark.row("C103", "F11")
 def test_a_training_gives_its_record_without_secrets(tmp_path: Path) -> None:
     done = cli(tmp_path, "train", "--epochs", "2")
     record = done.result
@@ -518,6 +536,7 @@ def test_the_umbrella_leads_to_it(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["name"] == "the command line's"
 
 
+@pytest.mark.row("C104")
 @pytest.mark.parametrize("how", [["--model-name=one"], []])
 def test_an_installed_model_is_found_by_name(how: list[str], tmp_path: Path) -> None:
     added = packages(tmp_path, "one = answers_at_the_command_line", "two = keeps_state")
@@ -535,6 +554,7 @@ def predict(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     return run("predict", folder, f"--model-name={MODEL}", *argv)
 
 
+@pytest.mark.row("C112")
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -568,6 +588,7 @@ def test_predict_needs_a_model_that_takes_a_file(
     assert words in done.stderr
 
 
+@pytest.mark.row("C112")
 def test_predict_writes_json(tmp_path: Path) -> None:
     done = predict(tmp_path, "-i", "in.png", "-o", "new/out")
     assert (done.returncode, done.stdout) == (0, "Output saved at new/out\n"), done.stderr
@@ -577,6 +598,7 @@ def test_predict_writes_json(tmp_path: Path) -> None:
     assert (tmp_path / "in.png").exists()
 
 
+@pytest.mark.row("C112")
 @pytest.mark.parametrize("option", ["-c", "-ct"])
 def test_predict_writes_other_media_into_a_folder(option: str, tmp_path: Path) -> None:
     done = predict(tmp_path, "-i", "in.png", option, "image/png", "-o", "new/")

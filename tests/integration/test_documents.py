@@ -92,6 +92,7 @@ class FrontEnd:
         return self._server.request("POST", answer.headers["Location"], headers=headers)
 
 
+@pytest.mark.row("C89", "C90", "C91", "C92")
 def test_the_front_end_of_version_2_finds_what_it_reads(server: Server) -> None:
     front = FrontEnd(server)
     assert front.path == PREDICT
@@ -142,6 +143,7 @@ def test_a_document_is_valid_and_can_be_cached(server: Server, path: str) -> Non
     assert (other.status, other.body) == (200, first.body)
 
 
+@pytest.mark.row("C15", "C17")
 @pytest.mark.parametrize("path", ["/swagger.json", "/openapi.json"])
 def test_the_base_path_is_in_every_path(prefixed: Server, path: str) -> None:
     document = prefixed.get(f"/x{path}").json
@@ -152,6 +154,7 @@ def test_the_base_path_is_in_every_path(prefixed: Server, path: str) -> None:
     ]
 
 
+@pytest.mark.row("C04")
 def test_links_lead_to_the_documents(server: Server) -> None:
     links = server.get("/").json["links"]
     assert links == [
@@ -164,6 +167,7 @@ def test_links_lead_to_the_documents(server: Server) -> None:
         assert answer.headers["Content-Type"].startswith(link["type"])
 
 
+@pytest.mark.row("C05")
 def test_without_the_page_its_routes_are_gone(prefixed: Server) -> None:
     gone = ("/x/api", "/x/ui", "/x/static/swagger/page.js")
     assert [prefixed.get(path).status for path in gone] == [404, 404, 404]
@@ -233,11 +237,13 @@ def test_no_other_file_is_sent(server: Server, name: str) -> None:
     assert server.get(f"/static/swagger/{name}").status == 404
 
 
+@pytest.mark.row("C13")
 def test_the_other_address_of_the_page_leads_to_it(server: Server) -> None:
     answer = server.get("/ui")
     assert (answer.status, answer.headers["Location"]) == (302, "/api")
 
 
+@pytest.mark.row("C03")
 @pytest.mark.parametrize("path", ["/", "/v2/models/", "/openapi.json", "/api"])
 def test_head_and_options_are_answered(server: Server, path: str) -> None:
     got, head = server.get(path), server.request("HEAD", path)
@@ -248,6 +254,7 @@ def test_head_and_options_are_answered(server: Server, path: str) -> None:
     assert options.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
+@pytest.mark.row("C03")
 def test_a_method_that_is_not_there_is_told_which_are(server: Server) -> None:
     answer = server.request("PUT", PREDICT)
     assert (answer.status, answer.text) == (405, "405: Method Not Allowed")
@@ -262,11 +269,12 @@ def test_a_part_with_a_strange_name_is_a_client_s_mistake(server: Server) -> Non
     assert answer.json == {"form": ["Invalid multipart body."]}
 
 
+@pytest.mark.row("F14")
 @pytest.mark.slow
 @pytest.mark.timeout(FUZZING_S)
 @pytest.mark.parametrize("document", ["openapi.json", "swagger.json"])
 def test_a_fuzzer_finds_nothing_that_a_document_does_not_say(document: str, tmp_path: Path) -> None:
-    with serve(f"{EVERY},minimal,digits", tmp_path) as server:
+    with serve(f"{EVERY},minimal,digits,legacy", tmp_path) as server:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli"),

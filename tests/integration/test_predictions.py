@@ -9,6 +9,7 @@ import pytest
 from tests.integration.harness import serve
 
 
+@pytest.mark.row("F03")
 @pytest.mark.parametrize("how", ["sigkill", "segfault", "os._exit", "sys.exit"])
 def test_a_worker_that_ends_in_a_call_gives_503_and_is_replaced(how: str, tmp_path: Path) -> None:
     with serve("killed_in_predict", tmp_path) as server:

@@ -50,6 +50,7 @@ def test_a_json_body_reaches_the_model_unchanged(server: Server, size: int) -> N
     }
 
 
+@pytest.mark.row("C46")
 @pytest.mark.parametrize("size", [256, 99_840, 103_680, 20 * MB // 256 * 256], ids=str)
 def test_bytes_of_a_model_arrive_unchanged(server: Server, size: int) -> None:
     answer = server.predict(ANSWERS, how="bytes", size=size, accept="image/png")
@@ -75,6 +76,7 @@ def test_a_text_of_a_model_arrives_as_utf_8(server: Server) -> None:
     assert answer.text == "ä" * 100_000
 
 
+@pytest.mark.row("C47")
 def test_a_file_that_a_model_returned_open_arrives_from_its_beginning_with_its_name(
     server: Server,
 ) -> None:
@@ -92,6 +94,7 @@ def test_a_long_argument_in_a_form_reaches_the_model(server: Server) -> None:
     assert server.upload(path, fields=[("text", "b" * MB)]).json["predictions"]["length"] == MB
 
 
+@pytest.mark.row("F10")
 def test_small_requests_are_served_while_a_large_body_arrives(server: Server) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     body = b'{"text": "' + b"x" * 20 * MB + b'"}'
@@ -156,6 +159,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_large_body_is_forgotten(serve
     assert server.predict(MEASURES, text="next").json["predictions"]["length"] == 4
 
 
+@pytest.mark.row("F01")
 def test_concurrent_requests_get_their_own_answers(server: Server) -> None:
     sizes = [10, 20_000, 150_000, 400_000] * 4
     calls = [
@@ -181,6 +185,7 @@ def test_arguments_that_are_wrong_are_422_whatever_the_size_of_the_body(server: 
         assert answer.json == {"numbers": {"1": ["Not a valid integer."]}}
 
 
+@pytest.mark.row("C59")
 def test_a_body_over_the_limit_is_413_whether_announced_or_not(server: Server) -> None:
     announced = post(server, b"x" * (LIMIT + 1))
     assert announced.status == 413

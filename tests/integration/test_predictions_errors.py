@@ -29,6 +29,7 @@ def server(served: tuple[Server, Signals]) -> Iterator[Server]:
     assert [process.pid for process in server.running("worker predict")] == [before.pid]
 
 
+@pytest.mark.row("C60", "C63")
 @pytest.mark.parametrize(
     ("what", "status", "text"),
     [
@@ -55,6 +56,7 @@ def test_an_exception_is_answered_with_its_type_and_text(
     assert answer.headers["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.row("C61")
 def test_a_traceback_is_in_the_log_with_the_request_id_and_not_in_the_answer(
     server: Server,
 ) -> None:
@@ -94,6 +96,7 @@ def test_an_answer_that_cannot_be_json_is_a_clear_500(tmp_path: Path) -> None:
         assert server.predict("answers_in_every_way", text="x").json["predictions"] == "x"
 
 
+@pytest.mark.row("C57", "C80")
 def test_a_model_without_predict_answers_501_and_keeps_serving_its_metadata(
     tmp_path: Path,
 ) -> None:

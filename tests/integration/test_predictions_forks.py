@@ -15,6 +15,7 @@ from tests.integration.harness import wait_for
 from tests.integration.signals import serve_signalling
 
 
+@pytest.mark.row("C85")
 @pytest.mark.parametrize("how", ["fork", "setsid", "subprocess"])
 def test_what_a_killed_worker_had_started_is_gone_and_its_call_answered_soon(
     how: str, tmp_path: Path
@@ -42,6 +43,7 @@ def test_a_fork_that_returns_from_predict_answers_nothing_and_serves_nothing(
         assert server.predict("forks_in_predict").json["predictions"] == worker.pid
 
 
+@pytest.mark.row("C85")
 def test_multiprocessing_works_in_predict(tmp_path: Path) -> None:
     with serve_signalling("forks_in_predict", tmp_path) as (server, signals):
         assert server.predict("forks_in_predict", how="multiprocessing").json["predictions"] == 0

@@ -9,6 +9,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.integration.harness import PATIENCE_S, Server, wait_for
 from tests.integration.signals import serve_signalling
 
@@ -34,6 +36,7 @@ def status_of(connection: http.client.HTTPConnection) -> int:
     return response.status
 
 
+@pytest.mark.row("F02")
 def test_a_call_after_an_idle_worker_was_killed_is_answered_by_a_warm_replacement(
     tmp_path: Path,
 ) -> None:
@@ -47,6 +50,7 @@ def test_a_call_after_an_idle_worker_was_killed_is_answered_by_a_warm_replacemen
         assert len(signals.notes("begins 1")) == 1
 
 
+@pytest.mark.row("F02")
 def test_calls_at_the_moment_when_an_idle_worker_is_killed_are_all_answered_once(
     tmp_path: Path,
 ) -> None:
@@ -67,6 +71,7 @@ def test_calls_at_the_moment_when_an_idle_worker_is_killed_are_all_answered_once
         wait_for(lambda: server.get("/v2/health/ready").json["models"][0]["workers"] == 2)
 
 
+@pytest.mark.row("F02")
 def test_a_worker_killed_in_a_call_fails_that_call_soon_and_no_other_one(tmp_path: Path) -> None:
     with serve_signalling("waits_in_predict", tmp_path, "--workers=2") as (server, signals):
         victim = server.in_background(

@@ -7,6 +7,8 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.integration.harness import Server, together, wait_for
 from tests.integration.signals import serve_signalling
 
@@ -35,6 +37,7 @@ def test_fast_calls_behind_a_slow_one_all_end_while_it_still_runs(tmp_path: Path
         assert slow.result().status == 200
 
 
+@pytest.mark.row("F06")
 def test_a_call_whose_client_left_the_queue_never_reaches_the_model(tmp_path: Path) -> None:
     with serve_signalling("waits_in_predict", tmp_path) as (server, signals):
         slow = server.in_background(

@@ -60,6 +60,7 @@ def busy(
         connection.close()
 
 
+@pytest.mark.row("F13")
 @pytest.mark.parametrize("how", ["fork", "setsid", "subprocess"])
 def test_a_server_that_is_killed_leaves_no_process(how: str, tmp_path: Path) -> None:
     with busy(how, tmp_path) as (server, _, processes):
@@ -103,6 +104,7 @@ def test_sigterm_ends_a_busy_server_with_status_0_and_leaves_no_process(
         assert "Traceback" not in server.output()
 
 
+@pytest.mark.row("F12")
 def test_sigterm_ends_an_idle_server_with_status_0_and_leaves_no_process(tmp_path: Path) -> None:
     with serve(PLAIN, tmp_path, "--workers=2") as server:
         processes = server.processes()

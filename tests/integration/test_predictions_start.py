@@ -52,6 +52,7 @@ def installed(tmp_path: Path) -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
+@pytest.mark.row("C83", "C86")
 def test_an_installed_model_that_cannot_be_loaded_is_left_out_and_readiness_says_so(
     tmp_path: Path, installed: Mapping[str, str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_an_installed_model_that_cannot_be_loaded_is_left_out_and_readiness_says
         assert "import a_missing_library" in server.output()
 
 
+@pytest.mark.row("C83", "C87", "C101")
 def test_a_named_model_that_cannot_be_loaded_ends_the_start_with_the_authors_traceback(
     tmp_path: Path, installed: Mapping[str, str]
 ) -> None:
@@ -89,6 +91,7 @@ def test_a_named_model_that_cannot_be_loaded_ends_the_start_with_the_authors_tra
     assert "importlib" not in ended.stderr.partition("Traceback")[2]
 
 
+@pytest.mark.row("C83")
 @pytest.mark.parametrize(
     ("model", "words"),
     [
@@ -106,6 +109,7 @@ def test_a_model_file_that_cannot_be_loaded_ends_the_start_with_status_1(
     assert f"file '{path.name}'" in ended.stderr
 
 
+@pytest.mark.row("C101")
 def test_several_models_are_served_at_once_each_by_its_own_workers(tmp_path: Path) -> None:
     models = f"{MODELS}/waits_in_predict.py,{MODELS}/forks_in_predict.py"
     with serve_signalling(models, tmp_path) as (server, signals):
@@ -130,6 +134,7 @@ def test_a_taken_port_ends_the_start_with_status_3(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.row("C16")
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -149,6 +154,7 @@ def test_an_option_that_cannot_be_used_ends_the_start_with_status_2(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.row("C15")
 def test_a_base_path_is_before_every_route_and_link(tmp_path: Path) -> None:
     with serve("keeps_state", tmp_path, "--base-path=/x", wait=False) as server:
         server.wait_live(prefix="/x")

@@ -14,6 +14,7 @@ from tests.integration.signals import serve_signalling
 SPOILS = "spoils_its_process"
 
 
+@pytest.mark.row("C84")
 def test_what_warm_and_predict_keep_in_an_instance_and_a_module_stays(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": str(MODELS)}
     with serve("keeps_state:counter", tmp_path, environment=environment) as server:
@@ -52,6 +53,7 @@ def test_what_a_model_prints_is_in_the_servers_output(tmp_path: Path) -> None:
         assert server.output().count("a line of what a chatty library prints") == 20_000
 
 
+@pytest.mark.row("F02")
 def test_a_model_that_cannot_warm_again_answers_503_until_it_can(tmp_path: Path) -> None:
     model = "warms_when_allowed"
     with serve_signalling(model, tmp_path) as (server, signals):

@@ -52,6 +52,7 @@ def nothing_is_left(served: Served) -> Iterator[None]:
     wait_for(lambda: not served.uploads())
 
 
+@pytest.mark.row("C35", "C40")
 @pytest.mark.parametrize("size", [0, 3, 5_000_000])
 def test_an_upload_reaches_the_model_with_its_content_suffix_and_names(
     served: Served, size: int
@@ -75,6 +76,7 @@ def test_a_clients_file_name_is_no_path(served: Served, filename: str) -> None:
     assert Path(told["path"]).parent.name.startswith("deepaas-")
 
 
+@pytest.mark.row("C39")
 @pytest.mark.parametrize(
     ("then", "status"),
     [("remove", 200), ("replace by a folder", 200), ("raise", 500), ("die", 503)],

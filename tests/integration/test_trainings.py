@@ -66,6 +66,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@pytest.mark.row("C64", "C65")
 def test_an_accepted_training_is_answered_as_running(server: Server) -> None:
     training = server.train("trains_well", note="first")
     assert training.keys() == {"date", "args", "uuid", "status"}
@@ -75,6 +76,7 @@ def test_an_accepted_training_is_answered_as_running(server: Server) -> None:
     assert training["status"] == "running"
 
 
+@pytest.mark.row("C65", "C67")
 def test_a_training_that_ended_shows_its_result(server: Server) -> None:
     training = server.train("trains_well", epochs=2, names=["a", "b"])
     ended = server.wait_training("trains_well", training["uuid"])
@@ -91,6 +93,7 @@ def test_a_training_that_ended_shows_its_result(server: Server) -> None:
     assert DURATION.fullmatch(result["duration"])
 
 
+@pytest.mark.row("C71")
 def test_the_list_is_a_bare_array_newest_first(server: Server) -> None:
     uuids = [server.train("trains_well", note=note)["uuid"] for note in "abc"]
     for uuid in uuids:
@@ -109,6 +112,7 @@ def test_the_list_of_a_model_shows_no_training_of_another(server: Server) -> Non
     assert server.get(path(training, "trains_well")).status == 404
 
 
+@pytest.mark.row("C56", "C75")
 @pytest.mark.parametrize("uuid", ["0" * 32, "no-uuid", "..%2f..%2fetc"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_an_unknown_training_is_not_found(server: Server, method: str, uuid: str) -> None:
@@ -122,6 +126,7 @@ def assert_is_gone(server: Server, model: str, training: Any) -> None:
     assert training["uuid"] not in server.get(f"/v2/models/{model}/train/").text
 
 
+@pytest.mark.row("C69", "C73", "C75")
 def test_delete_of_a_running_training_answers_it_cancelled(
     server: Server, state: State, tmp_path: Path
 ) -> None:
@@ -134,6 +139,7 @@ def test_delete_of_a_running_training_answers_it_cancelled(
     assert state.moves(training["uuid"]) == ["running", "cancelled"]
 
 
+@pytest.mark.row("C66", "C73", "C75")
 def test_delete_of_a_queued_training_answers_it_cancelled_and_it_never_runs(
     server: Server, state: State, tmp_path: Path
 ) -> None:
@@ -153,6 +159,7 @@ def test_delete_of_a_queued_training_answers_it_cancelled_and_it_never_runs(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.row("C74")
 def test_delete_of_an_ended_training_answers_its_record_unchanged(server: Server) -> None:
     training = server.train("trains_well")
     ended = server.wait_training("trains_well", training["uuid"])
@@ -162,6 +169,7 @@ def test_delete_of_an_ended_training_answers_its_record_unchanged(server: Server
     assert_is_gone(server, "trains_well", training)
 
 
+@pytest.mark.row("C78")
 def test_a_result_that_json_lacks_is_shown_all_the_same(server: Server) -> None:
     training = server.train("returns_odd_things")
     ended = server.wait_training("returns_odd_things", training["uuid"])
@@ -201,6 +209,7 @@ def test_what_a_training_keeps_prints_and_reports_is_on_disk(server: Server, sta
     assert progress["metrics"] == {"loss": pytest.approx(1 / 3), "rate": 0.5}
 
 
+@pytest.mark.row("C53", "C55")
 def test_arguments_that_are_wrong_are_refused_by_name(server: Server) -> None:
     count = len(server.get("/v2/models/trains_well/train/").json)
     answer = server.request("POST", "/v2/models/trains_well/train/?epochs=0")
@@ -220,6 +229,7 @@ def test_a_model_without_train_says_so(server: Server) -> None:
     assert server.get("/v2/models/predicts_only/train/").json == []
 
 
+@pytest.mark.row("C58")
 def test_trainings_that_are_switched_off_cost_a_payment(tmp_path: Path) -> None:
     with serve("waits_in_train", tmp_path, "--notrain-endpoint") as server:
         paths = ("/v2/models/waits_in_train/train/", f"/v2/models/waits_in_train/train/{'0' * 32}")
@@ -235,6 +245,7 @@ def test_trainings_that_are_switched_off_cost_a_payment(tmp_path: Path) -> None:
         assert server.predict("waits_in_train").status == 200
 
 
+@pytest.mark.row("C72", "F09")
 def test_an_uploaded_file_lives_as_long_as_its_training(
     server: Server, state: State, tmp_path: Path
 ) -> None:
@@ -290,6 +301,7 @@ def test_a_client_that_leaves_in_a_post_leaves_a_whole_training_or_none(
         assert ended["result"]["output"]["sum"] == sum(listed["args"]["numbers"])
 
 
+@pytest.mark.row("F05")
 def test_predictions_are_answered_while_a_training_runs(
     server: Server, state: State, tmp_path: Path
 ) -> None:
@@ -302,6 +314,7 @@ def test_predictions_are_answered_while_a_training_runs(
     assert server.training("waits_in_train", training["uuid"])["status"] == "running"
 
 
+@pytest.mark.row("C82")
 @pytest.mark.parametrize(("option", "is_warm"), [("--warm", True), ("--nowarm", False)])
 def test_warm_runs_before_train_unless_switched_off(
     option: str, is_warm: bool, tmp_path: Path

@@ -45,6 +45,7 @@ def guards(server: Server) -> list[psutil.Process]:
     return server.running("job_guard")
 
 
+@pytest.mark.row("C68")
 @pytest.mark.parametrize(
     ("how", "message", "logged"),
     [
@@ -192,6 +193,7 @@ def test_a_cancelled_model_that_asks_gets_to_save_with_the_help_of_its_processes
     assert state.processes(uuid) == []
 
 
+@pytest.mark.row("C85")
 @pytest.mark.parametrize("how", ["done", "cancelled"])
 def test_all_that_a_training_started_is_gone_with_it(
     server: Server, state: State, tmp_path: Path, how: str

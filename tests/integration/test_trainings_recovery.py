@@ -118,6 +118,7 @@ def test_what_was_claimed_and_never_begun_is_queued_again(place: Place) -> None:
     assert place.runs() == [uuid]
 
 
+@pytest.mark.row("C70")
 def test_what_had_begun_and_has_nobody_is_interrupted_and_never_run_again(place: Place) -> None:
     arguments = {"gate": str(place.gate), "ran": str(place.ran)}
     uuid = place.state.claimed_by_nobody(MODEL, has_begun=True, **arguments)

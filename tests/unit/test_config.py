@@ -157,6 +157,7 @@ def test_settings_do_not_change() -> None:
 # Right
 
 
+@pytest.mark.row("C96", "C102")
 @pytest.mark.parametrize("option", VALUES)
 @pytest.mark.parametrize("way", ["flag", "environment", "file", "folder"])
 def test_an_option_can_be_given_in_each_way(

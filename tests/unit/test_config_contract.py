@@ -40,6 +40,7 @@ def refusal(*argv: str) -> str:
     return caught.value.message
 
 
+@pytest.mark.row("C96")
 def test_without_anything_the_defaults_are_those_of_version_2() -> None:
     settings = load_settings([])
     assert (settings.listen_ip, settings.listen_port, settings.base_path) == ("127.0.0.1", 5000, "")
@@ -137,6 +138,7 @@ def test_an_option_of_version_2_without_meaning_is_a_warning(name: str, tmp_path
     assert name in warning
 
 
+@pytest.mark.row("C98")
 def test_openwhisk_is_accepted_with_a_warning() -> None:
     assert "openwhisk" in load_settings(["--openwhisk-detect"]).warnings[0]
 
@@ -149,6 +151,7 @@ def test_a_variable_that_sets_nothing_is_a_warning(monkeypatch: pytest.MonkeyPat
 # --- what wins
 
 
+@pytest.mark.row("C102")
 @pytest.mark.parametrize("behind", [False, True])
 def test_the_command_line_wins_over_the_environment_and_that_over_files(
     behind: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -173,6 +176,7 @@ def test_a_value_that_equals_the_default_wins_too(monkeypatch: pytest.MonkeyPatc
     assert settings.warm
 
 
+@pytest.mark.row("C101")
 def test_the_last_of_an_option_counts() -> None:
     argv = ["--model-name", "a", "--warm", "--model-name", "b,c", "--nowarm"]
     settings = load_settings(argv)
@@ -180,6 +184,7 @@ def test_the_last_of_an_option_counts() -> None:
     assert not settings.warm
 
 
+@pytest.mark.row("C102")
 @pytest.mark.parametrize(
     "place",
     [
@@ -212,6 +217,7 @@ def test_later_files_win_and_directories_win_over_files(tmp_path: Path) -> None:
     assert (settings.workers, settings.listen_port, settings.train_workers) == (1, 2, 4)
 
 
+@pytest.mark.row("C86")
 def test_the_variable_of_version_2_names_a_model_where_nothing_else_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +236,7 @@ def test_a_value_may_refer_to_another_option(tmp_path: Path) -> None:
 # --- logging
 
 
+@pytest.mark.row("C97")
 def test_the_log_file_is_named_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings([]).log.file is None
@@ -240,6 +247,7 @@ def test_the_log_file_is_named_as_asked(tmp_path: Path, monkeypatch: pytest.Monk
     assert load_cli_settings(["--log-dir=/d"]).log.file == "/d/deepaas-cli.log"
 
 
+@pytest.mark.row("C97")
 def test_every_option_of_logging_is_accepted() -> None:
     log = load_settings(
         [

@@ -46,7 +46,9 @@ def test_a_process_left_running_is_found_and_ended() -> None:
         child.stdout.readline()
         left = leftovers.wait_for_none(before, session, patience_s=0)
         assert [pid for pid, _, _ in left.processes] == [child.pid]
-        leftovers.kill(left)
+        leftovers.kill(left, "another")
+        assert child.poll() is None
+        leftovers.kill(left, session)
         assert child.wait() == -9
         assert not leftovers.take(session).processes
 

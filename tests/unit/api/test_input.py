@@ -418,6 +418,7 @@ async def test_query_headers_and_cookies_arrive(tmp_path: Path) -> None:
         assert await answer.text() == "as text"
 
 
+@pytest.mark.row("F01")
 async def test_requests_share_nothing(tmp_path: Path) -> None:
     """A slow JSON request of 2.6.0 could receive the arguments of another client's form."""
     async with echo_client(tmp_path) as client:

@@ -48,6 +48,7 @@ def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
         given(declared, "--data", str(tmp_path / name), folder=tmp_path)
 
 
+@pytest.mark.row("C106")
 @pytest.mark.parametrize(
     ("field", "texts"),
     [
@@ -118,6 +119,7 @@ def test_values_of_every_kind(field: Any, argv: list[str], value: object) -> Non
     assert str(found) == value if isinstance(field, fields.Decimal) else found == value
 
 
+@pytest.mark.row("C105")
 @pytest.mark.parametrize(
     "name",
     [

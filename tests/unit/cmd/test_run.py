@@ -100,6 +100,7 @@ def test_a_socket_that_cannot_be_bound_is_closed() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.row("C99")
 def test_the_port_opens_later(tmp_path: Path) -> None:
     settings = load_settings(["--listen-port=0"])
     with bind(settings) as sock, socket.socket() as client, pytest.raises(ConnectionRefusedError):

@@ -124,6 +124,7 @@ def test_a_response_schema_that_is_none(schema: Any) -> None:
         adapt(model_with(schema=schema))
 
 
+@pytest.mark.row("C80", "C81")
 @pytest.mark.parametrize("loaded", [empty_module(), model_with(), deepaas.BaseModel])
 def test_every_function_may_be_missing(loaded: Any) -> None:
     model = adapt(loaded)

@@ -66,6 +66,7 @@ def test_a_closed_file(tmp_path: Path) -> None:
         encode_answer(file, "application/zip")
 
 
+@pytest.mark.row("C50")
 @pytest.mark.parametrize("returned", [{"name": "Tim"}, {"name": "Tom", "age": "x"}, {}, [], None])
 def test_an_answer_that_does_not_fit_its_schema(returned: Any) -> None:
     for schema in (CatSchema, CatSchema()):
@@ -84,6 +85,7 @@ def test_a_schema_that_fails_itself() -> None:
     assert "TypeError" in caught.value.detail
 
 
+@pytest.mark.row("C51", "C52")
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "Application/JSON; q=1"])
 def test_json_is_wrapped(accept: str | None) -> None:
     answer = encode_answer([float("nan"), {1}], accept)
@@ -103,6 +105,7 @@ def test_a_generator_is_collected() -> None:
     assert answer.body == b'{"status":"OK","predictions":[0,1]}'
 
 
+@pytest.mark.row("C49")
 def test_an_answer_that_fits_is_returned_as_it_is() -> None:
     """The schema would make an integer of the age."""
     answer = encode_answer({"name": "Tom", "age": "7"}, "*/*", CatSchema)

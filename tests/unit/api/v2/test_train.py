@@ -91,6 +91,7 @@ async def test_a_training_that_fails(tmp_path: Path) -> None:
         assert "result" not in found
 
 
+@pytest.mark.row("C72", "F11")
 async def test_a_training_with_a_file_and_a_secret(tmp_path: Path) -> None:
     async with echo_client(tmp_path) as client:
         form = FormData()
@@ -134,6 +135,7 @@ async def test_a_running_training_is_cancelled_and_leaves_the_view(tmp_path: Pat
         assert await (await client.get(TRAIN)).json() == []
 
 
+@pytest.mark.row("C68", "C69", "C70", "C74")
 @pytest.mark.parametrize(
     ("end", "status", "more"),
     [
@@ -178,3 +180,15 @@ async def test_the_list_is_a_bare_array_newest_first(tmp_path: Path) -> None:
     async with echo_client(tmp_path, store=store) as client:
         listed = await (await client.get(TRAIN)).json()
         assert [job["uuid"] for job in listed] == [make_job(number).id for number in (2, 1, 0)]
+
+
+@pytest.mark.row("C77")
+async def test_the_list_holds_the_newest_thousand(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    for number in range(1001):
+        await kept(store, number, JobEnd(JobState.DONE, NOON, None, "1"))
+    async with echo_client(tmp_path, store=store) as client:
+        listed = await (await client.get(TRAIN)).json()
+        assert [job["uuid"] for job in listed] == [
+            make_job(number).id for number in range(1000, 0, -1)
+        ]

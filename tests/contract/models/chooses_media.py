@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Has an ordinary argument accept, and answers in every way that a body can have."""
+
+import io
+from typing import Any
+
+from marshmallow import fields, validate
+
+
+def get_predict_args() -> dict[str, Any]:
+    return {
+        "how": fields.Str(load_default="told"),
+        "accept": fields.Str(
+            load_default="image/png",
+            validate=validate.OneOf(["application/json", "image/png", "text/plain"]),
+        ),
+    }
+
+
+def predict(how: str, accept: str) -> Any:
+    return {
+        "told": accept,
+        "bytes": b"\x89PNG",
+        "BytesIO": io.BytesIO(b"\x89PNG"),
+        "str": "grün",
+        "dict": {"a": 1},
+        "numbers": {"nan": float("nan"), "list": [float("inf"), 1.5, True, None]},
+    }[how]
