@@ -29,10 +29,15 @@ def is_permitted(command: tuple[str, ...]) -> bool:
     return subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
 
 
+def is_there(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False  # it went between the two questions
+
+
 def gone(processes: list[psutil.Process]) -> bool:
-    return not any(
-        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes
-    )
+    return not any(is_there(process) for process in processes)
 
 
 def zombies(parent: psutil.Process) -> list[psutil.Process]:
