@@ -143,10 +143,10 @@ def test_open_files_of_the_server_do_not_grow_with_deaths(tmp_path: Path) -> Non
     with serve_signalling("waits_in_predict", tmp_path) as (server, signals):
 
         def die() -> None:
+            count = len(signals.notes("begins x"))
             call = server.in_background(
                 partial(server.predict, "waits_in_predict", call="x", until="never")
             )
-            count = len(signals.notes("begins x"))
             pid = signals.wait_note("begins x", count=count + 1)[-1]
             os.kill(int(pid), signal.SIGKILL)
             assert call.result().status == 503
