@@ -12,7 +12,7 @@ from tests.integration.harness import Server, serve
 MODELS = Path(__file__).parent / "models"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of all models of this folder, each named after its file."""
     models = ",".join(str(path) for path in sorted(MODELS.glob("*.py")))
