@@ -22,6 +22,8 @@ from deepaas.records import LogSettings
 
 #: Id of the request in this context, empty outside one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+#: Name of who made that request, ``None`` for anonymous.
+principal: ContextVar[str | None] = ContextVar("principal", default=None)
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(request)s%(message)s"
 _SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(request)s%(message)s"

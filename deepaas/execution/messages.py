@@ -8,8 +8,9 @@ no byte that a client or a model sent is ever unpickled. Exceptions cross as :cl
 
     server → guard     StartProcess, StopProcess          (one channel)
     guard → server     ProcessStarted, ProcessEnded
-    server → worker    LoadModel, Stop                    (a control channel per worker)
-    worker → server    Loaded, LoadFailed, Answer
+    server → worker    LoadModel, Stop, Resume            (a control channel per worker)
+    worker → server    Loaded, LoadFailed, Answer, Wake
+    worker → server    Answer, Stream…                    (the ring in its page, told by Wake)
     server → workers   Call                               (one channel per model, read by all)
     server ↔ job guard Locked, Busy, Begin                (one channel per training, until Begin)
 """
@@ -105,6 +106,14 @@ class Stop(NamedTuple):
     """Take no more calls and end."""
 
 
+class Resume(NamedTuple):
+    """Look into the page: more of a stream was passed on, or a call is cancelled."""
+
+
+class Wake(NamedTuple):
+    """Look into the ring."""
+
+
 class Call(NamedTuple):
     """One call of a model's function.
 
@@ -113,12 +122,18 @@ class Call(NamedTuple):
     """
 
     id: int
-    #: ``predict``, or ``check-train``: parse a training's arguments and answer them as shown.
+    #: ``predict``; ``check-train``: parse a training's arguments and answer them as shown;
+    #: ``health``: what the model says of its own health.
     function: str
     request_id: str
     arguments: Mapping[str, Any] | None = None
     input: "CallInput | None" = None
     has_body_fd: bool = False
+    #: How a client wants what a generator yields: ``text/event-stream``,
+    #: ``application/x-ndjson``; empty: collected, unless the model's own media type says otherwise.
+    stream: str = ""
+    #: Name of who calls, ``None`` for anonymous.
+    principal: str | None = None
 
 
 class Answer(NamedTuple):
@@ -129,6 +144,29 @@ class Answer(NamedTuple):
     body: bytes | None = None
     #: Base name of a returned file, for ``Content-Disposition``.
     filename: str | None = None
+    failure: Failure | None = None
+
+
+class StreamStart(NamedTuple):
+    """A call answers piece by piece."""
+
+    call_id: int
+    content_type: str
+    #: Of the call in the worker's page, for what the server writes there.
+    slot: int
+
+
+class StreamData(NamedTuple):
+    """Some bytes of a stream, in order; the server passes them on as they are."""
+
+    call_id: int
+    data: bytes
+
+
+class StreamEnd(NamedTuple):
+    """A stream is over; with a failure, it broke off and the client is to see that."""
+
+    call_id: int
     failure: Failure | None = None
 
 
@@ -148,6 +186,19 @@ class Begin(NamedTuple):
     attempt: int
     #: Seconds between SIGTERM and SIGKILL.
     grace_s: float
+
+
+_RING_KINDS: tuple[type[NamedTuple], ...] = (Answer, StreamStart, StreamData, StreamEnd)
+
+
+def pack(message: NamedTuple) -> bytes:
+    """Return a message for the ring: its kind and its fields, for looking up a class takes long."""
+    return bytes((_RING_KINDS.index(type(message)),)) + pickle.dumps(tuple(message), protocol=5)
+
+
+def unpack(data: bytes) -> Any:
+    """Return the message that :func:`pack` was given."""
+    return _RING_KINDS[data[0]]._make(pickle.loads(memoryview(data)[1:]))  # noqa: S301
 
 
 class ChannelClosed(EOFError):
