@@ -227,6 +227,8 @@ class ModelDescription:
     loaded: str = ""
     #: The most calls that one worker begins at the same time: of a batch, or of an async model.
     at_once: int = 1
+    #: Whether its calls run at the same time, so that one of them can be ended alone.
+    is_async: bool = False
     #: Seconds that a call may run, 0 without a limit, ``None`` as the server's option says.
     predict_timeout_s: float | None = None
     #: Whether the model can be asked for its own health.
