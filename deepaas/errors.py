@@ -150,14 +150,9 @@ class InvalidAnswer(DeepaasError):
 class Unavailable(DeepaasError):
     """The service cannot do this at the moment; try again later."""
 
-    #: When it makes sense to try again, ``None`` where nobody knows.
-    retry_after_s: int | None = None
-
 
 class QueueFull(Unavailable):
     """Too many calls are waiting already; try again later."""
-
-    retry_after_s = 1
 
 
 class WorkerDied(Unavailable):

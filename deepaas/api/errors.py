@@ -73,6 +73,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.StorageFull: _storage,
     errors.StorageUnavailable: _storage,
     errors.Unavailable: _unavailable,
+    errors.TimedOut: lambda exc: _text(504, exc.message),
     errors.DeepaasError: lambda exc: _text(500, exc.message),
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listen for HTTP; apart from :mod:`~deepaas.cmd.run`, so that it can be imported meanwhile."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,8 +16,13 @@ from deepaas.service import Service
 
 
 @asynccontextmanager
-async def listen(service: Service, settings: Settings, sock: socket.socket) -> AsyncIterator[None]:
-    """Serve on a bound socket; on exit, refuse new requests and wait for running ones."""
+async def listen(
+    service: Service, settings: Settings, sock: socket.socket, force: asyncio.Event
+) -> AsyncIterator[None]:
+    """Serve on a bound socket; on exit, refuse connections and wait for what is being answered.
+
+    Once ``force`` is set, it is waited for no longer.
+    """
     api = ApiSettings(settings.base_path, settings.client_max_bytes, settings.doc_endpoint)
     runner = web.AppRunner(
         create_app(service, api),
@@ -30,4 +36,17 @@ async def listen(service: Service, settings: Settings, sock: socket.socket) -> A
         await web.SockSite(runner, sock).start()
         yield
     finally:
-        await runner.cleanup()
+        await _clean_up(runner, force)
+
+
+async def _clean_up(runner: web.AppRunner, force: asyncio.Event) -> None:
+    server = runner.server
+    cleaning = asyncio.create_task(runner.cleanup())
+    forcing = asyncio.create_task(force.wait())
+    await asyncio.wait({cleaning, forcing}, return_when=asyncio.FIRST_COMPLETED)
+    forcing.cancel()
+    if not cleaning.done() and server is not None:
+        for connection in server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+    await cleaning

@@ -74,7 +74,49 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         default="",
         help="Prefix of every route and link; must start with a slash.",
     ),
-    cfg.IntOpt("workers", short="p", default=1, min=1, help="Processes per model that predict."),
+    cfg.IntOpt(
+        "workers",
+        short="p",
+        default=1,
+        min=0,
+        help="Processes per model that predict. With 0 predictions run in a thread of the server,"
+        " one at a time, without the other options about workers: for debuggers, not for service.",
+    ),
+    cfg.StrOpt(
+        "devices",
+        default="",
+        help="Devices that workers are given in turn, comma-separated: cuda:0,cuda:1 or cpu. A"
+        " worker sees no other GPU (CUDA_VISIBLE_DEVICES). Empty: every worker sees all.",
+    ),
+    cfg.IntOpt(
+        "predict-max-queue",
+        default=1024,
+        min=0,
+        help="Predictions of a model that may wait for a worker; one more is answered 503.",
+    ),
+    cfg.FloatOpt(
+        "predict-timeout",
+        default=0.0,
+        min=0.0,
+        help="Seconds that a prediction may wait, and may run, before it is answered 504; its"
+        " worker is then replaced. A model may set its own. 0: no limit.",
+    ),
+    cfg.BoolOpt(
+        "predict-kill-abandoned",
+        default=False,
+        help="End a running prediction, and replace its worker, when its client has left.",
+    ),
+    cfg.IntOpt(
+        "worker-max-memory",
+        default=0,
+        min=0,
+        help="Resident memory in bytes beyond which a worker is replaced. 0: no limit.",
+    ),
+    cfg.BoolOpt(
+        "reload",
+        default=False,
+        help="Load a model anew when its source files change: for development.",
+    ),
     cfg.IntOpt(
         "client-max-size",
         default=0,

@@ -28,6 +28,7 @@ _MODEL_VARIABLE = "DEEPAAS_V2_MODEL"
 #: Segments of unreserved characters (RFC 3986, section 2.3): nothing that a router or a link reads
 #: as anything else.
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_DEVICE = re.compile(r"cpu|cuda:\d{1,3}")
 _METHODS = (
     "A method follows: get_metadata, warm, predict or train, and behind it the arguments of the"
     " model; `deepaas-cli predict --help` lists them."
@@ -44,6 +45,12 @@ class Settings:
     base_path: str
     model_names: tuple[str, ...]
     workers: int
+    devices: tuple[str, ...]
+    max_queue: int
+    timeout_s: float
+    kill_abandoned: bool
+    worker_memory_bytes: int
+    reload: bool
     client_max_bytes: int
     warm: bool
     predict_endpoint: bool
@@ -111,6 +118,12 @@ def load_settings(argv: Sequence[str]) -> Settings:
         base_path=_base_path(values["base_path"]),
         model_names=_model_names(values),
         workers=values["workers"],
+        devices=_devices(values["devices"]),
+        max_queue=values["predict_max_queue"],
+        timeout_s=_seconds("predict-timeout", values["predict_timeout"]),
+        kill_abandoned=values["predict_kill_abandoned"],
+        worker_memory_bytes=values["worker_max_memory"],
+        reload=_reload(values),
         client_max_bytes=values["client_max_size"],
         warm=values["warm"],
         predict_endpoint=values["predict_endpoint"],
@@ -183,6 +196,25 @@ def _seconds(option: str, value: float) -> float:
     if not math.isfinite(value):
         raise ConfigurationError(f"{option} is {value}; it must be a finite number of seconds.")
     return value
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    devices = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in devices:
+        if not _DEVICE.fullmatch(name):
+            raise ConfigurationError(
+                f"devices is {text!r}; {name!r} is no device: cpu, or cuda:0, cuda:1 …"
+            )
+    return devices
+
+
+def _reload(values: Mapping[str, Any]) -> bool:
+    if values["reload"] and values["workers"] == 0:
+        raise ConfigurationError(
+            "reload needs workers: a model in the server's own process cannot be loaded anew;"
+            " use --workers 1, or leave --reload out."
+        )
+    return bool(values["reload"])
 
 
 def _base_path(value: str) -> str:

@@ -215,10 +215,9 @@ class Pool:
         return QueueFull(f"{waiting} calls wait already, as many as are allowed; try again later.")
 
     def _hand_out(self) -> None:
-        # A batch may be taken as a whole, so the next one is to lie ready.
-        limit = self._crew.ready * self._at_once + max(_AHEAD, self._at_once)
-        if self._at_once == 1:
-            limit = self._crew.ready + _AHEAD
+        # A batch is taken as a whole, so the next one is to lie ready.
+        ahead = _AHEAD if self._at_once == 1 else self._at_once
+        limit = self._crew.ready * self._at_once + ahead
         while self._queue and len(self._handed) < limit:
             pending = self._queue[0]
             fds = () if pending.body_fd is None else (pending.body_fd,)

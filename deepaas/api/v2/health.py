@@ -8,6 +8,7 @@ from aiohttp import web
 
 from deepaas.api.keys import SERVICE
 from deepaas.api.v2.responses import json_response
+from deepaas.service.health import ModelHealth, Readiness
 
 
 async def live(request: web.Request) -> web.Response:
@@ -17,6 +18,14 @@ async def live(request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 if every model can predict, else 503; the body says what is missing."""
-    readiness = request.app[SERVICE].health.readiness()
-    body = {"status": "ready" if readiness.is_ready else "not ready", **asdict(readiness)}
-    return json_response(body, status=200 if readiness.is_ready else 503)
+    return _answer(await request.app[SERVICE].health.readiness())
+
+
+async def model_ready(request: web.Request) -> web.Response:
+    """Answer 200 if one model can predict, else 503; the body says why."""
+    return _answer(await request.app[SERVICE].health.of_model(request.match_info["model"]))
+
+
+def _answer(found: Readiness | ModelHealth) -> web.Response:
+    body = {"status": "ready" if found.is_ready else "not ready", **asdict(found)}
+    return json_response(body, status=200 if found.is_ready else 503)
