@@ -5,13 +5,12 @@
 Nothing here imports another part of the project, or anything outside the standard library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
-
 
 #: The most calls that one worker may run at the same time.
 MAX_AT_ONCE: Final = 1024
@@ -74,7 +73,7 @@ class Batch:
 
     max_size: int = 64
     max_wait_ms: float = 0
-    key: tuple[str, ...] = ()
+    key: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_size <= MAX_AT_ONCE:
@@ -82,7 +81,7 @@ class Batch:
         if not 0 <= self.max_wait_ms <= _MAX_WAIT_MS:
             raise ValueError(f"max_wait_ms is {self.max_wait_ms!r}; it must be 0 to {_MAX_WAIT_MS}")
         if isinstance(self.key, str):
-            raise ValueError(f"key is {self.key!r}; it must be a tuple, as in ({self.key!r},)")  # noqa: TRY004
+            raise ValueError(f"key is {self.key!r}; it must be a tuple, as in ({self.key!r},)")
         object.__setattr__(self, "key", tuple(self.key))
 
 

@@ -41,7 +41,16 @@ _LOOK_AGAIN_S = 0.002
 class Pending:
     """A call on its way; its resources are released when nobody needs them any more."""
 
-    __slots__ = ("accepted_s", "body_fd", "call", "future", "is_abandoned", "lost", "release", "stream")
+    __slots__ = (
+        "accepted_s",
+        "body_fd",
+        "call",
+        "future",
+        "is_abandoned",
+        "lost",
+        "release",
+        "stream",
+    )
 
     def __init__(self, call: Call, body_fd: int | None, release: Callable[[], None] | None) -> None:
         self.call = call

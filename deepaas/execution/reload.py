@@ -58,7 +58,7 @@ class SourceWatch:
         try:
             await pool.replace_workers()
         except ModelLoadError as exc:
-            logger.error(  # noqa: TRY400 - the traceback is the model's
+            logger.error(
                 "%s\n%sThe model stays as it was.",
                 exc.message,
                 exc.traceback,

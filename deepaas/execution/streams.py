@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from deepaas.execution.messages import Failure
 
-
 #: A quarter of what a worker may be ahead: it is told rarely, and has something to do meanwhile.
 _TELL_BYTES = 64 * 1024
 

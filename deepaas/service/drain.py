@@ -25,8 +25,15 @@ class Drain:
             pool.refuse()
         try:
             async with asyncio.timeout(grace_s):
-                while not force.is_set() and any(pool.is_busy for pool in self._pools.values()):
-                    await asyncio.sleep(_LOOK_S)
+                await self._wait_idle(force)
         except TimeoutError:
             pass
         await asyncio.gather(*(pool.close(grace_s=0) for pool in self._pools.values()))
+
+    async def _wait_idle(self, force: asyncio.Event) -> None:
+        forced = asyncio.create_task(force.wait())
+        try:
+            while any(pool.is_busy for pool in self._pools.values()) and not forced.done():
+                await asyncio.wait({forced}, timeout=_LOOK_S)
+        finally:
+            forced.cancel()

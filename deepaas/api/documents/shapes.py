@@ -21,8 +21,8 @@ REQUEST_ID: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 _NULLABLE_TEXT = {"type": ["string", "null"]}
-_READY = {"type": "string", "enum": ["ready", "not ready"]}
-_MODEL_HEALTH = {
+_READY: Shape = {"type": "string", "enum": ["ready", "not ready"]}
+_MODEL_HEALTH: Mapping[str, Shape] = {
     "name": {"type": "string"},
     "workers": {"type": "integer", "minimum": 0},
     "reason": _NULLABLE_TEXT,
