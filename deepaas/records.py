@@ -12,7 +12,6 @@ from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
-
 #: The most calls that one worker may run at the same time.
 MAX_AT_ONCE: Final = 1024
 _MAX_WAIT_MS: Final = 60_000
@@ -81,8 +80,9 @@ class Batch:
             raise ValueError(f"max_size is {self.max_size!r}; it must be 1 to {MAX_AT_ONCE}")
         if not 0 <= self.max_wait_ms <= _MAX_WAIT_MS:
             raise ValueError(f"max_wait_ms is {self.max_wait_ms!r}; it must be 0 to {_MAX_WAIT_MS}")
-        if isinstance(self.key, str):
-            raise ValueError(f"key is {self.key!r}; it must be a tuple, as in ({self.key!r},)")  # noqa: TRY004
+        key: object = self.key
+        if isinstance(key, str):
+            raise ValueError(f"key is {key!r}; it must be a tuple, as in ({key!r},)")
         object.__setattr__(self, "key", tuple(self.key))
 
 
