@@ -5,7 +5,6 @@
 Used by the prediction workers; what a call raises becomes data here.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
 from deepaas.records import CallInput
-from deepaas.telemetry import request_id
+from deepaas.telemetry import principal, request_id
 
 JSON = "application/json"
 
@@ -47,15 +46,16 @@ class CallRunner:
 
         Returns:
             The answer, and the open file that is its body if the model returned one.
+
+        Raises:
+            SystemExit: The model wants its process to end.
         """
         request_id.set(call.request_id)
+        principal.set(call.principal)
         try:
             encoded = self._call(call, body)
-        except SystemExit as exc:
-            # The model wants its process to end; threads it left must not prevent that.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(exc.code if isinstance(exc.code, int) else 1)
+        except SystemExit:
+            raise
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             return Answer(call.id, failure=failure_of(exc)), None
         # A media type may be a member of an enumeration of the author's, which is a str too.

@@ -20,6 +20,7 @@ import mmap
 import os
 import pickle
 import socket
+import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -189,15 +190,28 @@ class Begin(NamedTuple):
 
 
 _RING_KINDS: tuple[type[NamedTuple], ...] = (Answer, StreamStart, StreamData, StreamEnd)
+_KIND_OF = {kind: bytes((number,)) for number, kind in enumerate(_RING_KINDS)}
+_STREAM_DATA = _RING_KINDS.index(StreamData)
+#: Of a message with a stream's bytes: its kind and the call's id; the bytes follow as they are.
+_DATA_HEAD = struct.Struct("<BQ")
 
 
 def pack(message: NamedTuple) -> bytes:
     """Return a message for the ring: its kind and its fields, for looking up a class takes long."""
-    return bytes((_RING_KINDS.index(type(message)),)) + pickle.dumps(tuple(message), protocol=5)
+    if isinstance(message, StreamData):
+        return pack_data(*message)
+    return _KIND_OF[type(message)] + pickle.dumps(tuple(message), protocol=5)
+
+
+def pack_data(call_id: int, data: bytes) -> bytes:
+    """Return what :func:`pack` makes of a :class:`StreamData`, of which there may be thousands."""
+    return _DATA_HEAD.pack(_STREAM_DATA, call_id) + data
 
 
 def unpack(data: bytes) -> Any:
     """Return the message that :func:`pack` was given."""
+    if data[0] == _STREAM_DATA:
+        return StreamData(_DATA_HEAD.unpack_from(data)[1], data[_DATA_HEAD.size :])
     return _RING_KINDS[data[0]]._make(pickle.loads(memoryview(data)[1:]))  # noqa: S301
 
 

@@ -8,81 +8,130 @@ or once 1 ms has passed since it was last told. What waits for that is safe: it 
 """
 
 import os
+import select
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
 
 from deepaas.execution.messages import (
     INLINE_BYTES,
     Answer,
     Channel,
     Failure,
-    StreamData,
     StreamEnd,
     StreamStart,
     Wake,
     memory_file,
     pack,
+    pack_data,
 )
 from deepaas.execution.page import CallPage
 from deepaas.execution.ring import MAX_MESSAGE_BYTES
 
 _TELL_AFTER_S = 0.001
-_FULL_PAUSE_S = 0.0005
+#: Between two looks whether the server has made room.
+FULL_PAUSE_S = 0.001
 _MAX_TEXT = 4096
-#: Of a stream's bytes; its message has some more.
-_PIECE_BYTES = MAX_MESSAGE_BYTES - 1024
+#: The most bytes of a stream in one message, whose head takes some more.
+PIECE_BYTES = MAX_MESSAGE_BYTES - 1024
 
 
 class Outbox:
     """Used by one thread."""
 
-    def __init__(self, control: Channel, page: CallPage) -> None:
+    def __init__(
+        self, control: Channel, page: CallPage, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._control = control
+        self._clock = clock
         self._ring = page.ring
         self._told_s = 0.0
+        self._leaving = select.poll()
+        # Nothing but the end of the other side, which is told in any case.
+        self._leaving.register(control.fileno(), 0)
 
     def answer(self, answer: Answer, fd: int | None = None) -> None:
-        """Send an answer, whose body may be a descriptor; that is duplicated."""
+        """Send an answer, whose body may be a descriptor; that is duplicated.
+
+        Raises:
+            OSError: The server is gone.
+        """
         body = answer.body
-        if fd is None and (body is None or len(body) < MAX_MESSAGE_BYTES):
-            if self._ring.put(pack(answer)):
-                self._tell_in_time()
-                return
-        with ExitStack() as stack:
-            fds = [] if fd is None else [fd]
-            if body is not None and len(body) >= INLINE_BYTES:
-                fds.append(memory_file(body))
-                stack.callback(os.close, fds[0])
-                answer = answer._replace(body=None)
-            self._control.send(answer, fds)
+        is_small = fd is None and (body is None or len(body) < MAX_MESSAGE_BYTES)
+        if is_small and self._ring.put(pack(answer)):
+            self._tell_in_time()
+            return
+        if body is None or len(body) < INLINE_BYTES:
+            self._control.send(answer, () if fd is None else (fd,))
+            return
+        fd = memory_file(body)
+        try:
+            self._control.send(answer._replace(body=None), (fd,))
+        finally:
+            os.close(fd)
 
-    def stream(self, message: StreamStart | StreamData | StreamEnd) -> None:
-        """Send a part of a stream; parts stay in order, and wait for room."""
-        if isinstance(message, StreamData) and len(message.data) > _PIECE_BYTES:
-            for at in range(0, len(message.data), _PIECE_BYTES):
-                piece = message.data[at : at + _PIECE_BYTES]
-                self._put(pack(StreamData(message.call_id, piece)))
-        else:
-            if isinstance(message, StreamEnd) and message.failure is not None:
-                message = StreamEnd(message.call_id, _shortened(message.failure))
-            self._put(pack(message))
+    def offer(self, message: StreamStart | StreamEnd) -> bool:
+        """Send the beginning or the end of a stream, if there is room; false if there is none."""
+        if isinstance(message, StreamEnd) and message.failure is not None:
+            message = StreamEnd(message.call_id, _shortened(message.failure))
+        return self._offer(pack(message))
 
-    def _put(self, data: bytes) -> None:
-        while not self._ring.put(data):
+    def offer_data(self, call_id: int, data: bytes) -> bool:
+        """Send at most :data:`PIECE_BYTES` of a stream, if there is room; false if there is not."""
+        return self._offer(pack_data(call_id, data))
+
+    def _offer(self, packed: bytes) -> bool:
+        if not self._ring.put(packed):
             self.flush()
-            time.sleep(_FULL_PAUSE_S)  # the server empties it in its next turn
+            return False
         self._tell_in_time()
+        return True
+
+    def stream(self, message: StreamStart | StreamEnd) -> None:
+        """Send the beginning or the end of a stream, and wait for room.
+
+        Raises:
+            OSError: The server is gone.
+        """
+        while not self.offer(message):
+            self._wait_for_room()
+
+    def data(self, call_id: int, data: bytes) -> None:
+        """Send some of a stream, of any size, and wait for room.
+
+        Raises:
+            OSError: The server is gone.
+        """
+        if len(data) <= PIECE_BYTES:
+            while not self._offer(pack_data(call_id, data)):
+                self._wait_for_room()
+            return
+        for piece in pieces(data):
+            self.data(call_id, piece)
+
+    def _wait_for_room(self) -> None:
+        """Let the server empty the ring, which it does in its next turn."""
+        if self._leaving.poll(FULL_PAUSE_S * 1000):
+            raise BrokenPipeError("the server is gone")
 
     def _tell_in_time(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._told_s >= _TELL_AFTER_S:
             self._told_s = now
             self.flush()
 
     def flush(self) -> None:
-        """Tell the server of everything that it has not taken yet; before waiting, always."""
+        """Tell the server of everything that it has not taken yet; before waiting, always.
+
+        Raises:
+            OSError: The server is gone.
+        """
         if self._ring.has_unread and self._ring.claim_telling():
             self._control.send(Wake())
+
+
+def pieces(data: bytes) -> list[bytes]:
+    """Cut a stream's bytes so that each piece fits into the ring."""
+    return [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
 
 
 def _shortened(failure: Failure) -> Failure:

@@ -7,12 +7,13 @@ the process, takes no system call, and cannot be lost in a pipe. Finished answer
 behind the notes (:mod:`deepaas.execution.ring`) and survive the process as well. Standard library
 only.
 
-Each byte has one writer. Values of eight bytes are aligned, so that none is seen half written.
+Each value has one writer. Values of more than a byte are aligned words that are written and read
+whole, by way of a view of words: :mod:`struct` moves one byte after the other unless its format is
+a native one, and the other side would see half of a number.
 """
 
 import mmap
 import os
-import struct
 from typing import NamedTuple
 
 from deepaas.execution.ring import RING_BYTES, Ring
@@ -21,17 +22,14 @@ from deepaas.execution.ring import RING_BYTES, Ring
 MAX_SLOTS = 1024
 
 _NO_CALL = 0
-#: Written by the worker.
-_RECEIVING, _SLOTS_USED = 0, 4
-#: Written by the server.
-_STOPPING = 32
-_SLOTS_AT = 64
-#: Call id, start, and behind them, written by the server, bytes passed on and the id to cancel.
-_CALL = struct.Struct("<Qd")
-_PASSED_ON, _CANCELLED = 16, 24
-_SLOT_BYTES = 32
-_U64 = struct.Struct("<Q")
-_U32 = struct.Struct("<I")
+#: Bytes; the first is written by the worker, the second by the server.
+_RECEIVING, _STOPPING = 0, 32
+#: Words of eight bytes; written by the worker.
+_SLOTS_USED = 1
+#: The first word of the first slot, and how many words each has.
+_SLOTS_AT, _SLOT_WORDS = 8, 4
+#: Words of a slot. The server writes how much it has passed on, and the id to cancel.
+_ID, _STARTED, _PASSED_ON, _CANCELLED = 0, 1, 2, 3
 _RING_AT = 64 * 1024
 PAGE_BYTES = _RING_AT + RING_BYTES
 
@@ -55,7 +53,9 @@ class CallPage:
 
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, PAGE_BYTES)
-        self._used = _U32.unpack_from(self._memory, _SLOTS_USED)[0]
+        with memoryview(self._memory) as memory:
+            self._words = memory[:_RING_AT].cast("Q")
+            self._times = memory[:_RING_AT].cast("d")
         #: Answers on their way from the worker to the server.
         self.ring = Ring(self._memory, _RING_AT)
 
@@ -67,7 +67,10 @@ class CallPage:
         return fd
 
     def close(self) -> None:
-        """Unmap the page."""
+        """Unmap the page; may be called twice."""
+        self.ring.close()
+        self._words.release()
+        self._times.release()
         self._memory.close()
 
     def set_receiving(self, receiving: bool) -> None:
@@ -90,42 +93,44 @@ class CallPage:
 
     def begin(self, call_id: int, started_s: float, slot: int = 0) -> None:
         """Note a call that begins now, in a slot below :data:`MAX_SLOTS` that is free."""
-        if slot >= self._used:
-            self._used = slot + 1
-            _U32.pack_into(self._memory, _SLOTS_USED, self._used)
-        _CALL.pack_into(self._memory, _SLOTS_AT + slot * _SLOT_BYTES, call_id, started_s)
+        words, at = self._words, _SLOTS_AT + slot * _SLOT_WORDS
+        # The id last: who sees it sees this call's start, and not that of one long gone.
+        self._times[at + _STARTED] = started_s
+        words[at] = call_id
+        if slot >= words[_SLOTS_USED]:
+            words[_SLOTS_USED] = slot + 1
 
     def end(self, slot: int = 0) -> None:
         """Note that the call in a slot has been answered."""
-        _CALL.pack_into(self._memory, _SLOTS_AT + slot * _SLOT_BYTES, _NO_CALL, 0.0)
+        self._words[_SLOTS_AT + slot * _SLOT_WORDS] = _NO_CALL
 
     @property
     def running(self) -> list[Running]:
         """The calls begun and not ended."""
+        words, times = self._words, self._times
         found = []
-        for slot in range(_U32.unpack_from(self._memory, _SLOTS_USED)[0]):
-            call_id, started_s = _CALL.unpack_from(self._memory, _SLOTS_AT + slot * _SLOT_BYTES)
+        for slot in range(words[_SLOTS_USED]):
+            at = _SLOTS_AT + slot * _SLOT_WORDS
+            call_id = words[at]
             if call_id != _NO_CALL:
-                found.append(Running(call_id, started_s, slot))
+                found.append(Running(call_id, times[at + _STARTED], slot))
         return found
 
     def cancel(self, slot: int, call_id: int) -> None:
         """Ask the worker to end a call early, if it still runs in this slot."""
-        _U64.pack_into(self._memory, _SLOTS_AT + slot * _SLOT_BYTES + _CANCELLED, call_id)
+        self._words[_SLOTS_AT + slot * _SLOT_WORDS + _CANCELLED] = call_id
 
     def is_cancelled(self, slot: int, call_id: int) -> bool:
         """Whether the server asked for the early end of this call."""
-        found = _U64.unpack_from(self._memory, _SLOTS_AT + slot * _SLOT_BYTES + _CANCELLED)[0]
-        return bool(found == call_id)
+        return self._words[_SLOTS_AT + slot * _SLOT_WORDS + _CANCELLED] == call_id
 
     def set_passed_on(self, slot: int, count: int) -> None:
         """Note how many bytes of a stream have gone on to the client since it began."""
-        _U64.pack_into(self._memory, _SLOTS_AT + slot * _SLOT_BYTES + _PASSED_ON, count)
+        self._words[_SLOTS_AT + slot * _SLOT_WORDS + _PASSED_ON] = count
 
     def passed_on(self, slot: int) -> int:
         """Return how many bytes of the slot's stream have gone on to the client.
 
         The worker sets it to 0 before it says that a stream begins; the server only later.
         """
-        found: int = _U64.unpack_from(self._memory, _SLOTS_AT + slot * _SLOT_BYTES + _PASSED_ON)[0]
-        return found
+        return self._words[_SLOTS_AT + slot * _SLOT_WORDS + _PASSED_ON]

@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A worker that runs one call after the other."""
+
+import os
+import sys
+from typing import BinaryIO, NoReturn
+
+from deepaas.execution.calls import CallRunner
+from deepaas.execution.intake import Intake
+from deepaas.execution.messages import Answer
+from deepaas.execution.outbox import Outbox
+from deepaas.execution.page import CallPage
+
+
+class Serving:
+    """Takes calls, runs them and answers them, until the server stops it."""
+
+    def __init__(self, runner: CallRunner, intake: Intake, outbox: Outbox, page: CallPage) -> None:
+        self._runner = runner
+        self._intake = intake
+        self._outbox = outbox
+        self._page = page
+        self._pid = os.getpid()
+
+    def serve(self) -> None:
+        """Run until the server says stop.
+
+        Raises:
+            ChannelClosed: The server is gone.
+            SystemExit: The model wants its process to end.
+        """
+        while not self._intake.is_stopping:
+            if not self._run_next():
+                self._outbox.flush()
+                self._intake.wait()
+        self._outbox.flush()
+
+    def _run_next(self) -> bool:
+        """Run what is there; false if nothing is."""
+        taken = self._intake.take(0)
+        if taken is None:
+            return False
+        answer, file = self._runner.run(*taken)
+        self._end(0, answer, file)
+        return True
+
+    def _end(self, slot: int, answer: Answer, file: BinaryIO | None) -> None:
+        """Answer a call, then take it out of the page: in this order it is never nowhere."""
+        if os.getpid() != self._pid:
+            os._exit(0)  # a fork of the model's that came back from predict()
+        if file is None:
+            self._outbox.answer(answer)
+        else:
+            with file:
+                self._outbox.answer(answer, file.fileno())
+        self._page.end(slot)
+
+
+def leave(exc: SystemExit) -> NoReturn:
+    """End this process as the model wants; threads that it left must not prevent that."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue  # full, or closed by the model
+    os._exit(exc.code & 0xFF if isinstance(exc.code, int) else 1)
