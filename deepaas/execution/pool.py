@@ -31,8 +31,9 @@ from deepaas.records import CallInput, LogSettings, ModelDescription, ModelSourc
 
 logger = logging.getLogger(__name__)
 
-#: Calls in the socket beyond what the workers can begin: the next one is there when one gets free.
-_AHEAD = 2
+#: Calls in the socket beyond what the workers can begin, at least and at most: the next one is
+#: there when one gets free.
+_AHEAD, _MAX_AHEAD = 2, 64
 #: A call that was taken by this many workers which then died without beginning it is given up.
 _MAX_LOST = 3
 _LOOK_AGAIN_S = 0.002
@@ -105,6 +106,8 @@ class Pool:
         self.timeout_s = self.limits.timeout_s
         #: How many calls a worker begins at the same time.
         self._at_once = 1
+        #: How many more lie ready: quick workers take many before the server's next turn.
+        self._ahead = _AHEAD
         self._ids = itertools.count(1)
         self._queue: deque[Pending] = deque()
         self._handed: dict[int, Pending] = {}
@@ -225,7 +228,7 @@ class Pool:
 
     def _hand_out(self) -> None:
         # A batch is taken as a whole, so the next one is to lie ready.
-        ahead = _AHEAD if self._at_once == 1 else self._at_once
+        ahead = self._ahead if self._at_once == 1 else self._at_once
         limit = self._crew.ready * self._at_once + ahead
         while self._queue and len(self._handed) < limit:
             pending = self._queue[0]
@@ -250,6 +253,13 @@ class Pool:
             pending.end(Result(answer, fd))
         elif fd is not None:
             os.close(fd)
+
+    def on_read(self, worker: Worker, count: int) -> None:
+        """Hand out what there is room for now, and learn how quick the workers are."""
+        if count >= self._ahead:
+            self._ahead = min(self._ahead * 2, _MAX_AHEAD)
+        elif count * 4 <= self._ahead:
+            self._ahead = max(self._ahead - 1, _AHEAD)
         if self._queue:
             self._hand_out()
 
@@ -267,7 +277,7 @@ class Pool:
                 del self._handed[call_id]
                 pending.stream.end(None if failure is None else StreamFailed(failure))
                 pending.end(None)
-                self._hand_out()
+                worker.answered += 1
 
     def _begin_stream(self, worker: Worker, pending: Pending, content_type: str, slot: int) -> None:
         call_id = pending.call.id

@@ -62,7 +62,7 @@ class Sweep:
     def _look(self) -> None:
         self._timer = None
         for worker in tuple(self._crew.workers):
-            worker.read_ring()
+            worker.look()
         now_s = time.monotonic()
         if now_s >= self._limits_at_s:
             self._limits_at_s = now_s + _LIMITS_S

@@ -94,6 +94,10 @@ class WorkerOwner(Protocol):
         """It answers a call piece by piece."""
         ...
 
+    def on_read(self, worker: "Worker", count: int) -> None:
+        """Everything that it had said was told; the last ``count`` were answers."""
+        ...
+
     def on_end(self, worker: "Worker", status: int) -> None:
         """Its process is gone; all that it had said was told before."""
         ...
@@ -163,6 +167,7 @@ class Worker:
         """Pass on everything that the worker has said."""
         # Before looking: what comes after this is told anew.
         self._page.ring.looked()
+        before = self.answered
         try:
             while True:
                 message, fds = self._control.receive()
@@ -178,7 +183,8 @@ class Worker:
             pass
         except (ChannelClosed, ConnectionResetError):
             asyncio.get_running_loop().remove_reader(self._control.fileno())
-        self.read_ring()
+        self._read_ring()
+        self._owner.on_read(self, self.answered - before)
 
     def _on_loaded(self, description: ModelDescription) -> None:
         if self.state is WorkerState.LOADING:
@@ -186,8 +192,14 @@ class Worker:
             self._owner.on_loaded(self, description)
             self.loaded.set_result(None)
 
-    def read_ring(self) -> None:
-        """Pass on what lies in shared memory; this alone takes no system call."""
+    def look(self) -> None:
+        """Pass on what it has said in shared memory without telling; takes no system call."""
+        before = self.answered
+        self._read_ring()
+        if self.answered != before:
+            self._owner.on_read(self, self.answered - before)
+
+    def _read_ring(self) -> None:
         ring = self._page.ring
         try:
             while (data := ring.take()) is not None:

@@ -33,6 +33,7 @@ class Heard:
         self.failed: list[tuple[str, str]] = []
         self.answers: list[tuple[Answer, list[int]]] = []
         self.streams: list[StreamStart | StreamData | StreamEnd] = []
+        self.read: list[int] = []
         self.ended: list[int] = []
 
     def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
@@ -46,6 +47,9 @@ class Heard:
 
     def on_stream(self, worker: Worker, part: StreamStart | StreamData | StreamEnd) -> None:
         self.streams.append(part)
+
+    def on_read(self, worker: Worker, count: int) -> None:
+        self.read.append(count)
 
     def on_end(self, worker: Worker, status: int) -> None:
         self.ended.append(status)
