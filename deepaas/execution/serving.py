@@ -4,13 +4,13 @@
 
 import os
 import sys
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
-from deepaas.execution.calls import CallRunner
+from deepaas.execution.calls import Answered, CallRunner
 from deepaas.execution.intake import Intake
-from deepaas.execution.messages import Answer
 from deepaas.execution.outbox import Outbox
 from deepaas.execution.page import CallPage
+from deepaas.execution.streaming import StreamSender
 
 
 class Serving:
@@ -21,6 +21,7 @@ class Serving:
         self._intake = intake
         self._outbox = outbox
         self._page = page
+        self._stream = StreamSender(intake, outbox, page).send
         self._pid = os.getpid()
 
     def serve(self) -> None:
@@ -41,20 +42,25 @@ class Serving:
         taken = self._intake.take(0)
         if taken is None:
             return False
-        answer, file = self._runner.run(*taken)
-        self._end(0, answer, file)
+        answered = self._runner.serve(*taken, self._stream)
+        self._leave_fork()
+        self._end(0, answered)
         return True
 
-    def _end(self, slot: int, answer: Answer, file: BinaryIO | None) -> None:
+    def _end(self, slot: int, answered: Answered | None) -> None:
         """Answer a call, then take it out of the page: in this order it is never nowhere."""
+        if answered is not None:
+            answer, file = answered
+            if file is None:
+                self._outbox.answer(answer)
+            else:
+                with file:
+                    self._outbox.answer(answer, file.fileno())
+        self._page.end(slot)
+
+    def _leave_fork(self) -> None:
         if os.getpid() != self._pid:
             os._exit(0)  # a fork of the model's that came back from predict()
-        if file is None:
-            self._outbox.answer(answer)
-        else:
-            with file:
-                self._outbox.answer(answer, file.fileno())
-        self._page.end(slot)
 
 
 def leave(exc: SystemExit) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Any
 
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.jsonform import json_safe
+from deepaas.model.sources import source_files
 from deepaas.records import ModelDescription
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,18 @@ def describe(model: ModelAdapter) -> ModelDescription:
         can_predict=model.has_predict,
         can_train=model.has_train,
         loaded=model.label,
+        at_once=_at_once(model),
+        predict_timeout_s=model.limits.predict_timeout_s,
+        has_health=model.has_health,
+        source_files=source_files(model.source),
         response_schema=_response_schema(model),
     )
+
+
+def _at_once(model: ModelAdapter) -> int:
+    if model.batch is not None:
+        return model.batch.max_size
+    return model.limits.concurrency if model.is_async else 1
 
 
 def _metadata(model: ModelAdapter) -> Mapping[str, Any]:

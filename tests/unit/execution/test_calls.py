@@ -21,7 +21,8 @@ from deepaas.errors import (
     MalformedBody,
     NotImplementedByModel,
 )
-from deepaas.execution.calls import CallRunner, failure_of
+from deepaas.execution.calls import CallRunner
+from deepaas.execution.failures import failure_of
 from deepaas.execution.messages import Answer, Call
 from deepaas.model.adapter import ModelAdapter
 from deepaas.records import CallInput, ModelSource, SourceKind
