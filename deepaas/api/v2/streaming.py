@@ -15,6 +15,8 @@ from deepaas.service.predictions import error_of
 
 EVENTS = "text/event-stream"
 LINES = "application/x-ndjson"
+JSON = "application/json"
+_ANY = ("*/*", "application/*")
 
 _QUALITY = re.compile(r";\s*q=([0-9.]+)\s*(?:;|$)", re.IGNORECASE)
 
@@ -26,19 +28,26 @@ def wanted_stream(accept: str) -> str:
         accept: The header ``Accept``. Of several types, the one of the highest quality counts, and
             of equals the first (RFC 9110, section 12.5.1).
     """
+    accept = accept.lower()
     if EVENTS not in accept and LINES not in accept:
         return ""
-    best, best_quality = "", 0.0
-    for part in accept.lower().split(","):
+    best, best_quality, other_quality = "", 0.0, 0.0
+    is_json_named = False
+    for part in accept.split(","):
         kind = part.partition(";")[0].strip()
         found = _QUALITY.search(part)
         try:
             quality = float(found[1]) if found is not None else 1.0
         except ValueError:
             continue
-        if kind in (EVENTS, LINES, "application/json") and quality > best_quality:
+        if kind in _ANY:
+            other_quality = max(other_quality, quality)
+        is_json_named = is_json_named or kind == JSON
+        if kind in (EVENTS, LINES, JSON) and quality > best_quality:
             best, best_quality = kind, quality
-    return best if best in (EVENTS, LINES) else ""
+    if other_quality > best_quality and not is_json_named:
+        return ""  # rather anything else, such as JSON
+    return "" if best == JSON else best
 
 
 async def send_stream(
@@ -59,7 +68,10 @@ async def send_stream(
         while data := await stream.read():
             await response.write(data)
     except StreamFailed as exc:
-        await _break_off(request, response, error_of(exc.failure, request.match_info["model"]))
+        error_of(exc.failure, request.match_info["model"])  # which writes it to the log
+        # The worker has put it into the stream where that has a form for it.
+        if _kind(response) not in (EVENTS, LINES):
+            _cut_off(request)
     except DeepaasError as exc:
         await _break_off(request, response, exc)
     finally:
@@ -74,10 +86,19 @@ async def _break_off(
     kind = error.type_name if isinstance(error, CallFailed) else type(error).__name__
     text = error.text if isinstance(error, CallFailed) else error.public_message
     told = encode_json({"error": {"type": kind, "message": text}})
-    content_type = response.headers["Content-Type"].partition(";")[0]
+    content_type = _kind(response)
     if content_type == EVENTS:
         await response.write(b"event: error\ndata: " + told + b"\n\n")
     elif content_type == LINES:
         await response.write(told + b"\n")
-    elif request.transport is not None:
+    else:
+        _cut_off(request)
+
+
+def _kind(response: web.StreamResponse) -> str:
+    return response.headers["Content-Type"].partition(";")[0].strip().lower()
+
+
+def _cut_off(request: web.Request) -> None:
+    if request.transport is not None:
         request.transport.abort()
