@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepaas.errors import CallFailed, ModelLoadError, Unavailable
 from deepaas.execution.base import Result
-from deepaas.execution.messages import Answer, Call, map_file
+from deepaas.execution.messages import Call, map_file
 from deepaas.records import CallInput, ModelDescription, ModelSource
 
 if TYPE_CHECKING:

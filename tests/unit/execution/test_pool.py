@@ -8,14 +8,9 @@ every moment at which one can die is a test.
 
 import asyncio
 import os
-import select
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,11 +18,10 @@ from deepaas.errors import ModelLoadError, Unavailable, WorkerDied
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import Call, memory_file
 from deepaas.execution.pool import Pool, Result
-from deepaas.records import CallInput, ModelDescription, ModelSource, SourceKind
+from deepaas.records import CallInput, ModelSource, SourceKind
 from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandWorker
 from tests.unit.execution.scene import readable, scene, served
 from tests.unit.parts import until
-
 
 # Death
 

@@ -75,7 +75,7 @@ async def test_a_call_that_runs_too_long_ends_with_its_worker_which_is_replaced(
     async with scene(limits=TIMED) as s:
         task = await s.call()
         s.workers[0].take()
-        with pytest.raises(TimedOut, match="took longer than the limit of 0.05 s") as caught:
+        with pytest.raises(TimedOut, match=r"took longer than the limit of 0\.05 s") as caught:
             await task
         assert caught.value.limit_s == LIMIT_S
         assert s.released == []  # the call runs still, and may read its files

@@ -79,7 +79,7 @@ async def started(heard: Heard) -> AsyncIterator[tuple[Worker, HandWorker, HandE
 async def test_a_worker_that_dies(ready: bool) -> None:
     """What it had said before is heard first, and its page can be read after."""
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         if ready:
             hand.load()
             hand.page.begin(3, 1.5)
@@ -151,7 +151,7 @@ async def test_what_the_page_says() -> None:
 
 async def test_a_ready_worker_is_told_to_stop() -> None:
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         worker.stop(2.5)
@@ -167,7 +167,7 @@ async def test_a_ready_worker_is_told_to_stop() -> None:
 async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> None:
     """It saw in its page that it is to stop, and left without reading the message."""
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         worker.stop(1.0)
@@ -177,7 +177,7 @@ async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> 
 
 
 async def test_a_worker_that_loads_cannot_listen() -> None:
-    async with started(Heard()) as (worker, hand, executor):
+    async with started(Heard()) as (worker, hand, _executor):
         worker.stop(0.5)
         assert hand.stopped_s == 0.5
         with pytest.raises(BlockingIOError):
@@ -185,7 +185,7 @@ async def test_a_worker_that_loads_cannot_listen() -> None:
 
 
 async def test_a_worker_that_is_gone_cannot_be_told() -> None:
-    async with started(Heard()) as (worker, hand, executor):
+    async with started(Heard()) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         hand.control.close()
