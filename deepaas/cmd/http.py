@@ -17,7 +17,12 @@ from deepaas.service import Service
 @asynccontextmanager
 async def listen(service: Service, settings: Settings, sock: socket.socket) -> AsyncIterator[None]:
     """Serve on a bound socket; on exit, refuse new requests and wait for running ones."""
-    api = ApiSettings(settings.base_path, settings.client_max_bytes, settings.doc_endpoint)
+    api = ApiSettings(
+        base_path=settings.base_path,
+        client_max_bytes=settings.client_max_bytes,
+        doc_endpoint=settings.doc_endpoint,
+        hide_model_errors=settings.hide_model_errors,
+    )
     runner = web.AppRunner(
         create_app(service, api),
         access_log=None,
