@@ -41,7 +41,8 @@ def test_an_exception_of_predict(server: Server) -> None:
         "500: The model raised an exception; the log of the service has it,"
         " under request the-hidden-one."
     )
-    entry = server.output().rpartition("[the-hidden-one]")[2]
+    _, mark, entry = server.output().rpartition("[the-hidden-one]")
+    assert mark
     assert 'raise ValueError("seven is not a colour")' in entry
     assert "ValueError: seven is not a colour" in entry
 
