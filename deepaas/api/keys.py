@@ -21,6 +21,8 @@ class ApiSettings:
     client_max_bytes: int = 0
     #: Whether there is a page for people that describes the API.
     doc_endpoint: bool = True
+    #: Whether clients are not told what the exceptions of models say.
+    hide_model_errors: bool = False
 
 
 SERVICE = web.AppKey("service", Service)

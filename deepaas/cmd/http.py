@@ -23,7 +23,12 @@ async def listen(
 
     Once ``force`` is set, it is waited for no longer.
     """
-    api = ApiSettings(settings.base_path, settings.client_max_bytes, settings.doc_endpoint)
+    api = ApiSettings(
+        base_path=settings.base_path,
+        client_max_bytes=settings.client_max_bytes,
+        doc_endpoint=settings.doc_endpoint,
+        hide_model_errors=settings.hide_model_errors,
+    )
     runner = web.AppRunner(
         create_app(service, api),
         access_log=None,

@@ -132,6 +132,11 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Offer /v2/debug/, which shows the log and what the models print to anyone who asks.",
     ),
     cfg.BoolOpt(
+        "hide-model-errors",
+        default=False,
+        help="Do not tell clients what the exception of a model says; the log has it all the same.",
+    ),
+    cfg.BoolOpt(
         "openwhisk-detect",
         default=False,
         help="Does nothing; images made for OpenWhisk, which is no longer supported, pass it.",

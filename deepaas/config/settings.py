@@ -57,6 +57,7 @@ class Settings:
     train_endpoint: bool
     doc_endpoint: bool
     debug_endpoint: bool
+    hide_model_errors: bool
     state_dir: Path
     train_workers: int
     cancel_grace_s: float
@@ -130,6 +131,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         train_endpoint=values["train_endpoint"],
         doc_endpoint=values["doc_endpoint"],
         debug_endpoint=values["debug_endpoint"],
+        hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
         train_workers=values["train_workers"],
         cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),

@@ -35,6 +35,7 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "listen-early": ("true", "listen_early", True),
     "doc-endpoint": ("false", "doc_endpoint", False),
     "debug-endpoint": ("true", "debug_endpoint", True),
+    "hide-model-errors": ("true", "hide_model_errors", True),
     "debug": ("true", "log", LogSettings(debug=True)),
     "log-config-append": ("/x", "log", LogSettings(config_file="/x")),
     "log-date-format": ("%H", "log", LogSettings(date_format="%H")),
