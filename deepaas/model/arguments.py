@@ -205,6 +205,14 @@ def _shown(value: Any) -> Any:
     return json_safe(value)
 
 
+def sole_upload(arguments: Iterable[Argument]) -> Argument | None:
+    """Return the one argument that takes uploads, ``None`` where there is none or another."""
+    found = [
+        each for each in arguments if each.is_file and each.location in (None, "form", "files")
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 class _Rule(NamedTuple):
     """Where to look for one argument."""
 
