@@ -52,6 +52,9 @@ class Settings:
     worker_memory_bytes: int
     reload: bool
     client_max_bytes: int
+    form_max_parts: int
+    form_max_fields: int
+    form_max_text_bytes: int
     warm: bool
     predict_endpoint: bool
     train_endpoint: bool
@@ -126,6 +129,9 @@ def load_settings(argv: Sequence[str]) -> Settings:
         worker_memory_bytes=values["worker_max_memory"],
         reload=_reload(values),
         client_max_bytes=values["client_max_size"],
+        form_max_parts=values["form_max_parts"],
+        form_max_fields=values["form_max_fields"],
+        form_max_text_bytes=values["form_max_text"],
         warm=values["warm"],
         predict_endpoint=values["predict_endpoint"],
         train_endpoint=values["train_endpoint"],
