@@ -9,10 +9,10 @@ import re
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deepaas.api.errors import problem_of, response_of
-from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID, SETTINGS
+from deepaas.api.errors import problem_of, response_of, told
+from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
 from deepaas.api.routing import ROWS
-from deepaas.errors import CallFailed, DeepaasError, Forbidden
+from deepaas.errors import DeepaasError, Forbidden
 from deepaas.telemetry import request_id
 
 logger = logging.getLogger(__name__)
@@ -46,24 +46,12 @@ async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as exc:
         return await _with_slash(request) or _form(request, exc)
     except DeepaasError as exc:
-        return _form(request, _told(request, exc))
+        return _form(request, told(request, exc))
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
     except Exception:
         logger.exception("A request failed.", extra={"action": "request_failed"})
         return _form(request, DeepaasError("Internal Server Error"))
-
-
-def _told(request: web.Request, exc: DeepaasError) -> DeepaasError:
-    """Return what clients may know of an error; a status that the model chose is meant for them."""
-    if not (isinstance(exc, CallFailed) and exc.status is None):
-        return exc
-    if not request.app[SETTINGS].hide_model_errors:
-        return exc
-    return DeepaasError(
-        "The model raised an exception; the log of the service has it,"
-        f" under request {request[REQUEST_ID]}."
-    )
 
 
 def _form(request: web.Request, exc: DeepaasError | web.HTTPException) -> web.StreamResponse:

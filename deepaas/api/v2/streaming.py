@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from deepaas.api.errors import told
 from deepaas.api.keys import REQUEST_ID
 from deepaas.errors import CallFailed, DeepaasError
 from deepaas.execution.streams import AnswerStream, StreamFailed
@@ -71,13 +72,14 @@ async def send_stream(
 async def _break_off(
     request: web.Request, response: web.StreamResponse, error: DeepaasError
 ) -> None:
+    error = told(request, error)
     kind = error.type_name if isinstance(error, CallFailed) else type(error).__name__
     text = error.text if isinstance(error, CallFailed) else error.public_message
-    told = encode_json({"error": {"type": kind, "message": text}})
+    shown = encode_json({"error": {"type": kind, "message": text}})
     content_type = response.headers["Content-Type"].partition(";")[0]
     if content_type == EVENTS:
-        await response.write(b"event: error\ndata: " + told + b"\n\n")
+        await response.write(b"event: error\ndata: " + shown + b"\n\n")
     elif content_type == LINES:
-        await response.write(told + b"\n")
+        await response.write(shown + b"\n")
     elif request.transport is not None:
         request.transport.abort()
