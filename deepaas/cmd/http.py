@@ -14,6 +14,10 @@ from deepaas.api.keys import ApiSettings
 from deepaas.config import Settings
 from deepaas.service import Service
 
+#: A connection is read on until twice as much waits. uvloop reads 256 kB at once: with aiohttp's
+#: 64 KiB every read would be followed by a pause, which made uploads a fifth slower.
+_READ_BYTES = 256 * 1024
+
 
 @asynccontextmanager
 async def listen(
@@ -23,12 +27,21 @@ async def listen(
 
     Once ``force`` is set, it is waited for no longer.
     """
-    api = ApiSettings(settings.base_path, settings.client_max_bytes, settings.doc_endpoint)
+    api = ApiSettings(
+        base_path=settings.base_path,
+        client_max_bytes=settings.client_max_bytes,
+        doc_endpoint=settings.doc_endpoint,
+        hide_model_errors=settings.hide_model_errors,
+        form_max_parts=settings.form_max_parts,
+        form_max_fields=settings.form_max_fields,
+        form_max_text_bytes=settings.form_max_text_bytes,
+    )
     runner = web.AppRunner(
         create_app(service, api),
         access_log=None,
         handle_signals=False,
         handler_cancellation=True,
+        read_bufsize=_READ_BYTES,
         shutdown_timeout=settings.shutdown_grace_s,
     )
     await runner.setup()

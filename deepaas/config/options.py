@@ -123,6 +123,24 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         min=0,
         help="Largest body of a request in bytes; 0: no limit.",
     ),
+    cfg.IntOpt(
+        "form-max-parts",
+        default=1000,
+        min=1,
+        help="Most parts of a multipart form, files and texts together.",
+    ),
+    cfg.IntOpt(
+        "form-max-fields",
+        default=10_000,
+        min=1,
+        help="Most fields of an urlencoded form.",
+    ),
+    cfg.IntOpt(
+        "form-max-text",
+        default=16 * 1024 * 1024,
+        min=1,
+        help="Most text of a form in bytes, which is held in memory; files are not.",
+    ),
     cfg.BoolOpt("predict-endpoint", default=True, help="Offer predictions."),
     cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings."),
     cfg.BoolOpt("doc-endpoint", default=True, help="Offer the page /api, which tries the API out."),
@@ -130,6 +148,11 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         "debug-endpoint",
         default=False,
         help="Offer /v2/debug/, which shows the log and what the models print to anyone who asks.",
+    ),
+    cfg.BoolOpt(
+        "hide-model-errors",
+        default=False,
+        help="Do not tell clients what the exception of a model says; the log has it all the same.",
     ),
     cfg.BoolOpt(
         "openwhisk-detect",

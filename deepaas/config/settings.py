@@ -52,11 +52,15 @@ class Settings:
     worker_memory_bytes: int
     reload: bool
     client_max_bytes: int
+    form_max_parts: int
+    form_max_fields: int
+    form_max_text_bytes: int
     warm: bool
     predict_endpoint: bool
     train_endpoint: bool
     doc_endpoint: bool
     debug_endpoint: bool
+    hide_model_errors: bool
     state_dir: Path
     train_workers: int
     cancel_grace_s: float
@@ -125,11 +129,15 @@ def load_settings(argv: Sequence[str]) -> Settings:
         worker_memory_bytes=values["worker_max_memory"],
         reload=_reload(values),
         client_max_bytes=values["client_max_size"],
+        form_max_parts=values["form_max_parts"],
+        form_max_fields=values["form_max_fields"],
+        form_max_text_bytes=values["form_max_text"],
         warm=values["warm"],
         predict_endpoint=values["predict_endpoint"],
         train_endpoint=values["train_endpoint"],
         doc_endpoint=values["doc_endpoint"],
         debug_endpoint=values["debug_endpoint"],
+        hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
         train_workers=values["train_workers"],
         cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),

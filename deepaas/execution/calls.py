@@ -11,7 +11,7 @@ from types import GeneratorType
 from typing import Any, BinaryIO
 
 from deepaas.execution.failures import failure_of
-from deepaas.execution.messages import Answer, Call
+from deepaas.execution.messages import Answer, Call, Failure
 from deepaas.execution.streaming import StreamForm, form_of
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display
@@ -22,6 +22,7 @@ from deepaas.telemetry import principal, request_id
 logger = logging.getLogger(__name__)
 
 JSON = "application/json"
+_CANCELLED = Failure("Cancelled", "The call was cancelled.", origin="cancelled")
 
 #: An answer, and the open file that is its body if the model returned one.
 Answered = tuple[Answer, BinaryIO | None]
@@ -64,8 +65,7 @@ class CallRunner:
         Raises:
             SystemExit: The model wants its process to end.
         """
-        request_id.set(call.request_id)
-        principal.set(call.principal)
+        self.enter(call)
         try:
             if call.function != "predict":
                 return self.answer_of(call, self.other(call, self._adapter.health))
@@ -76,6 +76,31 @@ class CallRunner:
                 if form is not None:
                     stream(call, returned, form)
                     return None
+            return self.encode(call, arguments, returned)
+        except SystemExit:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
+            return failed(call, exc)
+
+    @staticmethod
+    def enter(call: Call) -> None:
+        """Let what follows, the log say, know which request it is about."""
+        request_id.set(call.request_id)
+        principal.set(call.principal)
+
+    def parsed(self, call: Call, body: memoryview | None) -> Mapping[str, Any] | Answered:
+        """Return the keyword arguments of a call, or its answer if they are wrong."""
+        self.enter(call)
+        try:
+            return self.arguments(call, body)
+        except SystemExit:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
+            return failed(call, exc)
+
+    def encoded(self, call: Call, arguments: Mapping[str, Any], returned: Any) -> Answered:
+        """Return the answer with what ``predict`` returned, or one that says what is wrong."""
+        try:
             return self.encode(call, arguments, returned)
         except SystemExit:
             raise
@@ -127,6 +152,11 @@ class CallRunner:
         arguments = self.arguments(call, None)
         shown = display(self._parsers[call.function].arguments, arguments)
         return EncodedAnswer(JSON, encode_json(shown), None, None)
+
+
+def cancelled(call: Call) -> Answer:
+    """Return the answer to a call that was cancelled; only the bookkeeping reads it."""
+    return Answer(call.id, failure=_CANCELLED)
 
 
 def failed(call: Call, exc: BaseException) -> Answered:

@@ -108,6 +108,15 @@ class Outbox:
         for piece in pieces(data):
             self.data(call_id, piece)
 
+    def check_server(self) -> None:
+        """Make sure that there is somebody who may make room.
+
+        Raises:
+            BrokenPipeError: The server is gone.
+        """
+        if self._leaving.poll(0):
+            raise BrokenPipeError("the server is gone")
+
     def _wait_for_room(self) -> None:
         """Let the server empty the ring, which it does in its next turn."""
         if self._leaving.poll(FULL_PAUSE_S * 1000):

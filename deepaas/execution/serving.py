@@ -48,19 +48,33 @@ class Serving:
         return True
 
     def _end(self, slot: int, answered: Answered | None) -> None:
-        """Answer a call, then take it out of the page: in this order it is never nowhere."""
-        if answered is not None:
-            answer, file = answered
-            if file is None:
-                self._outbox.answer(answer)
-            else:
-                with file:
-                    self._outbox.answer(answer, file.fileno())
-        self._page.end(slot)
+        end_call(self._outbox, self._page, slot, answered)
 
     def _leave_fork(self) -> None:
         if os.getpid() != self._pid:
             os._exit(0)  # a fork of the model's that came back from predict()
+
+
+def end_call(outbox: Outbox, page: CallPage, slot: int, answered: Answered | None) -> None:
+    """Answer a call, then take it out of the page: in this order it is never nowhere.
+
+    Args:
+        outbox: Where its answer goes.
+        page: Where it is noted.
+        slot: Its place there.
+        answered: ``None`` if it was answered by a stream.
+
+    Raises:
+        OSError: The server is gone.
+    """
+    if answered is not None:
+        answer, file = answered
+        if file is None:
+            outbox.answer(answer)
+        else:
+            with file:
+                outbox.answer(answer, file.fileno())
+    page.end(slot)
 
 
 def leave(exc: SystemExit) -> NoReturn:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deepaas.errors import ModelLoadError
+from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
 from deepaas.execution.intake import Intake
 from deepaas.execution.messages import Channel, ChannelClosed, Loaded, LoadFailed, LoadModel
@@ -105,9 +106,17 @@ class PredictionWorker:
 
     def _serve(self, adapter: ModelAdapter) -> None:
         intake = Intake(self._calls, self._control, self._page)
-        outbox = Outbox(self._control, self._page)
+        parts = (CallRunner(adapter), intake, Outbox(self._control, self._page), self._page)
         try:
-            Serving(CallRunner(adapter), intake, outbox, self._page).serve()
+            if adapter.batch is not None:
+                BatchServing(*parts, adapter=adapter, batch=adapter.batch).serve()
+            elif adapter.is_async:
+                # Other models do without what this brings with it.
+                from deepaas.execution.async_serving import AsyncServing
+
+                adapter.loop.run(AsyncServing(*parts, adapter=adapter).serve())
+            else:
+                Serving(*parts).serve()
         except SystemExit as exc:
             leave(exc)
         finally:

@@ -65,7 +65,9 @@ class ModelAdapter:
         #: How calls are put together for ``predict_batch``; ``None`` where each runs alone.
         self.batch = self._guarded(self._find_batch)
         predict = self._function("predict")
-        self.has_predict = predict is not None or self.batch is not None
+        #: Whether there is a function for one call.
+        self.has_single_predict = predict is not None
+        self.has_predict = self.has_single_predict or self.batch is not None
         #: Whether ``predict`` is ``async``, so that many calls can run at once.
         self.is_async = self.batch is None and is_async(predict)
         self.has_health = _needs_nothing(self._function("health"))

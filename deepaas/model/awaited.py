@@ -9,7 +9,7 @@ of an HTTP client say, works in the calls that follow.
 import asyncio
 import inspect
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType
 from typing import Any, TypeVar
@@ -41,8 +41,8 @@ class ModelLoop:
         """Return what an author's function gave, once it has run.
 
         Returns:
-            The result of a coroutine, all items of an asynchronous generator as a list, and any
-            other value as it is.
+            The result of a coroutine, a plain generator for an asynchronous one, and any other
+            value as it is.
         """
         if isinstance(returned, CoroutineType):
             # An async function may return an asynchronous generator.
@@ -52,9 +52,13 @@ class ModelLoop:
         return returned
 
 
-async def collect(items: AsyncIterator[Any]) -> list[Any]:
-    """Return all items of an asynchronous generator."""
-    return [item async for item in items]
+async def collect(items: AsyncIterator[Any]) -> Generator[Any]:
+    """Return a plain generator of all items of an asynchronous one, which have come by then."""
+    return _given([item async for item in items])
+
+
+def _given(items: list[Any]) -> Generator[Any]:
+    yield from items
 
 
 def is_async(function: Callable[..., Any] | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from deepaas.api.errors import told
 from deepaas.api.keys import REQUEST_ID
 from deepaas.errors import CallFailed, DeepaasError
 from deepaas.execution.streams import AnswerStream, StreamFailed
@@ -68,10 +69,7 @@ async def send_stream(
         while data := await stream.read():
             await response.write(data)
     except StreamFailed as exc:
-        error_of(exc.failure, request.match_info["model"])  # which writes it to the log
-        # The worker has put it into the stream where that has a form for it.
-        if _kind(response) not in (EVENTS, LINES):
-            _cut_off(request)
+        await _break_off(request, response, error_of(exc.failure, request.match_info["model"]))
     except DeepaasError as exc:
         await _break_off(request, response, exc)
     finally:
@@ -83,22 +81,14 @@ async def send_stream(
 async def _break_off(
     request: web.Request, response: web.StreamResponse, error: DeepaasError
 ) -> None:
+    error = told(request, error)
     kind = error.type_name if isinstance(error, CallFailed) else type(error).__name__
     text = error.text if isinstance(error, CallFailed) else error.public_message
-    told = encode_json({"error": {"type": kind, "message": text}})
-    content_type = _kind(response)
+    shown = encode_json({"error": {"type": kind, "message": text}})
+    content_type = response.headers["Content-Type"].partition(";")[0].strip().lower()
     if content_type == EVENTS:
-        await response.write(b"event: error\ndata: " + told + b"\n\n")
+        await response.write(b"event: error\ndata: " + shown + b"\n\n")
     elif content_type == LINES:
-        await response.write(told + b"\n")
-    else:
-        _cut_off(request)
-
-
-def _kind(response: web.StreamResponse) -> str:
-    return response.headers["Content-Type"].partition(";")[0].strip().lower()
-
-
-def _cut_off(request: web.Request) -> None:
-    if request.transport is not None:
+        await response.write(shown + b"\n")
+    elif request.transport is not None:
         request.transport.abort()
