@@ -71,9 +71,7 @@ class AsyncStreamSender:
             self._outbox.check_server()
             if self._page.is_cancelled(slot, call.id):
                 return None
-            failure = failure_of(exc)
-            await self._data(call.id, form.encode_failure(failure))
-            return failure
+            return failure_of(exc)
         return None
 
     async def _send_rest(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deepaas.errors import DeepaasError, ModelNotFound
 from deepaas.execution.base import ModelPool
+from deepaas.execution.messages import Failure
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.jobs import JobService
 
@@ -98,7 +99,7 @@ class HealthService:
             said = exc.public_message
         else:
             failure = result.answer.failure
-            said = _complaint(result.answer.body) if failure is None else failure.text
+            said = _complaint(result.answer.body) if failure is None else _failed(failure)
         self._said[name] = said, time.monotonic() + _ASK_AGAIN_S
         return said
 
@@ -108,3 +109,7 @@ def _complaint(body: bytes | None) -> str | None:
     if answer.get("ok", False):
         return None
     return f"health() says: {answer.get('detail') or 'not ok'}"
+
+
+def _failed(failure: Failure) -> str:
+    return f"health() failed: {failure.type_name}: {failure.text}"

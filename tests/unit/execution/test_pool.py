@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from deepaas.errors import ModelLoadError, Unavailable, WorkerDied
+from deepaas.execution.base import Result
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import Call, memory_file
-from deepaas.execution.pool import Pool, Result
+from deepaas.execution.pool import Pool
 from deepaas.records import CallInput, ModelSource, SourceKind
 from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandWorker
 from tests.unit.execution.scene import readable, scene, served
