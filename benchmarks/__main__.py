@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             chosen,
             servers,
             rounds=1 if given.quick else given.rounds,
-            effort=_effort(given.quick),
+            effort=_effort(given.quick, given.seconds),
             cores=machine.divide(frozenset(os.sched_getaffinity(0))),
+            # Again and again: an hour's figures do not go with the last one.
+            keep=lambda latest: results.write(latest, Path(given.json)),
         )
-        results.write(found, Path(given.json))
     print(report.markdown(found))
     if given.table:
         Path(given.table).write_text(report.restructured(found), "utf-8")
@@ -56,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(bool(failed))
 
 
-def _effort(quick: bool) -> Effort:
-    effort = QUICK if quick else Effort()
+def _effort(quick: bool, seconds: float) -> Effort:
+    effort = QUICK if quick else Effort(seconds=seconds)
     if effort.use_wrk and not wrk.is_there():
         print(
             "wrk is not installed (Debian: apt install wrk); a slower client of our own is used.",
@@ -69,10 +70,13 @@ def _effort(quick: bool) -> Effort:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", default="", metavar="WORKLOAD,…", help="names or their beginnings")
+    parser.add_argument(
+        "--only", default="", metavar="WORKLOAD,…", help="names or their beginnings"
+    )
     parser.add_argument("--peers", metavar="NAME,…", help="empty for none; all unless given")
     parser.add_argument("--servers", default="", metavar="NAME,…", help="of those, these alone")
     parser.add_argument("--rounds", type=int, default=5, help="(5)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each load (3)")
     parser.add_argument("--quick", action="store_true", help="one short round, without wrk")
     parser.add_argument("--json", default=str(LATEST), metavar="FILE", help="where figures go")
     parser.add_argument("--table", metavar="FILE", help="also write the tables as reStructuredText")

@@ -18,7 +18,7 @@ class AnswerReader:
         """Begin.
 
         Args:
-            counted: Count how often this byte stands in the body, and keep the end of the body only.
+            counted: Count how often this byte stands in the body, and keep only the body's end.
         """
         self.status = 0
         self.is_complete = False

@@ -37,7 +37,7 @@ class Connection:
         self._socket.close()
 
     def send(self, *pieces: bytes, content: bytes = b"", total: int = 0) -> None:
-        """Send the pieces and, before the last one, ``total`` bytes made of ``content`` repeated."""
+        """Send the pieces; before the last one, ``total`` bytes: ``content`` again and again."""
         *before, last = pieces
         if before:
             self._socket.sendall(b"".join(before))
@@ -65,6 +65,10 @@ class Connection:
         except TimeoutError as exc:
             raise BadAnswer("no answer in time") from exc
         return reader, first_s
+
+    def receive_some(self) -> bytes:
+        """Read what comes first."""
+        return self._socket.recv(_READ_BYTES)
 
     def ask(self, request: bytes) -> AnswerReader:
         """Send a request and read its answer."""
@@ -177,9 +181,7 @@ def call_again(
         until_s = time.perf_counter() + seconds
         runs = [_call_again(port, request, load, clients=clients, until_s=until_s)]
         if aside is not None:
-            runs.append(
-                _call_again(port, aside, beside, clients=1, until_s=until_s, pause_s=0.01)
-            )
+            runs.append(_call_again(port, aside, beside, clients=1, until_s=until_s, pause_s=0.01))
         await asyncio.gather(*runs)
 
     with _runner() as runner:

@@ -148,7 +148,9 @@ CONTENDERS = (
     ),
     Contender("fastapi", "FastAPI", _program("fastapi"), cannot={"batch": _NO_BATCHING}),
     Contender("litserve", "LitServe", _program("litserve")),
-    Contender("bentoml", "BentoML", _bentoml, health="/livez", wrap=_listed, environment=_UNTRACKED),
+    Contender(
+        "bentoml", "BentoML", _bentoml, health="/livez", wrap=_listed, environment=_UNTRACKED
+    ),
     Contender(
         "cog",
         "Cog",
@@ -158,6 +160,8 @@ CONTENDERS = (
         wrap=_nested,
         environment={
             "COG_PREDICT_TYPE_STUB": f"{PEERS / 'cog' / 'server.py'}:{{model}}",
+            # More than there are clients: a slot is free a moment after its answer.
+            "COG_MAX_CONCURRENCY": "128",
             "PORT": "{port}",
         },
         cannot={

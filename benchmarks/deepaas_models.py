@@ -8,9 +8,9 @@ Served as ``deepaas-run --model-name benchmarks.deepaas_models:noop``.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import deepaas
 from marshmallow import fields
 
+import deepaas
 from benchmarks import model
 
 FILE = {"type": "file", "location": "form"}

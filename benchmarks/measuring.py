@@ -20,6 +20,7 @@ Figures = dict[str, float]
 _CONTENT = bytes(range(256)) * 4096  # 1 MiB
 _SETTLE_S = 1.0
 _PROBE_S = 0.005
+_PROBE_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Effort:
     #: Streams and short uploads are repeated within one round; the median counts.
     repeats: int = 5
     #: How long a server may take to answer first.
-    start_limit_s: float = 60.0
+    start_limit_s: float = 30.0
     #: Whether to use wrk for loads.
     use_wrk: bool = True
 
@@ -75,7 +76,7 @@ def first_answer(server: Server, call: Call, workload: Workload, effort: Effort)
     while time.perf_counter() < deadline:
         server.require_running()
         try:
-            with Connection(server.port) as connection:
+            with Connection(server.port, patience_s=_PROBE_PATIENCE_S) as connection:
                 reader = connection.ask(call.raw)
             # Some listen before they are ready.
             if reader.status not in (404, 503):

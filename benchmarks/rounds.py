@@ -4,9 +4,8 @@
 
 import datetime
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from benchmarks import contenders, environments, machine, wrk
 from benchmarks.contenders import Contender
@@ -28,10 +27,19 @@ def run(
     rounds: int,
     effort: Effort,
     cores: Cores,
+    keep: Callable[[Results], None],
 ) -> Results:
     """Measure all workloads on all servers, in alternating rounds.
 
     What fails is noted with its reason, and is not tried again in later rounds.
+
+    Args:
+        workloads: What to measure.
+        servers: On what.
+        rounds: How often.
+        effort: How long, and with which client.
+        cores: Who runs where.
+        keep: Called with what there is whenever a model has been measured on all servers.
     """
     client = wrk.version() if effort.use_wrk else "a client of our own (wrk is not installed)"
     results = Results(
@@ -50,6 +58,7 @@ def run(
                 if pending:
                     _say(f"round {number + 1}/{rounds}: {pending[0].model} on {contender.title}")
                     _measure_group(results, contender, pending, effort, cores)
+            keep(results)
     return results
 
 
@@ -118,12 +127,10 @@ def _noting(results: Results, workload: Workload, contender: Contender) -> Itera
 
 
 def _note(results: Results, workload: Workload, contender: Contender, exc: ServerFailed) -> None:
-    reason = " ".join(str(exc).split())[:_REASON_LENGTH].replace(str(Path.home()), "~")
+    reason = " ".join(str(exc).split()).replace(f"{contenders.ROOT}/", "")[:_REASON_LENGTH]
     results.cell(workload.name, contender.name).problem = reason
     _say(f"{workload.name} on {contender.title} failed: {exc}")
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-

@@ -24,6 +24,8 @@ from benchmarks.contenders import Contender
 MARK = "DEEPAAS_BENCHMARK_SERVER"
 SHARED_MEMORY = "/dev/shm/"  # noqa: S108 - looked at, not made
 _GRACE_S = 10.0
+#: What processes that hang below the first one get after its end.
+_REST_S = 3.0
 _MB = 1_000_000
 #: Written to ``clear_refs``, it resets the peak of resident memory (proc(5)).
 _RESET_PEAK = "5"
@@ -45,7 +47,7 @@ def free_port() -> int:
 
 @contextmanager
 def pinned(cores: Iterable[int] | None) -> Iterator[None]:
-    """Keep this thread, and what it starts meanwhile, to these processors; ``None`` changes nothing."""
+    """Keep this thread, and what it starts meanwhile, to these processors; ``None``: to any."""
     if cores is None:
         yield
         return
@@ -72,7 +74,12 @@ class Server:
         self.port = port
         self._mark = uuid.uuid4().hex
         self._log = folder / "log"
-        self._folder = folder
+        #: Its home; temporary files are in ``tmp``.
+        self.folder = folder
+        #: Processes that were still there some time after the first one had ended.
+        self.left: list[psutil.Process] = []
+        #: Its temporary files after that.
+        self.left_files: list[Path] = []
         # Should this process be killed, the server ends too.
         wrapper = ("setpriv", "--pdeathsig=KILL") if shutil.which("setpriv") else ()
         self.started_s = time.perf_counter()
@@ -100,18 +107,15 @@ class Server:
     def require_running(self) -> None:
         """Raise :class:`ServerFailed` if it has ended."""
         if (status := self._process.poll()) is not None:
-            raise ServerFailed(f"it ended with status {status}: {self.output()}")
+            raise ServerFailed(f"it ended with status {status}: {self.output(lines=1)}")
 
     def processes(self) -> list[psutil.Process]:
         """Return all that it has started and that lives, itself included."""
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             # Some programs write their title over their environment; those hang below another.
-            family = _or_else(process.environ, {}).get(MARK) == self._mark
-            if family or process.pid == self._process.pid:
-                found[process.pid] = process
-                for child in _or_else(lambda each=process: each.children(recursive=True), []):
-                    found[child.pid] = child
+            if process.pid == self._process.pid or _mark_of(process) == self._mark:
+                found.update((each.pid, each) for each in (process, *_below(process)))
         return [each for each in found.values() if _or_else(each.status, "") != "zombie"]
 
     def cpu_s(self) -> float:
@@ -121,7 +125,7 @@ class Server:
 
     def resident_mb(self) -> float:
         """Return the resident memory of all its processes."""
-        return sum(_or_else(lambda each=each: each.memory_info().rss, 0) for each in self.processes()) / _MB
+        return sum(_resident_bytes(each) for each in self.processes()) / _MB
 
     def proportional_mb(self) -> float:
         """Return the memory of all its processes, what they share counted once."""
@@ -149,10 +153,12 @@ class Server:
             self._process.kill()
             self._process.wait()
         # Processes that have lost their parent are still marked, or were seen before.
-        _, alive = psutil.wait_procs(processes, timeout=2)
-        for process in {*alive, *self.processes()}:
+        _, alive = psutil.wait_procs(processes, timeout=_REST_S)
+        self.left = list({*alive, *self.processes()})
+        self.left_files = sorted((self.folder / "tmp").rglob("*"))
+        for process in self.left:
             _or_else(process.kill, None)
-        psutil.wait_procs(alive, timeout=5)
+        psutil.wait_procs(self.left, timeout=_REST_S)
         for name in segments:
             Path(name).unlink(missing_ok=True)
 
@@ -163,6 +169,27 @@ def _or_else(ask: Callable[[], T], otherwise: T) -> T:
         return ask()
     except (psutil.Error, OSError):
         return otherwise
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None  # gone meanwhile, or another user's
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def _peak_kb(pid: int) -> int:
@@ -216,8 +243,7 @@ def serve(
     """Start a server; it is stopped, with all it started, when the block ends."""
     port = free_port()
     filled = {
-        name: value.format(model=model, port=port)
-        for name, value in contender.environment.items()
+        name: value.format(model=model, port=port) for name, value in contender.environment.items()
     }
     with place() as folder:
         environment = {

@@ -92,7 +92,12 @@ def run(port: int, call: Call, *, clients: int, seconds: float) -> WrkResult:
         body, script = Path(folder) / "body", Path(folder) / "script.lua"
         body.write_bytes(call.body)
         script.write_text(script_for(call, body), "utf-8")
-        load = ("-t1", f"-c{clients}", f"-d{max(round(seconds), 1)}s", f"--timeout={PATIENCE_S:.0f}s")
+        load = (
+            "-t1",
+            f"-c{clients}",
+            f"-d{max(round(seconds), 1)}s",
+            f"--timeout={PATIENCE_S:.0f}s",
+        )
         try:
             done = subprocess.run(
                 ["wrk", *load, "-s", str(script), f"http://127.0.0.1:{port}{call.path}"],

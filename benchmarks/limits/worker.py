@@ -29,8 +29,7 @@ def _answer_all(model: str, calls: list[tuple[int, Any]]) -> bytes:
             some = calls[start : start + BATCH_SIZE]
             bodies = answer_batch([body for _, body in some])
             frames += [
-                pack((number, True, body))
-                for (number, _), body in zip(some, bodies, strict=True)
+                pack((number, True, body)) for (number, _), body in zip(some, bodies, strict=True)
             ]
     else:
         for number, body in calls:

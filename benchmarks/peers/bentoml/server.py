@@ -13,28 +13,28 @@ from benchmarks import model
 
 
 @bentoml.service
-class noop:  # noqa: N801 - named as the model is
+class noop:
     @bentoml.api
     def predict(self, number: int, text: str) -> dict[str, Any]:
         return model.echo(number, text)
 
 
 @bentoml.service
-class raw:  # noqa: N801 - named as the model is
+class raw:
     @bentoml.api
     def predict(self, data: list[Any]) -> dict[str, Any]:
         return model.corner(data)
 
 
 @bentoml.service
-class floats:  # noqa: N801 - named as the model is
+class floats:
     @bentoml.api
     def predict(self, data: list[list[float]]) -> dict[str, Any]:
         return model.corner(data)
 
 
 @bentoml.service
-class file:  # noqa: N801 - named as the model is
+class file:
     @bentoml.api
     def predict(self, data: Path) -> dict[str, Any]:
         with data.open("rb") as opened:
@@ -42,28 +42,28 @@ class file:  # noqa: N801 - named as the model is
 
 
 @bentoml.service
-class work:  # noqa: N801 - named as the model is
+class work:
     @bentoml.api
     def predict(self, number: int) -> dict[str, Any]:
         return model.work(number)
 
 
 @bentoml.service
-class single:  # noqa: N801 - named as the model is
+class single:
     @bentoml.api
     def predict(self, number: int) -> dict[str, Any]:
         return model.batch([number])[0]
 
 
 @bentoml.service
-class batch:  # noqa: N801 - named as the model is
+class batch:
     @bentoml.api(batchable=True, max_batch_size=model.BATCH_SIZE)
     def predict(self, number: list[int]) -> list[dict[str, Any]]:
         return model.batch(number)
 
 
 @bentoml.service
-class stream:  # noqa: N801 - named as the model is
+class stream:
     @bentoml.api
     def predict(self, count: int) -> Iterator[str]:
         for item in model.stream(count):
