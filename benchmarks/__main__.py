@@ -24,7 +24,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         wrong argument.
     """
     given = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         chosen = workloads.select(given.only)
         servers = contenders.select(given.peers)
@@ -85,4 +84,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # As after Ctrl-C, what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

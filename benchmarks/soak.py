@@ -8,6 +8,7 @@ not grow by more than 5 %, and at the end no descriptor, file, shared memory or 
 """
 
 import argparse
+import signal
 import sys
 import threading
 import time
@@ -140,4 +141,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # As after Ctrl-C, what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())
