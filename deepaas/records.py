@@ -5,7 +5,7 @@
 Nothing here imports another part of the project, or anything outside the standard library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -73,16 +73,15 @@ class Batch:
 
     max_size: int = 64
     max_wait_ms: float = 0
-    key: tuple[str, ...] = ()
+    key: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_size <= MAX_AT_ONCE:
             raise ValueError(f"max_size is {self.max_size!r}; it must be 1 to {MAX_AT_ONCE}")
         if not 0 <= self.max_wait_ms <= _MAX_WAIT_MS:
             raise ValueError(f"max_wait_ms is {self.max_wait_ms!r}; it must be 0 to {_MAX_WAIT_MS}")
-        key: object = self.key
-        if isinstance(key, str):
-            raise ValueError(f"key is {key!r}; it must be a tuple, as in ({key!r},)")
+        if isinstance(self.key, str):
+            raise ValueError(f"key is {self.key!r}; it must be a tuple, as in ({self.key!r},)")
         object.__setattr__(self, "key", tuple(self.key))
 
 
@@ -227,6 +226,8 @@ class ModelDescription:
     loaded: str = ""
     #: The most calls that one worker begins at the same time: of a batch, or of an async model.
     at_once: int = 1
+    #: Whether its calls run at the same time, so that one of them can be ended alone.
+    is_async: bool = False
     #: Seconds that a call may run, 0 without a limit, ``None`` as the server's option says.
     predict_timeout_s: float | None = None
     #: Whether the model can be asked for its own health.

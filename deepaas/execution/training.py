@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deepaas import telemetry
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.model import context
@@ -135,6 +136,8 @@ def run_training(path: Path) -> int:
 
 def _train(directory: JobDirectory) -> str:
     call = JobCall.read(directory)
+    telemetry.request_id.set(call.request_id)
+    telemetry.principal.set(call.principal)
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()

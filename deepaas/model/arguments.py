@@ -60,6 +60,7 @@ class ArgumentParser:
     def _prepare(self) -> None:
         from marshmallow import EXCLUDE, Schema
 
+        from deepaas.model.numberlists import speed_up
         from deepaas.model.schema import describe_fields
 
         declared = {name: copy.copy(field) for name, field in self._fields.items()}
@@ -69,6 +70,7 @@ class ArgumentParser:
         self._schema = Schema.from_dict(declared, name="Arguments")(unknown=EXCLUDE)
         bound = {name: self._schema.fields[name] for name in declared}
         arguments = describe_fields(bound)
+        speed_up(bound.values())
         self._rules = tuple(_rule(argument, bound[argument.name]) for argument in arguments)
         self._mutable_defaults = tuple(
             (argument.wire_name, field.attribute or argument.name, field.load_default)
@@ -203,6 +205,14 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list):
         return [_shown(item) for item in value]
     return json_safe(value)
+
+
+def sole_upload(arguments: Iterable[Argument]) -> Argument | None:
+    """Return the one argument that takes uploads, ``None`` where there is none or another."""
+    found = [
+        each for each in arguments if each.is_file and each.location in (None, "form", "files")
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 class _Rule(NamedTuple):

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepaas.model.registry import ModelRegistry
+from deepaas.service.drain import Drain
 from deepaas.service.health import HealthService
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
 from deepaas.telemetry import Transcript
 
-__all__ = ["HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
+__all__ = ["Drain", "HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,5 @@ class Service:
     loading: asyncio.Future[None] | None = None
     #: What was logged and printed, ``None`` where that is not kept.
     transcript: Transcript | None = None
+    #: Ends the predictions in order; ``None``: they end with the service.
+    drain: Drain | None = None

@@ -49,4 +49,5 @@ class Incoming:
                     exc_info=True,
                     extra={"action": "upload_left"},
                 )
-        self.given = replace(self.given, body=None)
+        if self.given.body is not None:
+            self.given = replace(self.given, body=None)

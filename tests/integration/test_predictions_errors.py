@@ -68,7 +68,8 @@ def test_a_traceback_is_in_the_log_with_the_request_id_and_not_in_the_answer(
     assert answer.headers["X-Request-ID"] == "the-request-of-this-test"
     assert "Traceback" not in answer.text
     assert "/" not in answer.text
-    entry = server.output().rpartition("[the-request-of-this-test]")[2]
+    _, mark, entry = server.output().rpartition("[the-request-of-this-test]")
+    assert mark
     assert "Traceback" in entry
     assert "raises_in_predict.py" in entry
     assert 'raise ValueError("seven is not a colour")' in entry

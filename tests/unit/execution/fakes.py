@@ -115,6 +115,10 @@ class HandExecutor:
         self.workers.append(HandWorker(fds, on_end))
         return len(self.workers) - 1
 
+    def pid(self, key: int) -> int | None:
+        """Return none: there is no process."""
+        return None
+
     def stop(self, key: int, *, grace_s: float) -> None:
         """Note the grace."""
         self.workers[key].stopped_s = grace_s

@@ -9,7 +9,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deepaas.execution.messages import Answer, Call, Channel, Stop
+from deepaas.execution.messages import (
+    Answer,
+    Call,
+    Channel,
+    Stop,
+    StreamData,
+    StreamEnd,
+    StreamStart,
+)
 from deepaas.execution.page import Running
 from deepaas.execution.workers import Worker, WorkerState, worker_environment
 from deepaas.records import ModelDescription
@@ -24,7 +32,27 @@ class Heard:
         self.loaded: list[ModelDescription] = []
         self.failed: list[tuple[str, str]] = []
         self.answers: list[tuple[Answer, list[int]]] = []
+        self.streams: list[StreamStart | StreamData | StreamEnd] = []
+        self.read: list[int] = []
         self.ended: list[int] = []
+
+    def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
+        self.loaded.append(description)
+
+    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
+        self.failed.append((reason, traceback))
+
+    def on_answer(self, worker: Worker, answer: Answer, fds: list[int]) -> None:
+        self.answers.append((answer, fds))
+
+    def on_stream(self, worker: Worker, part: StreamStart | StreamData | StreamEnd) -> None:
+        self.streams.append(part)
+
+    def on_read(self, worker: Worker, count: int) -> None:
+        self.read.append(count)
+
+    def on_end(self, worker: Worker, status: int) -> None:
+        self.ended.append(status)
 
 
 @asynccontextmanager
@@ -34,15 +62,8 @@ async def started(heard: Heard) -> AsyncIterator[tuple[Worker, HandWorker, HandE
     before = open_fds()
     calls, theirs = Channel.pair()
     executor = HandExecutor()
-    worker = Worker(
-        SOURCE,
-        warm=True,
-        on_loaded=heard.loaded.append,
-        on_failed=lambda reason, traceback: heard.failed.append((reason, traceback)),
-        on_answer=lambda answer, fds: heard.answers.append((answer, fds)),
-        on_end=lambda worker, status: heard.ended.append(status),
-    )
-    worker.start(executor, ["/bin/python"], {}, theirs)
+    worker = Worker(SOURCE, heard)
+    worker.start(executor, ["/bin/python"], {}, theirs, warm=True)
     hand = executor.workers[0]
     yield worker, hand, executor
     if not hand.is_gone:
@@ -66,9 +87,9 @@ async def test_a_worker_that_dies(ready: bool) -> None:
         hand.die(-11)
         assert heard.ended == [-11]
         assert len(heard.loaded) == len(heard.answers) == int(ready)
-        assert worker.running == (Running(3, 1.5) if ready else None)
+        assert worker.running == ([Running(3, 1.5)] if ready else [])
         await asyncio.sleep(0)
-        worker.stop(executor, 1.0)  # too late, and no harm
+        worker.stop(1.0)  # too late, and no harm
 
 
 def call_of(number: int) -> Call:
@@ -122,7 +143,7 @@ async def test_answers_come_with_their_descriptors() -> None:
 
 async def test_what_the_page_says() -> None:
     async with started(Heard()) as (worker, hand, _):
-        assert (worker.running, worker.is_receiving) == (None, False)
+        assert (worker.running, worker.is_receiving) == ([], False)
         hand.page.set_receiving(True)
         hand.page.begin(7, 2.0)
         assert (worker.running, worker.is_receiving) == (Running(7, 2.0), True)
@@ -133,7 +154,7 @@ async def test_a_ready_worker_is_told_to_stop() -> None:
     async with started(heard) as (worker, hand, executor):
         hand.load()
         worker.read_answers()
-        worker.stop(executor, 2.5)
+        worker.stop(2.5)
         assert hand.stopped_s == 2.5
         assert hand.page.is_stopping
         assert hand.control.receive() == (Stop(), [])
@@ -149,7 +170,7 @@ async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> 
     async with started(heard) as (worker, hand, executor):
         hand.load()
         worker.read_answers()
-        worker.stop(executor, 1.0)
+        worker.stop(1.0)
         hand.finish(Call(1, "predict", "r"), b"last")
         hand.die(0)
         assert [answer.body for answer, _ in heard.answers] == [b"last"]
@@ -157,7 +178,7 @@ async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> 
 
 async def test_a_worker_that_loads_cannot_listen() -> None:
     async with started(Heard()) as (worker, hand, executor):
-        worker.stop(executor, 0.5)
+        worker.stop(0.5)
         assert hand.stopped_s == 0.5
         with pytest.raises(BlockingIOError):
             hand.control.receive()
@@ -168,7 +189,7 @@ async def test_a_worker_that_is_gone_cannot_be_told() -> None:
         hand.load()
         worker.read_answers()
         hand.control.close()
-        worker.stop(executor, 0.5)
+        worker.stop(0.5)
         assert hand.stopped_s == 0.5
 
 
