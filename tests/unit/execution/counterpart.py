@@ -58,12 +58,13 @@ class Counterpart:
         self.control.send(LoadModel(source, warm=True))
 
     @classmethod
-    def of(cls, code: str, folder: Path) -> "Counterpart":
-        """Start a worker for a model with this code, and wait until it is loaded."""
+    def of(cls, code: str, folder: Path, *, wait: bool = True) -> "Counterpart":
+        """Start a worker for a model with this code, and wait until it is loaded if asked to."""
         path = folder / "model_of_test.py"
         path.write_text(code)
         made = cls(ModelSource("model_of_test", SourceKind.FILE, str(path)), folder)
-        made.loaded()
+        if wait:
+            made.loaded()
         return made
 
     def __enter__(self) -> "Counterpart":
