@@ -69,11 +69,7 @@ class AsyncStreamSender:
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             self._leave_fork()
             self._outbox.check_server()
-            if self._page.is_cancelled(slot, call.id):
-                return None
-            failure = failure_of(exc)
-            await self._data(call.id, form.encode_failure(failure))
-            return failure
+            return None if self._page.is_cancelled(slot, call.id) else failure_of(exc)
         return None
 
     async def _send_rest(

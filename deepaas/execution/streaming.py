@@ -30,12 +30,10 @@ LOOK_AGAIN_S = 0.25
 
 
 class StreamForm(NamedTuple):
-    """How items become bytes."""
+    """How items become bytes; of a failure in the middle the server tells, in the same form."""
 
     content_type: str
     encode: Callable[[Any], bytes]
-    #: What a client that reads to the end sees of a failure in the middle.
-    encode_failure: Callable[[Failure], bytes]
 
 
 def form_of(wanted: str, accept: Any) -> StreamForm | None:
@@ -53,9 +51,9 @@ def form_of(wanted: str, accept: Any) -> StreamForm | None:
         content_type = media_type(accept)
         own = _FORMS.get(content_type.partition(";")[0].strip().lower())
         if own is None:
-            return StreamForm(content_type, raw_piece, _say_nothing)
+            return StreamForm(content_type, raw_piece)
         # The model writes the format itself where it yields bytes or text.
-        return own._replace(content_type=content_type, encode=_raw_or(own.encode))
+        return StreamForm(content_type, _raw_or(own.encode))
     return _FORMS.get(wanted)
 
 
@@ -67,23 +65,6 @@ def _line(item: Any) -> bytes:
     return encode_json(item) + b"\n"
 
 
-def _error_event(failure: Failure) -> bytes:
-    return b"event: error\n" + _event(_shown(failure))
-
-
-def _error_line(failure: Failure) -> bytes:
-    return _line({"error": _shown(failure)})
-
-
-def _shown(failure: Failure) -> dict[str, str]:
-    return {"type": failure.type_name, "message": failure.text}
-
-
-def _say_nothing(failure: Failure) -> bytes:
-    """Raw bytes have no room for words: the connection breaks off."""
-    return b""
-
-
 def _raw_or(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     def chosen(item: Any) -> bytes:
         is_raw = isinstance(item, str | bytes | bytearray | memoryview)
@@ -93,8 +74,8 @@ def _raw_or(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 
 _FORMS = {
-    EVENT_STREAM: StreamForm(EVENT_STREAM, _event, _error_event),
-    NDJSON: StreamForm(NDJSON, _line, _error_line),
+    EVENT_STREAM: StreamForm(EVENT_STREAM, _event),
+    NDJSON: StreamForm(NDJSON, _line),
 }
 
 
@@ -155,9 +136,7 @@ class StreamSender:
                 raise
             except BaseException as exc:  # noqa: BLE001 - the border of the author's code
                 self._leave_fork()
-                failure = failure_of(exc)
-                send(call_id, form.encode_failure(failure))
-                return failure
+                return failure_of(exc)
             self._leave_fork()
             send(call_id, data)
             sent += len(data)

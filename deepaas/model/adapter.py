@@ -88,7 +88,7 @@ class ModelAdapter:
         function = self._function("get_metadata")
         if function is not None:
             try:
-                metadata = function()
+                metadata = self.loop.settle(function())
             except (NotImplementedError, AttributeError):
                 logger.info(
                     "get_metadata of model %s is not implemented",
