@@ -21,6 +21,9 @@ _CONTENT = bytes(range(256)) * 4096  # 1 MiB
 _SETTLE_S = 1.0
 _PROBE_S = 0.005
 _PROBE_PATIENCE_S = 10.0
+#: A server that answers fewer requests a second is measured that much longer.
+_FEW = 20
+_LONGER = 4
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,15 @@ def _load(server: Server, contender: Contender, workload: Workload, effort: Effo
     call = request_of(contender, workload)
     if not effort.use_wrk:
         return _own_load(server, call, workload, effort)
-    wrk.run(server.port, call, clients=workload.concurrency, seconds=effort.warm_up_s)
+    clients, seconds = workload.concurrency, effort.seconds
+    warm = wrk.run(server.port, call, clients=clients, seconds=effort.warm_up_s)
+    if warm.requests < _FEW * effort.warm_up_s:
+        seconds *= _LONGER
+    # wrk goes without the answers that it waits for; what they cost is not to be counted.
+    _drain(server, call)
     with _cpu(server) as used:
-        seen = wrk.run(server.port, call, clients=workload.concurrency, seconds=effort.seconds)
+        seen = wrk.run(server.port, call, clients=clients, seconds=seconds)
+        _drain(server, call)
     if seen.errors or not seen.requests:
         raise ServerFailed(f"{seen.errors} of {seen.requests} calls failed")
     return {
@@ -147,6 +156,12 @@ def _load(server: Server, contender: Contender, workload: Workload, effort: Effo
         "p99_ms": seen.p99_ms,
         "cpu_us": used[0] / seen.requests * 1e6,
     }
+
+
+def _drain(server: Server, call: Call) -> None:
+    """Wait until one more call is answered, and those before it have been, too."""
+    with Connection(server.port) as connection:
+        connection.ask(call.raw)
 
 
 def _own_load(server: Server, call: Call, workload: Workload, effort: Effort) -> Figures:
