@@ -24,6 +24,8 @@ _PROBE_PATIENCE_S = 10.0
 #: A server that answers fewer requests a second is measured that much longer.
 _FEW = 20
 _LONGER = 4
+#: And that much if it answered none at all.
+_LONGEST = 8
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,15 @@ def _load(server: Server, contender: Contender, workload: Workload, effort: Effo
     clients, seconds = workload.concurrency, effort.seconds
     warm = wrk.run(server.port, call, clients=clients, seconds=effort.warm_up_s)
     if warm.requests < _FEW * effort.warm_up_s:
-        seconds *= _LONGER
+        seconds *= _LONGER if warm.requests else _LONGEST
     # wrk goes without the answers that it waits for; what they cost is not to be counted.
     _drain(server, call)
     with _cpu(server) as used:
         seen = wrk.run(server.port, call, clients=clients, seconds=seconds)
         _drain(server, call)
-    if seen.errors or not seen.requests:
+    if not seen.requests:
+        raise ServerFailed(f"no call was answered in {seconds:.0f} s")
+    if seen.errors:
         raise ServerFailed(f"{seen.errors} of {seen.requests} calls failed")
     return {
         "requests_per_s": seen.requests_per_s,
