@@ -165,8 +165,6 @@ class ModelDescription:
     train_fields: bytes | None = None
     can_predict: bool = True
     can_train: bool = True
-    #: What was loaded, for messages: the entry point's value.
-    loaded: str = ""
     #: JSON Schema of an answer, titled with its name in the API's description; ``None`` where the
     #: model declares no response schema.
     response_schema: Mapping[str, Any] | None = None

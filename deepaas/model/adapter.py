@@ -55,8 +55,6 @@ class ModelAdapter:
     def __init__(self, source: ModelSource, loaded: Any) -> None:
         self.source = source
         self.name = source.name
-        #: What was loaded, for messages.
-        self.label = source.value
         self._model = self._guarded(lambda: _make_model(loaded))
         self.has_predict = self._function("predict") is not None
         self.has_train = self._function("train") is not None

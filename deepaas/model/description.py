@@ -24,7 +24,6 @@ def describe(model: ModelAdapter) -> ModelDescription:
         train_fields=model.train_parser.dump(),
         can_predict=model.has_predict,
         can_train=model.has_train,
-        loaded=model.label,
         response_schema=_response_schema(model),
     )
 
