@@ -69,9 +69,7 @@ class AsyncStreamSender:
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             self._leave_fork()
             self._outbox.check_server()
-            if self._page.is_cancelled(slot, call.id):
-                return None
-            return failure_of(exc)
+            return None if self._page.is_cancelled(slot, call.id) else failure_of(exc)
         return None
 
     async def _send_rest(

@@ -30,7 +30,7 @@ LOOK_AGAIN_S = 0.25
 
 
 class StreamForm(NamedTuple):
-    """How items become bytes."""
+    """How items become bytes; of a failure in the middle the server tells, in the same form."""
 
     content_type: str
     encode: Callable[[Any], bytes]
@@ -53,7 +53,7 @@ def form_of(wanted: str, accept: Any) -> StreamForm | None:
         if own is None:
             return StreamForm(content_type, raw_piece)
         # The model writes the format itself where it yields bytes or text.
-        return own._replace(content_type=content_type, encode=_raw_or(own.encode))
+        return StreamForm(content_type, _raw_or(own.encode))
     return _FORMS.get(wanted)
 
 
@@ -136,7 +136,7 @@ class StreamSender:
                 raise
             except BaseException as exc:  # noqa: BLE001 - the border of the author's code
                 self._leave_fork()
-                return failure_of(exc)  # the server knows how much of it a client may see
+                return failure_of(exc)
             self._leave_fork()
             send(call_id, data)
             sent += len(data)

@@ -278,6 +278,8 @@ class Worker:
 
     def kill(self) -> None:
         """End it now; it is replaced as if it had died by itself."""
+        if self.state is WorkerState.READY:
+            self.state = WorkerState.ENDING
         assert self._executor is not None
         self._executor.stop(self._key, grace_s=0)
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server's side of one worker, for tests of the worker alone."""
 
+import fcntl
 import os
 import select
-import signal
 import subprocess
 import sys
+import termios
 import time
 from collections import deque
 from pathlib import Path
@@ -57,12 +58,13 @@ class Counterpart:
         self.control.send(LoadModel(source, warm=True))
 
     @classmethod
-    def of(cls, code: str, folder: Path) -> "Counterpart":
-        """Start a worker for a model with this code, and wait until it is loaded."""
+    def of(cls, code: str, folder: Path, *, wait: bool = True) -> "Counterpart":
+        """Start a worker for a model with this code, and wait until it is loaded if asked to."""
         path = folder / "model_of_test.py"
         path.write_text(code)
         made = cls(ModelSource("model_of_test", SourceKind.FILE, str(path)), folder)
-        made.loaded()
+        if wait:
+            made.loaded()
         return made
 
     def __enter__(self) -> "Counterpart":
@@ -84,6 +86,12 @@ class Counterpart:
     def stream(self, call_id: int, media_type: str, **arguments: Any) -> None:
         """Hand out a prediction whose answer is to come piece by piece."""
         self.calls.send(Call(call_id, "predict", f"r{call_id}", arguments, None, stream=media_type))
+
+    @property
+    def calls_wait(self) -> bool:
+        """Whether the worker has not taken all calls yet."""
+        unread = fcntl.ioctl(self.calls.fileno(), termios.TIOCOUTQ, bytes(4))
+        return any(unread)
 
     def hear(self) -> tuple[Any, list[int]]:
         """Wait for what the worker says of its calls or itself; a wake-up says nothing."""
@@ -119,10 +127,16 @@ class Counterpart:
         self.page.cancel(slot, call_id)
         self.control.send(Resume())
 
-    def kill(self) -> None:
-        """End the worker at once."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(PATIENCE_S)
+    def pass_on(self, slot: int, count: int) -> None:
+        """Say that so much of a stream has gone on to the client."""
+        self.page.set_passed_on(slot, count)
+        self.control.socket.setblocking(False)
+        try:
+            self.control.send(Resume())
+        except BlockingIOError:
+            pass  # it has enough to hear
+        finally:
+            self.control.socket.setblocking(True)
 
     def stop(self) -> int:
         """Let the worker finish and end, and return its exit status."""
