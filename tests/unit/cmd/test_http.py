@@ -3,10 +3,7 @@
 """Listening begins and ends with its block."""
 
 import asyncio
-<<<<<<< HEAD
-=======
 import logging
->>>>>>> engine
 import socket
 from pathlib import Path
 
@@ -25,7 +22,7 @@ async def test_a_socket_that_cannot_be_listened_on(tmp_path: Path) -> None:
         sock = socket.socket()
         sock.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
-            async with listen(service, settings, sock, asyncio.Event()):
+            async with listen(service, settings, sock):
                 pass
 
 
@@ -34,7 +31,7 @@ async def test_it_serves_inside_the_block_only(tmp_path: Path) -> None:
     async with echo_service(tmp_path) as service, aiohttp.ClientSession() as client:
         with bind(settings) as sock:
             url = f"http://127.0.0.1:{sock.getsockname()[1]}/x/v2/models/echo/predict/"
-            async with listen(service, settings, sock, asyncio.Event()):
+            async with listen(service, settings, sock):
                 assert (await client.post(url)).status == 200
                 assert (await client.post(url, json={"text": "x"})).status == 413
             with pytest.raises(aiohttp.ClientConnectionError):
