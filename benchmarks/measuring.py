@@ -21,6 +21,11 @@ _CONTENT = bytes(range(256)) * 4096  # 1 MiB
 _SETTLE_S = 1.0
 _PROBE_S = 0.005
 _PROBE_PATIENCE_S = 10.0
+#: A server that answers fewer requests a second is measured that much longer.
+_FEW = 20
+_LONGER = 4
+#: And that much if it answered none at all.
+_LONGEST = 8
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,18 @@ def _load(server: Server, contender: Contender, workload: Workload, effort: Effo
     call = request_of(contender, workload)
     if not effort.use_wrk:
         return _own_load(server, call, workload, effort)
-    wrk.run(server.port, call, clients=workload.concurrency, seconds=effort.warm_up_s)
+    clients, seconds = workload.concurrency, effort.seconds
+    warm = wrk.run(server.port, call, clients=clients, seconds=effort.warm_up_s)
+    if warm.requests < _FEW * effort.warm_up_s:
+        seconds *= _LONGER if warm.requests else _LONGEST
+    # wrk goes without the answers that it waits for; what they cost is not to be counted.
+    _drain(server, call)
     with _cpu(server) as used:
-        seen = wrk.run(server.port, call, clients=workload.concurrency, seconds=effort.seconds)
-    if seen.errors or not seen.requests:
+        seen = wrk.run(server.port, call, clients=clients, seconds=seconds)
+        _drain(server, call)
+    if not seen.requests:
+        raise ServerFailed(f"no call was answered in {seconds:.0f} s")
+    if seen.errors:
         raise ServerFailed(f"{seen.errors} of {seen.requests} calls failed")
     return {
         "requests_per_s": seen.requests_per_s,
@@ -147,6 +160,12 @@ def _load(server: Server, contender: Contender, workload: Workload, effort: Effo
         "p99_ms": seen.p99_ms,
         "cpu_us": used[0] / seen.requests * 1e6,
     }
+
+
+def _drain(server: Server, call: Call) -> None:
+    """Wait until one more call is answered, and those before it have been, too."""
+    with Connection(server.port) as connection:
+        connection.ask(call.raw)
 
 
 def _own_load(server: Server, call: Call, workload: Workload, effort: Effort) -> Figures:

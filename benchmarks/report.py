@@ -97,7 +97,8 @@ def _grid(results: Results, text: CellText) -> tuple[list[str], list[list[str]]]
             cells = [text(results, workload, figure, server) for server in results.servers]
             shown = [cell for cell in cells if cell is not None]
             if shown:
-                rows.append([f"{workload.title}: {LABELS[figure]}", *shown])
+                label = f": {LABELS[figure]}" if text is not _cpu_text else ""
+                rows.append([f"{workload.title}{label}", *shown])
     return header, rows
 
 

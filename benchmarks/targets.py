@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.results import Results
+from benchmarks.workloads import WORKLOADS
 
 LIMIT = "limit"
 OURS = "ours"
@@ -93,7 +94,8 @@ def _judge(results: Results, target: Target) -> Verdict:
     kind, _, other = target.to.partition(":")
     if kind == "workload":
         base = results.median(other, OURS, target.figure)
-        return Verdict(target, _over(ours, base), other)
+        title = next(each.title for each in WORKLOADS if each.name == other)
+        return Verdict(target, _over(ours, base), f"“{title}”")
     base = results.median(target.workload, target.to, target.figure)
     return Verdict(target, _over(ours, base), results.servers.get(target.to, target.to))
 

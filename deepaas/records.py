@@ -222,8 +222,6 @@ class ModelDescription:
     train_fields: bytes | None = None
     can_predict: bool = True
     can_train: bool = True
-    #: What was loaded, for messages: the entry point's value.
-    loaded: str = ""
     #: The most calls that one worker begins at the same time: of a batch, or of an async model.
     at_once: int = 1
     #: Whether its calls run at the same time, so that one of them can be ended alone.

@@ -5,7 +5,6 @@
 import errno
 import json
 import logging
-import logging.config
 import os
 import socket
 import sys
@@ -164,12 +163,15 @@ def configure_logging(settings: LogSettings) -> list[str]:
 
 
 def _configure_from_file(path: Path) -> None:
+    # Here, since few ask for it, and every worker would pay.
+    from logging.config import dictConfig, fileConfig
+
     try:
         text = path.read_text("utf-8")
         if text.lstrip().startswith("{"):
-            logging.config.dictConfig({"disable_existing_loggers": False, **json.loads(text)})
+            dictConfig({"disable_existing_loggers": False, **json.loads(text)})
         else:
-            logging.config.fileConfig(path, disable_existing_loggers=False)
+            fileConfig(path, disable_existing_loggers=False)
     except Exception as exc:
         # logging.config promises no classes for what it finds.
         why = " ".join(f"{type(exc).__name__}: {exc}".split()).rstrip(".")

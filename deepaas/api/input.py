@@ -68,7 +68,7 @@ async def _read(request: web.Request, incoming: Incoming) -> None:
         files=tuple(files),
         body=body,
         headers=tuple(request.headers.items()),
-        cookies=tuple(request.cookies.items()),
+        cookies=tuple(request.cookies.items()) if "Cookie" in request.headers else (),
     )
 
 

@@ -193,12 +193,16 @@ class TransferDecoder:
             raise malformed()
         self._encoding = encoding
         self._rest = b""
+        self._is_padded = False
 
     def decode(self, data: memoryview) -> bytes | memoryview:
         """Return what a piece stands for, as far as that is known yet."""
         if self._encoding == "base64":
             # Four characters stand for three bytes; line ends and the like for nothing.
             kept = self._rest + bytes(data).translate(None, _NOT_BASE64)
+            if kept and self._is_padded:
+                raise malformed()  # wherever it was cut
+            self._is_padded = kept.endswith(b"=") and len(kept) % 4 == 0
             return self._split(kept, len(kept) - len(kept) % 4)
         if self._encoding == "quoted-printable":
             # A line may end in what joins it to the next.
@@ -220,7 +224,7 @@ class TransferDecoder:
         if self._encoding == "quoted-printable":
             return binascii.a2b_qp(data)
         try:
-            return binascii.a2b_base64(data)
+            return binascii.a2b_base64(data, strict_mode=True)
         except binascii.Error as exc:
             raise malformed() from exc
 

@@ -3,11 +3,14 @@
 """Listen for HTTP; apart from :mod:`~deepaas.cmd.run`, so that it can be imported meanwhile."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from deepaas.api.app import create_app
 from deepaas.api.keys import ApiSettings
@@ -17,6 +20,26 @@ from deepaas.service import Service
 #: A connection is read on until twice as much waits. uvloop reads 256 kB at once: with aiohttp's
 #: 64 KiB every read would be followed by a pause, which made uploads a fifth slower.
 _READ_BYTES = 256 * 1024
+
+
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """The log of aiohttp's server, in which what is no HTTP is one line, and no error of ours.
+
+    Its own text and traceback would show what came, which may hold a token.
+    """
+
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log an exception, with its traceback unless a client is to blame."""
+        exc = kwargs.get("exc_info")
+        if not isinstance(exc, HttpProcessingError):
+            super().exception(msg, *args, **kwargs)
+            return
+        self.logger.info(
+            "A client's request is malformed: %s (%d).",
+            type(exc).__name__,
+            exc.code,
+            extra={"action": "request_malformed"},
+        )
 
 
 @asynccontextmanager
@@ -39,6 +62,7 @@ async def listen(
     runner = web.AppRunner(
         create_app(service, api),
         access_log=None,
+        logger=_ServerLog(logging.getLogger("aiohttp.server")),
         handle_signals=False,
         handler_cancellation=True,
         read_bufsize=_READ_BYTES,

@@ -88,6 +88,15 @@ class Crew:
         return sum(worker.state is WorkerState.READY for worker in self.workers)
 
     @property
+    def leaving_calls(self) -> int:
+        """How many calls run on workers that were told to end."""
+        if len(self.workers) <= self._size:
+            return 0
+        return sum(
+            len(worker.running) for worker in self.workers if worker.state is WorkerState.ENDING
+        )
+
+    @property
     def is_hopeless(self) -> bool:
         """Whether nobody is there, and somebody will be in a while at best."""
         return self._failure is not None and not self.ready
@@ -120,6 +129,8 @@ class Crew:
         )
         if worker.is_candidate:
             worker.loaded.set_exception(failure)
+            return
+        if worker.is_told:
             return
         if self._was_loaded:
             logger.error(
@@ -159,7 +170,10 @@ class Crew:
             )
 
     def _replace_ready(self, worker: Worker) -> None:
-        self._failures = 0 if worker.answered else self._failures + 1
+        if worker.answered:
+            self._failures = 0
+        elif not worker.is_blameless:
+            self._failures += 1
         if self._failures <= _QUICK_REPLACEMENTS:
             self._start_worker(worker.index)
             return
@@ -183,8 +197,17 @@ class Crew:
         asyncio.get_running_loop().call_later(delay_s, self._start_unless_closing, index)
 
     def _start_unless_closing(self, index: int) -> None:
-        if not self.is_closing:
+        # A worker that came by a replacement on request may have taken the place meanwhile.
+        if not self.is_closing and not self._at(index):
             self._start_worker(index)
+
+    def _at(self, index: int) -> list[Worker]:
+        """Return the workers of a place that are neither candidates nor told to end."""
+        return [
+            worker
+            for worker in self.workers
+            if worker.index == index and not worker.is_candidate and not worker.is_told
+        ]
 
     async def replace(self) -> None:
         """Replace the workers one by one: each leaves when the next one is ready.
@@ -193,11 +216,20 @@ class Crew:
             ModelLoadError: The model cannot be loaded now; the workers that were there stay.
         """
         async with self._replacing:
-            for worker in [each for each in self.workers if each.state is WorkerState.READY]:
-                candidate = self._start_worker(worker.index, is_candidate=True)
+            for index in range(self._size):
+                if self.is_closing:
+                    return
+                candidate = self._start_worker(index, is_candidate=True)
                 await asyncio.shield(candidate.loaded)
+                if candidate not in self.workers:  # gone before we heard that it was ready
+                    raise ModelLoadError(
+                        f"{self._source.label}: its new process ended at once.",
+                        name=self._source.name,
+                        distribution=self._source.distribution,
+                    )
+                leaving = self._at(index)
                 candidate.is_candidate = False
-                if worker in self.workers and worker.state is WorkerState.READY:
+                for worker in leaving:
                     worker.drain()
 
     async def close(self, grace_s: float) -> None:

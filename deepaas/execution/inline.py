@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepaas.errors import CallFailed, ModelLoadError, Unavailable
 from deepaas.execution.base import Result
-from deepaas.execution.messages import Answer, Call, map_file
+from deepaas.execution.messages import Call, map_file
 from deepaas.records import CallInput, ModelDescription, ModelSource
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class InlinePool:
         self._loop = asyncio.get_running_loop()
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self._is_refusing = False
-        self._count = 0
+        #: What callers wait for.
+        self._waiting: set[asyncio.Future[Result]] = set()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._runner: CallRunner
         # A daemon: somebody at a debugger's prompt must not keep the server from ending.
@@ -56,17 +57,10 @@ class InlinePool:
         while (task := self._tasks.get()) is not None:
             task()
 
-    def _tell(self, future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
-        def settle() -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
+    def _soon(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the loop's thread."""
         try:
-            self._loop.call_soon_threadsafe(settle)
+            self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
             return  # the loop is closed; nobody waits
 
@@ -80,14 +74,14 @@ class InlinePool:
             self._runner = CallRunner(adapter)
             description = describe(adapter)
         except ModelLoadError as exc:
-            self._tell(self._loaded, None, exc)
-        except Exception as exc:  # noqa: BLE001 - the border of the author's code
+            self._soon(_settle, self._loaded, None, exc)
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             reason = f"{self.source.label}: {type(exc).__name__}: {exc}"
             error = ModelLoadError(reason, name=self.source.name, traceback=traceback.format_exc())
-            self._tell(self._loaded, None, error)
+            self._soon(_settle, self._loaded, None, error)
         else:
-            self._loop.call_soon_threadsafe(self._on_loaded, description)
-            self._tell(self._loaded, None, None)
+            self._soon(self._on_loaded, description)
+            self._soon(_settle, self._loaded, None, None)
 
     async def wait_loaded(self) -> None:
         """Wait until the model is loaded; see :meth:`.base.ModelPool.wait_loaded`."""
@@ -105,7 +99,7 @@ class InlinePool:
     @property
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
-        return self._count > 0
+        return bool(self._waiting)
 
     @property
     def reason(self) -> str | None:
@@ -130,26 +124,26 @@ class InlinePool:
         call = Call(0, function, request_id, arguments, given, body_fd is not None, "", principal)
         future: asyncio.Future[Result] = self._loop.create_future()
 
-        def done() -> None:
-            self._count -= 1
+        def done(result: Result | None, error: Exception | None) -> None:
+            self._waiting.discard(future)
+            _settle(future, result, error)
             if release is not None:
                 release()
 
         def run() -> None:
+            result, error = None, None
             try:
-                if not future.cancelled():
-                    self._tell(future, self._run(call, body_fd), None)
+                if not future.done():
+                    result = self._run(call, body_fd)
             except BaseException as exc:  # noqa: BLE001 - SystemExit of the author's among them
-                self._tell(future, None, CallFailed(type(exc).__name__, str(exc)))
-            finally:
-                self._loop.call_soon_threadsafe(done)
+                error = CallFailed(type(exc).__name__, str(exc))
+            self._soon(done, result, error)
 
         if self._is_refusing:
-            if release is not None:
-                release()
-            raise Unavailable("The service is shutting down.")
-        self._count += 1
-        self._tasks.put(run)
+            done(None, Unavailable("The service is shutting down."))
+        else:
+            self._waiting.add(future)
+            self._tasks.put(run)
         return await future
 
     def _run(self, call: Call, body_fd: int | None) -> Result:
@@ -158,22 +152,33 @@ class InlinePool:
         if file is None:
             return Result(answer)
         with file:
-            return Result(_without_body(answer), os.dup(file.fileno()))
+            return Result(answer._replace(body=None), os.dup(file.fileno()))
 
     def refuse(self) -> None:
         """Take no more calls."""
         self._is_refusing = True
 
     async def close(self, *, grace_s: float) -> None:
-        """Let the thread end; what it runs cannot be ended."""
+        """Let the thread end; what it runs cannot be ended, but nobody waits for it any more."""
         self._is_refusing = True
         self._tasks.put(None)
-        await asyncio.to_thread(self._thread.join, grace_s)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, grace_s)
+        await asyncio.sleep(0)  # for what the thread has said at last
+        for future in tuple(self._waiting):
+            _settle(future, None, Unavailable("The service is shutting down."))
         if not self._loaded.done():
             self._loaded.cancel()
         elif not self._loaded.cancelled():
             self._loaded.exception()  # retrieved here, so that nobody warns of it
 
 
-def _without_body(answer: Answer) -> Answer:
-    return answer._replace(body=None)
+def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    """Tell whoever waits; a descriptor that nobody waits for is closed."""
+    if future.done():
+        if isinstance(result, Result) and result.fd is not None:
+            os.close(result.fd)
+    elif error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -189,15 +189,16 @@ class Begin(NamedTuple):
     grace_s: float
 
 
-_RING_KINDS: tuple[type[NamedTuple], ...] = (Answer, StreamStart, StreamData, StreamEnd)
-_KIND_OF = {kind: bytes((number,)) for number, kind in enumerate(_RING_KINDS)}
-_STREAM_DATA = _RING_KINDS.index(StreamData)
+#: What is sent for every call: its kind and its fields, for to look up a class takes long.
+_FREQUENT: tuple[type[NamedTuple], ...] = (Call, Answer, StreamStart, StreamData, StreamEnd)
+_KIND_OF = {kind: bytes((number,)) for number, kind in enumerate(_FREQUENT)}
+_STREAM_DATA = _FREQUENT.index(StreamData)
 #: Of a message with a stream's bytes: its kind and the call's id; the bytes follow as they are.
 _DATA_HEAD = struct.Struct("<BQ")
 
 
 def pack(message: NamedTuple) -> bytes:
-    """Return a message for the ring: its kind and its fields, for looking up a class takes long."""
+    """Return one of the frequent messages as bytes."""
     if isinstance(message, StreamData):
         return pack_data(*message)
     return _KIND_OF[type(message)] + pickle.dumps(tuple(message), protocol=5)
@@ -212,7 +213,7 @@ def unpack(data: bytes) -> Any:
     """Return the message that :func:`pack` was given."""
     if data[0] == _STREAM_DATA:
         return StreamData(_DATA_HEAD.unpack_from(data)[1], data[_DATA_HEAD.size :])
-    return _RING_KINDS[data[0]]._make(pickle.loads(memoryview(data)[1:]))  # noqa: S301
+    return _FREQUENT[data[0]]._make(pickle.loads(memoryview(data)[1:]))  # noqa: S301
 
 
 class ChannelClosed(EOFError):
@@ -249,6 +250,11 @@ class Channel:
             BlockingIOError: The socket is non-blocking and full; nothing was sent.
             BrokenPipeError: The other end is closed.
         """
+        if type(message) is Call:
+            data = pack(message)
+            if len(data) < INLINE_BYTES:
+                _send_packet(self.socket, b"c" + data, fds)
+                return
         data = pickle.dumps(message, protocol=5)
         if len(data) < INLINE_BYTES:
             _send_packet(self.socket, b"i" + data, fds)
@@ -276,6 +282,8 @@ class Channel:
         fds = _descriptors(ancillary) if ancillary else []
         if not data:
             raise ChannelClosed
+        if data[0] == ord("c"):
+            return unpack(data[1:]), fds
         if data[0] == ord("i"):
             return pickle.loads(memoryview(data)[1:]), fds  # noqa: S301 - see the module
         with map_file(fds[0]) as view:

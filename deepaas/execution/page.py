@@ -109,7 +109,8 @@ class CallPage:
         """The calls begun and not ended."""
         words, times = self._words, self._times
         found = []
-        for slot in range(words[_SLOTS_USED]):
+        # Not beyond the end, whatever a model has written over it.
+        for slot in range(min(words[_SLOTS_USED], MAX_SLOTS)):
             at = _SLOTS_AT + slot * _SLOT_WORDS
             call_id = words[at]
             if call_id != _NO_CALL:

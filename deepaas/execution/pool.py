@@ -15,7 +15,6 @@ import asyncio
 import itertools
 import logging
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +23,7 @@ from deepaas.errors import QueueFull, TimedOut, Unavailable, WorkerDied
 from deepaas.execution.base import Executor, PoolLimits, Result
 from deepaas.execution.crew import Crew
 from deepaas.execution.messages import Answer, Call, Channel, StreamData, StreamEnd, StreamStart
+from deepaas.execution.pending import Pending
 from deepaas.execution.streams import AnswerStream, StreamFailed
 from deepaas.execution.sweep import Sweep
 from deepaas.execution.workers import Worker, WorkerState
@@ -37,52 +37,6 @@ _AHEAD, _MAX_AHEAD = 2, 64
 #: A call that was taken by this many workers which then died without beginning it is given up.
 _MAX_LOST = 3
 _LOOK_AGAIN_S = 0.002
-
-
-class Pending:
-    """A call on its way; its resources are released when nobody needs them any more."""
-
-    __slots__ = (
-        "accepted_s",
-        "body_fd",
-        "call",
-        "future",
-        "is_abandoned",
-        "lost",
-        "release",
-        "stream",
-    )
-
-    def __init__(self, call: Call, body_fd: int | None, release: Callable[[], None] | None) -> None:
-        self.call = call
-        self.body_fd = body_fd
-        self.release = release
-        self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.accepted_s = time.monotonic()
-        #: How many workers took it and died before they began it.
-        self.lost = 0
-        self.stream: AnswerStream | None = None
-        #: Nobody waits for the answer any more.
-        self.is_abandoned = False
-
-    def give_up(self, error: Exception) -> None:
-        """Tell whoever waits; the call may still run."""
-        if self.stream is not None:
-            self.stream.end(error)
-        elif not self.future.done():
-            self.future.set_exception(error)
-
-    def end(self, result: Result | None, error: Exception | None = None) -> None:
-        """Tell whoever waits, and release what the call held."""
-        if error is not None:
-            self.give_up(error)
-        elif result is not None:
-            if not self.future.done():
-                self.future.set_result(result)
-            elif result.fd is not None:
-                os.close(result.fd)
-        if self.release is not None:
-            self.release()
 
 
 class Pool:
@@ -203,7 +157,7 @@ class Pool:
 
     def _drop(self, pending: Pending) -> None:
         """Take a call out of the queue, or out of the socket, unless it has begun."""
-        pending.is_abandoned = True
+        pending.leave()
         if pending.call.id in self._handed:
             self._read_back()
         if pending in self._queue:
@@ -229,7 +183,7 @@ class Pool:
     def _hand_out(self) -> None:
         # A batch is taken as a whole, so the next one is to lie ready.
         ahead = self._ahead if self._at_once == 1 else self._at_once
-        limit = self._crew.ready * self._at_once + ahead
+        limit = self._crew.ready * self._at_once + self._crew.leaving_calls + ahead
         while self._queue and len(self._handed) < limit:
             pending = self._queue[0]
             fds = () if pending.body_fd is None else (pending.body_fd,)
@@ -284,7 +238,7 @@ class Pool:
         pending.stream = AnswerStream(
             lambda count: worker.passed_on(slot, count), lambda: worker.cancel(call_id)
         )
-        if pending.future.done():
+        if pending.future.done():  # it timed out, or its client has left
             pending.stream.close()
         else:
             answer = Answer(call_id, content_type)
@@ -296,6 +250,8 @@ class Pool:
         self._sweep.is_async = description.is_async
         own = description.predict_timeout_s
         self.timeout_s = self.limits.timeout_s if own is None else own
+        if self.limits.memory_bytes:
+            self._sweep.watch()
         self._crew.on_loaded(worker)
         self._announce(description)
         self._hand_out()
@@ -306,10 +262,11 @@ class Pool:
 
     def on_end(self, worker: Worker, status: int) -> None:
         """Fail what the worker had begun, hand out what it had only taken, and replace it."""
+        reason = self._sweep.reason_of(worker)
         for running in worker.running:
             pending = self._handed.pop(running.call_id, None)
             if pending is not None:
-                pending.end(None, WorkerDied(self._sweep.reason_of(worker)))
+                pending.end(None, WorkerDied(reason))
         was_serving = worker.state is not WorkerState.LOADING
         worker.close()
         self._crew.on_end(worker, status, was_serving=was_serving)
@@ -327,14 +284,15 @@ class Pool:
             pending.end(None, refusal)
 
     def expire(self, now_s: float) -> None:
-        """Answer the calls that have waited longer than the limit, begun or not."""
+        """Answer the calls that were accepted longer ago than the limit, begun or not."""
         begun = {running.call_id for worker in self._crew.workers for running in worker.running}
         limit_s = self.timeout_s
         late = [p for p in self._handed.values() if now_s - p.accepted_s > limit_s]
         if any(pending.call.id not in begun for pending in late):
             self._read_back()
         for pending in late:
-            if pending.call.id in self._handed and pending.call.id in begun:
+            # One that stands nowhere was taken by a worker that is stopped, or is just answered.
+            if pending.call.id in self._handed:
                 pending.give_up(TimedOut(limit_s, waiting=False))
         for pending in [p for p in self._queue if now_s - p.accepted_s > limit_s]:
             self._queue.remove(pending)

@@ -41,7 +41,7 @@ class AnswerStream:
 
     def feed(self, data: bytes) -> None:
         """Add a piece."""
-        if not self._is_closed:
+        if not self._is_closed and not self._is_ended:
             self._pieces.append(data)
             self._wake()
 
@@ -51,6 +51,12 @@ class AnswerStream:
             self._is_ended = True
             self._error = error
             self._wake()
+
+    def break_off(self, error: Exception) -> None:
+        """End it early; a worker that still sends is told to stop."""
+        if not self._is_ended:
+            self._cancel()
+        self.end(error)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

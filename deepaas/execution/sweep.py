@@ -94,6 +94,7 @@ class Sweep:
             worker.cancel(running.call_id)
         grace_s = _ASYNC_GRACE_S if self.is_async else 0.0
         if any(now_s - each.started_s > limit_s + grace_s for each in overdue):
+            worker.is_blameless = True
             self._kill(worker, f"another call there ran longer than {limit_s:g} s")
 
     def _hold_to_memory(self, worker: Worker) -> None:
@@ -110,6 +111,7 @@ class Sweep:
                 continue
             worker.cancel(call_id)
             if not self.is_async and all(self._pool.is_abandoned(each) for each in running):
+                worker.is_blameless = True
                 self._kill(worker, "its clients had left")
 
     def _kill(self, worker: Worker, why: str) -> None:

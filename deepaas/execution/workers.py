@@ -59,9 +59,16 @@ def worker_environment(workers: int, device: str = "") -> dict[str, str]:
         wanted[_CUDA] = ""
     elif device:
         index = int(device.partition(":")[2])
-        visible = [name for name in os.environ.get(_CUDA, "").split(",") if name]
-        wanted[_CUDA] = visible[index] if index < len(visible) else str(index)
+        wanted[_CUDA] = _visible_device(index)
     return wanted
+
+
+def _visible_device(index: int) -> str:
+    """Return the name of one of the GPUs that this process may use, empty if there is none."""
+    if _CUDA not in os.environ:
+        return str(index)
+    visible = [name.strip() for name in os.environ[_CUDA].split(",") if name.strip()]
+    return visible[index] if index < len(visible) else ""
 
 
 class WorkerState(StrEnum):
@@ -116,12 +123,15 @@ class Worker:
         self.loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         #: It is tried beside the one that it may replace: its failure changes nothing.
         self.is_candidate = False
+        #: It was killed to end a call, which says nothing against the model.
+        self.is_blameless = False
         #: It was asked to end, and needs no replacement.
         self.is_told = False
         self._source = source
         self._owner = owner
         self._executor: Executor | None = None
         self._is_closed = False
+        self._is_damaged = False
         self._key = 0
         self._control, self._workers_end = Channel.pair()
         self._control.socket.setblocking(False)
@@ -200,6 +210,8 @@ class Worker:
             self._owner.on_read(self, self.answered - before)
 
     def _read_ring(self) -> None:
+        if self._is_damaged:
+            return
         ring = self._page.ring
         try:
             while (data := ring.take()) is not None:
@@ -211,6 +223,7 @@ class Worker:
                     self._owner.on_stream(self, message)
         except Exception:
             # The model wrote over memory that is not its own; nothing here can be trusted.
+            self._is_damaged = True
             logger.exception(
                 "The memory of a worker is damaged; the worker is ended.",
                 extra={"action": "worker_damaged", "model": self._source.name},

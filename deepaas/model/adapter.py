@@ -56,8 +56,6 @@ class ModelAdapter:
     def __init__(self, source: ModelSource, loaded: Any) -> None:
         self.source = source
         self.name = source.name
-        #: What was loaded, for messages.
-        self.label = source.value
         self._model = self._guarded(lambda: _make_model(loaded))
         #: Where the model's ``async`` functions run.
         self.loop = ModelLoop()

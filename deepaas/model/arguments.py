@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from marshmallow import Schema, ValidationError
     from marshmallow.fields import Field
 
+    from deepaas.model.loading import PlainLoader
+
 logger = logging.getLogger(__name__)
 
 #: Shown in the place of a secret.
@@ -52,6 +54,7 @@ class ArgumentParser:
         self.arguments: tuple[Argument, ...] = ()
         self._rules: tuple[_Rule, ...] = ()
         self._schema: Schema | None = None
+        self._plain: PlainLoader | None = None
         self._accept: AcceptRule | None = None
         self._mutable_defaults: tuple[tuple[str, str, Any], ...] = ()
         if self._fields:
@@ -60,6 +63,7 @@ class ArgumentParser:
     def _prepare(self) -> None:
         from marshmallow import EXCLUDE, Schema
 
+        from deepaas.model.loading import PlainLoader
         from deepaas.model.numberlists import speed_up
         from deepaas.model.schema import describe_fields
 
@@ -71,6 +75,7 @@ class ArgumentParser:
         bound = {name: self._schema.fields[name] for name in declared}
         arguments = describe_fields(bound)
         speed_up(bound.values())
+        self._plain = PlainLoader(self._schema)
         self._rules = tuple(_rule(argument, bound[argument.name]) for argument in arguments)
         self._mutable_defaults = tuple(
             (argument.wire_name, field.attribute or argument.name, field.load_default)
@@ -118,6 +123,10 @@ class ArgumentParser:
         return kwargs
 
     def _load(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        if self._plain is not None and self._plain.is_usable:
+            loaded = self._plain.load(data)
+            if loaded is not None:
+                return loaded
         from marshmallow import ValidationError
 
         assert self._schema is not None

@@ -16,7 +16,7 @@ from marshmallow import fields
 
 _INT, _NUMBERS, _LIST = frozenset({int}), frozenset({int, float}), frozenset({list})
 #: An author may have put a function of his own into one of these places of a single field.
-_METHODS = frozenset({"deserialize", "_deserialize", "_validate", "_validate_all", "_validated"})
+METHODS = frozenset({"deserialize", "_deserialize", "_validate", "_validate_all", "_validated"})
 
 
 class NumberList(fields.List):
@@ -51,7 +51,7 @@ def _holds_numbers(field: fields.Field) -> bool:
 
 
 def _is_plain(field: fields.Field) -> bool:
-    return not _METHODS & vars(field).keys()
+    return not METHODS & vars(field).keys()
 
 
 def _read(value: Any, depth: int, *, is_float: bool) -> list[Any] | None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from deepaas.execution.base import ModelPool
 
 _LOOK_S = 0.02
+#: What a worker that runs nothing gets to end by itself: a model may have something to put away.
+_IDLE_LEAVES_S = 1.0
 
 
 class Drain:
@@ -28,7 +30,12 @@ class Drain:
                 await self._wait_idle(force)
         except TimeoutError:
             pass
-        await asyncio.gather(*(pool.close(grace_s=0) for pool in self._pools.values()))
+        await asyncio.gather(
+            *(
+                pool.close(grace_s=0 if pool.is_busy else _IDLE_LEAVES_S)
+                for pool in self._pools.values()
+            )
+        )
 
     async def _wait_idle(self, force: asyncio.Event) -> None:
         forced = asyncio.create_task(force.wait())

@@ -97,7 +97,8 @@ class HealthService:
         except DeepaasError as exc:
             said = exc.public_message
         else:
-            said = _complaint(result.answer.body)
+            failure = result.answer.failure
+            said = _complaint(result.answer.body) if failure is None else failure.text
         self._said[name] = said, time.monotonic() + _ASK_AGAIN_S
         return said
 

@@ -107,14 +107,8 @@ class PredictionService:
 
 
 def error_of(failure: Failure, model: str) -> DeepaasError:
-    """Return what happened in a worker as one of our errors; logs the model's traceback."""
-    if failure.traceback:
-        logger.error(
-            "The model %s raised:\n%s",
-            model,
-            failure.traceback.rstrip(),
-            extra={"action": "call_failed", "type": failure.type_name},
-        )
+    """Return what happened in a worker as one of our errors; logs what the model raised."""
+    _log(failure, model)
     match failure.origin:
         case "arguments":
             return InvalidArguments(failure.messages or {})
@@ -130,3 +124,19 @@ def error_of(failure: Failure, model: str) -> DeepaasError:
     return CallFailed(
         failure.type_name, failure.text, traceback=failure.traceback, status=failure.status
     )
+
+
+def _log(failure: Failure, model: str) -> None:
+    """Log an exception of the model with its traceback; a client's mistake is one line."""
+    extra = {"action": "call_failed", "type": failure.type_name}
+    if failure.status is not None and failure.status < 500:
+        logger.info(
+            "The model %s refused a call: %s (%d).",
+            model,
+            failure.type_name,
+            failure.status,
+            extra={**extra, "action": "call_refused"},
+        )
+        logger.debug("It raised:\n%s", failure.traceback.rstrip(), extra=extra)
+    elif failure.traceback:
+        logger.error("The model %s raised:\n%s", model, failure.traceback.rstrip(), extra=extra)

@@ -52,8 +52,7 @@ def floats(given: Floats) -> dict[str, Any]:
 
 
 def file(data: UploadFile) -> dict[str, Any]:
-    data.file.rollover()  # SpooledTemporaryFile has readinto only once it is a file
-    return model.size(data.file._file)
+    return model.size(data.file)
 
 
 def work(given: Number) -> dict[str, Any]:

@@ -50,9 +50,7 @@ class floats(Api):
 
 class file(Api):
     def predict(self, given: dict[str, Any]) -> dict[str, Any]:
-        upload = given["data"].file
-        upload.rollover()  # SpooledTemporaryFile has readinto only once it is a file
-        return model.size(upload._file)
+        return model.size(given["data"].file)
 
 
 class work(Api):

@@ -18,6 +18,6 @@ async def predict(request: web.Request) -> web.StreamResponse:
         incoming,
         request_id=request[REQUEST_ID],
         principal=request[PRINCIPAL].name,
-        stream=wanted_stream(request.headers.get("Accept", "")),
+        stream=wanted_stream(", ".join(request.headers.getall("Accept", ()))),
     )
     return await send(request, prediction)

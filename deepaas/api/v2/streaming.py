@@ -16,6 +16,8 @@ from deepaas.service.predictions import error_of
 
 EVENTS = "text/event-stream"
 LINES = "application/x-ndjson"
+JSON = "application/json"
+_ANY = ("*/*", "application/*")
 
 _QUALITY = re.compile(r";\s*q=([0-9.]+)\s*(?:;|$)", re.IGNORECASE)
 
@@ -27,19 +29,26 @@ def wanted_stream(accept: str) -> str:
         accept: The header ``Accept``. Of several types, the one of the highest quality counts, and
             of equals the first (RFC 9110, section 12.5.1).
     """
+    accept = accept.lower()
     if EVENTS not in accept and LINES not in accept:
         return ""
-    best, best_quality = "", 0.0
-    for part in accept.lower().split(","):
+    best, best_quality, other_quality = "", 0.0, 0.0
+    is_json_named = False
+    for part in accept.split(","):
         kind = part.partition(";")[0].strip()
         found = _QUALITY.search(part)
         try:
             quality = float(found[1]) if found is not None else 1.0
         except ValueError:
             continue
-        if kind in (EVENTS, LINES, "application/json") and quality > best_quality:
+        if kind in _ANY:
+            other_quality = max(other_quality, quality)
+        is_json_named = is_json_named or kind == JSON
+        if kind in (EVENTS, LINES, JSON) and quality > best_quality:
             best, best_quality = kind, quality
-    return best if best in (EVENTS, LINES) else ""
+    if other_quality > best_quality and not is_json_named:
+        return ""  # rather anything else, such as JSON
+    return "" if best == JSON else best
 
 
 async def send_stream(
@@ -76,7 +85,7 @@ async def _break_off(
     kind = error.type_name if isinstance(error, CallFailed) else type(error).__name__
     text = error.text if isinstance(error, CallFailed) else error.public_message
     shown = encode_json({"error": {"type": kind, "message": text}})
-    content_type = response.headers["Content-Type"].partition(";")[0]
+    content_type = response.headers["Content-Type"].partition(";")[0].strip().lower()
     if content_type == EVENTS:
         await response.write(b"event: error\ndata: " + shown + b"\n\n")
     elif content_type == LINES:

@@ -88,7 +88,7 @@ contents = (
     .map(lambda pieces: b"".join(pieces))
     .filter(lambda content: b"\r\n--" + BOUNDARY not in b"\r\n" + content)
 )
-cuts = st.lists(st.integers(0, 600), max_size=12)
+cuts = st.lists(st.integers(0, 20) | st.integers(0, 600), max_size=12)
 
 
 @given(st.lists(contents, min_size=1, max_size=4), cuts)
@@ -285,6 +285,17 @@ def test_base64_comes_back_however_it_was_cut(content: bytes, lines: int, at: li
     width = 76 // (lines + 1)
     sent = b"\r\n".join(text[start : start + width] for start in range(0, len(text), width))
     assert decoded("base64", cut(sent, at)) == content
+
+
+@given(st.text(alphabet="AQ=", max_size=12).map(str.encode), cuts)
+def test_base64_is_refused_wherever_it_was_cut(sent: bytes, at: list[int]) -> None:
+    outcomes: list[object] = []
+    for chunks in ([sent], cut(sent, at)):
+        try:
+            outcomes.append(decoded("base64", chunks))
+        except MalformedBody as exc:
+            outcomes.append(exc.message)
+    assert outcomes[0] == outcomes[1]
 
 
 @given(st.binary(max_size=200), cuts)

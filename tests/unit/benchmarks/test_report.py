@@ -34,7 +34,7 @@ def test_a_cell_has_the_median_and_its_ratio_to_the_limit() -> None:
 def test_processor_time_has_one_row_a_load() -> None:
     results = made(("noop-64", "ours", "cpu_us", [100.0]), ("start", "ours", "start_s", [0.5]))
     rows = table("Processor", tables(results)).rows
-    assert rows == [["No-op, concurrency 64: requests/s", "–", "100", "–", "–"]]
+    assert rows == [["No-op, concurrency 64", "–", "100", "–", "–"]]
 
 
 def test_what_was_not_measured_is_listed_with_its_reason() -> None:

@@ -79,7 +79,7 @@ async def started(heard: Heard) -> AsyncIterator[tuple[Worker, HandWorker, HandE
 async def test_a_worker_that_dies(ready: bool) -> None:
     """What it had said before is heard first, and its page can be read after."""
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         if ready:
             hand.load()
             hand.page.begin(3, 1.5)
@@ -146,12 +146,12 @@ async def test_what_the_page_says() -> None:
         assert (worker.running, worker.is_receiving) == ([], False)
         hand.page.set_receiving(True)
         hand.page.begin(7, 2.0)
-        assert (worker.running, worker.is_receiving) == (Running(7, 2.0), True)
+        assert (worker.running, worker.is_receiving) == ([Running(7, 2.0)], True)
 
 
 async def test_a_ready_worker_is_told_to_stop() -> None:
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         worker.stop(2.5)
@@ -167,7 +167,7 @@ async def test_a_ready_worker_is_told_to_stop() -> None:
 async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> None:
     """It saw in its page that it is to stop, and left without reading the message."""
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         worker.stop(1.0)
@@ -177,7 +177,7 @@ async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> 
 
 
 async def test_a_worker_that_loads_cannot_listen() -> None:
-    async with started(Heard()) as (worker, hand, executor):
+    async with started(Heard()) as (worker, hand, _executor):
         worker.stop(0.5)
         assert hand.stopped_s == 0.5
         with pytest.raises(BlockingIOError):
@@ -185,7 +185,7 @@ async def test_a_worker_that_loads_cannot_listen() -> None:
 
 
 async def test_a_worker_that_is_gone_cannot_be_told() -> None:
-    async with started(Heard()) as (worker, hand, executor):
+    async with started(Heard()) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         hand.control.close()
@@ -207,3 +207,37 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_operator_has_set_stands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
     assert name not in worker_environment(1)
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "given"),
+    [
+        (None, "cuda:0", "0"),
+        (None, "cuda:3", "3"),
+        (None, "cpu", ""),
+        ("5,7", "cuda:0", "5"),
+        ("5,7", "cuda:1", "7"),
+        ("GPU-8932f937, GPU-aa", "cuda:1", "GPU-aa"),
+        ("5,7", "cpu", ""),
+        # Nothing that the operator has not given; no GPU, rather than another's.
+        ("5,7", "cuda:2", ""),
+        ("", "cuda:0", ""),
+    ],
+)
+def test_a_device_is_one_of_those_that_the_operator_has_given(
+    visible: str | None, device: str, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert worker_environment(1, device)["CUDA_VISIBLE_DEVICES"] == given
+
+
+@pytest.mark.parametrize("visible", [None, "5,7"])
+def test_without_devices_a_worker_sees_what_the_server_sees(
+    visible: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert "CUDA_VISIBLE_DEVICES" not in worker_environment(1)

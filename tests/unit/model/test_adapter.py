@@ -281,7 +281,7 @@ def test_a_source_is_loaded_and_adapted() -> None:
     source = ModelSource("base", SourceKind.ENTRY_POINT, "deepaas.model.base:BaseModel")
     model = load_model(source)
 
-    assert (model.name, model.label) == ("base", "deepaas.model.base:BaseModel")
+    assert (model.name, model.source) == ("base", source)
 
 
 class Batched(deepaas.BaseModel):
