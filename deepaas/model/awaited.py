@@ -34,7 +34,7 @@ class ModelLoop:
         """
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=_loop_factory())
-            weakref.finalize(self, _close, self._runner)
+            weakref.finalize(self, _close, self._runner, self._runner.get_loop())
         return self._runner.run(coroutine)
 
     def settle(self, returned: Any) -> Any:
@@ -80,9 +80,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _close(runner: asyncio.Runner) -> None:
+def _close(runner: asyncio.Runner, loop: asyncio.AbstractEventLoop) -> None:
     try:
-        runner.close()
+        asyncio.get_running_loop()
     except RuntimeError:
-        # Collected while another loop runs in this thread, which can close this one only roughly.
-        runner.get_loop().close()
+        runner.close()
+    else:
+        # Collected while another loop runs in this thread: what is left in this one cannot run.
+        loop.close()

@@ -9,6 +9,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from deepaas.errors import InvalidAnswer
+from deepaas.model.foreign import image_bytes, is_image
 from deepaas.model.jsonform import encode_json, json_or_repr, json_safe
 from deepaas.records import ReturnedFile
 
@@ -57,7 +58,8 @@ def encode_answer(
     """Encode what ``predict`` returned for the media type that was agreed.
 
     Args:
-        returned: Bytes, ``str``, ``BytesIO``, an open binary file or :class:`ReturnedFile` where
+        returned: Bytes, ``str``, ``BytesIO``, an image of Pillow's, an open binary file or
+            :class:`ReturnedFile`, or a generator of the first three, where
             ``accept`` is a media type of its own; anything that can be JSON otherwise. A
             generator is used up.
         accept: The value of the argument ``accept``; ``None``, ``*/*`` and JSON mean JSON.
@@ -99,6 +101,8 @@ def _encode_raw(returned: Any, accept: str) -> EncodedAnswer:
         return EncodedAnswer(content_type, b"".join(map(raw_piece, returned)))
     if isinstance(returned, ReturnedFile):
         return _returned_file(returned, content_type)
+    if is_image(returned):
+        return EncodedAnswer(content_type, image_bytes(returned, content_type))
     # A named temporary file is a wrapper, whose end would close the file inside.
     if isinstance(
         getattr(returned, "file", returned), io.BufferedReader | io.BufferedRandom | io.FileIO
@@ -106,7 +110,7 @@ def _encode_raw(returned: Any, accept: str) -> EncodedAnswer:
         return _open_file(returned, content_type)
     raise InvalidAnswer(
         f"The model returned {_an(type(returned).__name__)} where {accept} was asked for; return"
-        " bytes, str, BytesIO, a file open in binary mode or a ReturnedFile."
+        " bytes, str, BytesIO, an image, a file open in binary mode or a ReturnedFile."
     )
 
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever the author's code does, a call has an answer."""
 
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -248,3 +249,64 @@ def test_a_call_changes_nothing_of_this_process() -> None:
     before = os.getcwd(), len(os.listdir("/proc/self/fd"))
     run(runner(lambda: 1))
     assert (os.getcwd(), len(os.listdir("/proc/self/fd"))) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, {"ok": True, "detail": None}),
+        (True, {"ok": True, "detail": None}),
+        (False, {"ok": False, "detail": None}),
+        ("warm", {"ok": True, "detail": "warm"}),
+        (
+            {"free": {1}, "what": int},
+            {"ok": True, "detail": {"free": [1], "what": "<class 'int'>"}},
+        ),
+    ],
+)
+def test_what_a_model_says_of_its_health(said: Any, expected: dict[str, Any]) -> None:
+    answer, _ = runner(health=lambda: said).run(Call(1, "health", ""), None)
+    assert json.loads(answer.body or b"") == expected
+
+
+@pytest.mark.parametrize(
+    ("exc", "detail"), [(ValueError("no gpu"), "ValueError: no gpu"), (KeyError(), "KeyError")]
+)
+def test_a_health_that_raises_says_why(
+    caplog: pytest.LogCaptureFixture, exc: Exception, detail: str
+) -> None:
+    """Where it was raised is nothing for clients, and stands in the log."""
+
+    def health() -> None:
+        raise exc
+
+    answer, _ = runner(health=health).run(Call(1, "health", ""), None)
+    assert json.loads(answer.body or b"") == {"ok": False, "detail": detail}
+    assert "in health" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_what_a_generator_yields_is_collected(kind: str) -> None:
+    """Where nobody streams, whatever the client asked for."""
+
+    def plain(accept: str = "") -> Iterator[str]:
+        yield "a"
+        yield "b"
+
+    async def asynchronous(accept: str = "") -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    model = runner(plain if kind == "plain" else asynchronous)
+    answer = run(model, arguments={}, stream="text/event-stream")
+    assert json.loads(answer.body or b"")["predictions"] == ["a", "b"]
+    answer = run(model, arguments={"accept": "text/plain"})
+    assert (answer.content_type, answer.body) == ("text/plain", b"ab")
+
+
+def test_an_async_predict_runs_to_its_end() -> None:
+    async def predict(n: int) -> int:
+        await asyncio.sleep(0)
+        return n + 1
+
+    assert json.loads(run(runner(predict), arguments={"n": 1}).body or b"")["predictions"] == 2
