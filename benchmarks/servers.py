@@ -80,8 +80,8 @@ class Server:
         self.left: list[psutil.Process] = []
         #: Its temporary files after that.
         self.left_files: list[Path] = []
-        # Should this process be killed, the server ends too.
-        wrapper = ("setpriv", "--pdeathsig=KILL") if shutil.which("setpriv") else ()
+        # Should this process be killed, the server is told to end what it started, and itself.
+        wrapper = ("setpriv", "--pdeathsig=TERM") if shutil.which("setpriv") else ()
         self.started_s = time.perf_counter()
         with self._log.open("wb") as output, pinned(cores):
             self._process = subprocess.Popen(

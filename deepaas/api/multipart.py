@@ -172,8 +172,7 @@ class MultipartReader:
         )
 
     def _add_content(self, data: bytes, start: int, end: int) -> None:
-        if end > start:
-            self._events.append(memoryview(data)[start:end])
+        self._events.append(memoryview(data)[start:end])
 
     def _end_part(self) -> None:
         self._events.append(_PART_END)

@@ -68,7 +68,7 @@ class CallRunner:
         self.enter(call)
         try:
             if call.function != "predict":
-                return self.answer_of(call, self.other(call, self._adapter.health))
+                return self.answer_of(call, self.other(call, body, self._adapter.health))
             arguments = self.arguments(call, body)
             returned = self._adapter.predict(**arguments)
             if isinstance(returned, GeneratorType) and stream is not None:
@@ -138,7 +138,9 @@ class CallRunner:
         content_type = str.__str__(encoded.content_type)
         return Answer(call.id, content_type, encoded.body, encoded.filename), encoded.file
 
-    def other(self, call: Call, health: Callable[[], Any]) -> EncodedAnswer:
+    def other(
+        self, call: Call, body: memoryview | None, health: Callable[[], Any]
+    ) -> EncodedAnswer:
         """Run a call of another function than ``predict``; ``health`` asks the model for its own.
 
         Raises:
@@ -149,7 +151,7 @@ class CallRunner:
                 return encode_health(health())
             except Exception as exc:  # noqa: BLE001 - the author's health()
                 return failed_health(exc)
-        arguments = self.arguments(call, None)
+        arguments = self.arguments(call, body)
         shown = display(self._parsers[call.function].arguments, arguments)
         return EncodedAnswer(JSON, encode_json(shown), None, None)
 
