@@ -10,14 +10,13 @@ is about a quick answer followed by a slow call.
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from deepaas.execution.base import PoolLimits
 from deepaas.execution.crew import Crew
 from deepaas.execution.processes import resident_bytes
 from deepaas.execution.workers import Worker
-
-if TYPE_CHECKING:
-    from deepaas.execution.pool import Pool
+from deepaas.records import ModelSource
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +28,35 @@ _MEMORY_S = 0.5
 _ASYNC_GRACE_S = 1.0
 
 
+class SweptPool(Protocol):
+    """What a sweep needs of its pool."""
+
+    source: ModelSource
+    limits: PoolLimits
+    timeout_s: float
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs or waits."""
+        ...
+
+    def expire(self, now_s: float) -> None:
+        """Answer the calls that were accepted longer ago than the limit."""
+        ...
+
+    def time_out(self, call_id: int) -> None:
+        """Answer a call that has run longer than the limit."""
+        ...
+
+    def is_abandoned(self, call_id: int) -> bool:
+        """Whether nobody waits for this call."""
+        ...
+
+
 class Sweep:
     """Belongs to one pool; runs while calls do."""
 
-    def __init__(self, pool: "Pool", crew: Crew) -> None:
+    def __init__(self, pool: SweptPool, crew: Crew) -> None:
         #: Whether one call can be ended without its worker.
         self.is_async = False
         self._pool = pool

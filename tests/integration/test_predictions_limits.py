@@ -24,6 +24,14 @@ def workers(server: Server) -> list[int]:
     return [process.pid for process in server.running("worker predict")]
 
 
+def is_replaced(server: Server, pid: int) -> bool:
+    return pid not in workers(server)
+
+
+def is_not_ready(server: Server, path: str) -> bool:
+    return server.get(path).status == 503
+
+
 # Time
 
 
@@ -36,7 +44,7 @@ def test_whatever_runs_too_long_is_answered_504_and_its_worker_replaced(tmp_path
             assert answer.status == 504
             assert answer.text == "504: The call took longer than the limit of 0.5 s."
             assert answer.took_s < SOON_S
-            wait_for(lambda before=before: before not in workers(server))
+            wait_for(partial(is_replaced, server, before))
             wait_for(lambda: server.get("/v2/health/ready").status == 200)
             assert server.predict(MODEL, call="next").json["predictions"] == "next"
 
@@ -183,7 +191,7 @@ def test_a_worker_that_stands_still_is_told_of_and_not_waited_for(tmp_path: Path
         assert server.get("/v2/health/ready").status == 200
         second.send_signal(signal.SIGSTOP)
         for path in ("/v2/health/ready", f"/v2/models/{WAITS}/ready"):
-            wait_for(lambda path=path: server.get(path).status == 503)
+            wait_for(partial(is_not_ready, server, path))
             assert "Every worker is stopped (state T)." in server.get(path).text
         waiting = server.in_background(partial(server.predict, WAITS, call="waits"))
         first.send_signal(signal.SIGCONT)

@@ -22,7 +22,7 @@ async def test_a_socket_that_cannot_be_listened_on(tmp_path: Path) -> None:
         sock = socket.socket()
         sock.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
-            async with listen(service, settings, sock):
+            async with listen(service, settings, sock, asyncio.Event()):
                 pass
 
 
@@ -31,7 +31,7 @@ async def test_it_serves_inside_the_block_only(tmp_path: Path) -> None:
     async with echo_service(tmp_path) as service, aiohttp.ClientSession() as client:
         with bind(settings) as sock:
             url = f"http://127.0.0.1:{sock.getsockname()[1]}/x/v2/models/echo/predict/"
-            async with listen(service, settings, sock):
+            async with listen(service, settings, sock, asyncio.Event()):
                 assert (await client.post(url)).status == 200
                 assert (await client.post(url, json={"text": "x"})).status == 413
             with pytest.raises(aiohttp.ClientConnectionError):
@@ -45,7 +45,7 @@ async def test_a_malformed_request_is_one_line_of_the_log_without_what_it_held(
     caplog.set_level(logging.INFO)
     async with echo_service(tmp_path) as service:
         with bind(settings) as sock:
-            async with listen(service, settings, sock):
+            async with listen(service, settings, sock, asyncio.Event()):
                 reader, writer = await asyncio.open_connection(*sock.getsockname()[:2])
                 writer.write(b"GET / HTTP/1.1\r\nHost: x\r\ntoken hunter2\r\n\r\n")
                 assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
