@@ -15,7 +15,7 @@ from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
-from deepaas.execution.reload import SourceWatch
+from deepaas.execution.reload import SourceWatch, load_all_anew
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import ModelDescription, ModelSource
 from deepaas.service import Drain, HealthService, JobService, PredictionService, Service
@@ -66,6 +66,7 @@ async def open_service(
             loading,
             transcript,
             drain=Drain(pools),
+            renew=lambda: load_all_anew(pools.values()),
         )
 
 

@@ -119,6 +119,29 @@ def _stop_signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
             loop.remove_signal_handler(number)
 
 
+@contextmanager
+def _renewal(service: Service) -> Iterator[None]:
+    """Until the block ends, SIGUSR1 replaces the workers one by one; once at a time."""
+    loop = asyncio.get_running_loop()
+    renewing: asyncio.Task[None] | None = None
+
+    def received() -> None:
+        nonlocal renewing
+        if service.renew is not None and (renewing is None or renewing.done()):
+            logger.info("Replacing the workers.", extra={"action": "renew"})
+            renewing = asyncio.create_task(service.renew())
+
+    loop.add_signal_handler(signal.SIGUSR1, received)
+    try:
+        yield
+    finally:
+        # The signal would end the process otherwise, which ends by itself now.
+        loop.remove_signal_handler(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if renewing is not None:
+            renewing.cancel()
+
+
 async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
     """Serve the models until told to stop; everything is closed on return.
 
@@ -145,6 +168,7 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 sock.listen()
             except OSError as exc:
                 raise _address_error(settings, exc) from exc
+            stack.enter_context(_renewal(service))
             await stack.enter_async_context(http.listen(service, settings, sock, force))
             url = _url(sock, settings.base_path)
             if settings.listen_early:

@@ -55,19 +55,7 @@ class SourceWatch:
             name,
             extra={"action": "reload", "model": name},
         )
-        try:
-            await pool.replace_workers()
-        except ModelLoadError as exc:
-            logger.error(
-                "%s\n%sThe model stays as it was.",
-                exc.message,
-                exc.traceback,
-                extra={"action": "reload_failed", "model": name},
-            )
-        else:
-            logger.info(
-                "Model %s is loaded anew.", name, extra={"action": "reloaded", "model": name}
-            )
+        await load_anew(pool)
 
 
 def _stamps(files: Iterable[str]) -> _Stamps:
@@ -79,3 +67,26 @@ def _stamps(files: Iterable[str]) -> _Stamps:
             continue
         stamps[file] = (status.st_mtime_ns, status.st_size)
     return stamps
+
+
+async def load_anew(pool: Pool) -> None:
+    """Replace the workers of a model one by one; one that cannot be loaded stays as it was."""
+    name = pool.source.name
+    try:
+        await pool.replace_workers()
+    except ModelLoadError as exc:
+        logger.error(
+            "%s\n%sThe model stays as it was.",
+            exc.message,
+            exc.traceback,
+            extra={"action": "reload_failed", "model": name},
+        )
+    else:
+        logger.info("Model %s is loaded anew.", name, extra={"action": "reloaded", "model": name})
+
+
+async def load_all_anew(pools: Iterable[object]) -> None:
+    """Replace the workers of each model that has some, one model after the other."""
+    for pool in tuple(pools):
+        if isinstance(pool, Pool) and pool.ready_workers:
+            await load_anew(pool)

@@ -3,8 +3,10 @@
 """Every use case, once: HTTP, command line and functions all come through here."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.drain import Drain
@@ -32,3 +34,5 @@ class Service:
     transcript: Transcript | None = None
     #: Ends the predictions in order; ``None``: they end with the service.
     drain: Drain | None = None
+    #: Replaces the workers one by one; ``None``: there are none.
+    renew: Callable[[], Coroutine[Any, Any, None]] | None = None
