@@ -46,7 +46,7 @@ class BatchServing(Serving):
         self._batch = batch
 
     def _run_next(self) -> bool:
-        """Run the batch that is there; false if there is none."""
+        """Run the batch that is there; false if nobody waits behind it, or did a moment ago."""
         found = self._intake.take(0)
         if found is None:
             return False
@@ -61,7 +61,8 @@ class BatchServing(Serving):
                 members.append(member)
         for group in groups(members, self._batch.key):
             self._run_group(group)
-        return True
+        # One that is not full has found the queue empty, and need not look again before it waits.
+        return found is not None
 
     def _another(self, slot: int, until_s: float) -> Taken | None:
         """Take one more call; without any, wait for one as long as the model wants."""
@@ -103,6 +104,7 @@ class BatchServing(Serving):
             return
         self._leave_fork()
         for member, result in zip(members, results, strict=True):
+            self._runner.enter(member.call)
             self._end(member.slot, self._answer(member, result))
 
     def _is_dropped(self, member: Member) -> bool:
@@ -133,7 +135,6 @@ class BatchServing(Serving):
     def _answer(self, member: Member, result: Any) -> Answered:
         if isinstance(result, BaseException):
             return failed(member.call, result)
-        self._runner.enter(member.call)
         return self._runner.encoded(member.call, member.arguments, result)
 
 

@@ -53,6 +53,7 @@ class Crew:
         self._failure: ModelLoadError | None = None
         self._replacing = asyncio.Lock()
         self._all_gone = asyncio.Event()
+        self._is_patient = False
 
     def start(self) -> None:
         """Start the workers."""
@@ -115,6 +116,7 @@ class Crew:
     def on_loaded(self, worker: Worker) -> None:
         """Count a worker that is ready."""
         self._failure = None
+        worker.set_patient(self._is_patient)
         if self.ready == self._size and not self._first_load.done():
             self._was_loaded = True
             self._first_load.set_result(None)
@@ -208,6 +210,13 @@ class Crew:
             for worker in self.workers
             if worker.index == index and not worker.is_candidate and not worker.is_told
         ]
+
+    def set_patient(self, patient: bool) -> None:
+        """Choose for all; see :meth:`.workers.Worker.set_patient`."""
+        if patient != self._is_patient:
+            self._is_patient = patient
+            for worker in self.workers:
+                worker.set_patient(patient)
 
     async def replace(self) -> None:
         """Replace the workers one by one: each leaves when the next one is ready.

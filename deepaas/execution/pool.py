@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 #: Calls in the socket beyond what the workers can begin, at least and at most: the next one is
 #: there when one gets free.
 _AHEAD, _MAX_AHEAD = 2, 64
+#: From so many calls in flight, and down to so many, workers are scheduled for throughput.
+_MANY, _FEW = 8, 2
 #: A call that was taken by this many workers which then died without beginning it is given up.
 _MAX_LOST = 3
 _LOOK_AGAIN_S = 0.002
@@ -148,7 +150,8 @@ class Pool:
         else:
             self._queue.append(pending)
             self._hand_out()
-            self._sweep.watch()
+            # Alone, a call is told of in any case: its worker has nothing to do before it waits.
+            self._sweep.watch(soon=len(self._handed) > 1)
         try:
             return await pending.future
         except asyncio.CancelledError:
@@ -214,6 +217,11 @@ class Pool:
             self._ahead = min(self._ahead * 2, _MAX_AHEAD)
         elif count * 4 <= self._ahead:
             self._ahead = max(self._ahead - 1, _AHEAD)
+        in_flight = count + len(self._handed) + len(self._queue)
+        if in_flight >= _MANY:
+            self._crew.set_patient(True)
+        elif in_flight <= _FEW:
+            self._crew.set_patient(False)
         if self._queue:
             self._hand_out()
 
@@ -251,7 +259,7 @@ class Pool:
         own = description.predict_timeout_s
         self.timeout_s = self.limits.timeout_s if own is None else own
         if self.limits.memory_bytes:
-            self._sweep.watch()
+            self._sweep.watch(soon=False)
         self._crew.on_loaded(worker)
         self._announce(description)
         self._hand_out()

@@ -32,13 +32,16 @@ class Serving:
             SystemExit: The model wants its process to end.
         """
         while not self._intake.is_stopping:
-            if not self._run_next():
-                self._outbox.flush()
+            if self._run_next():
+                continue
+            self._outbox.flush()
+            # It may have been told to stop while it ran something.
+            if not self._intake.is_stopping:
                 self._intake.wait()
         self._outbox.flush()
 
     def _run_next(self) -> bool:
-        """Run what is there; false if nothing is."""
+        """Run what is there; false if there is nothing more."""
         taken = self._intake.take(0)
         if taken is None:
             return False

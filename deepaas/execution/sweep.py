@@ -68,10 +68,15 @@ class Sweep:
         #: Why workers were killed, for the calls that end with them.
         self._reasons: dict[Worker, str] = {}
 
-    def watch(self) -> None:
-        """See that the timer runs, and looks soon."""
-        self._pause_s = _FIRST_S
+    def watch(self, *, soon: bool) -> None:
+        """See that the timer runs; ``soon``: that it looks for answers again and again."""
+        if soon:
+            if self._timer is not None and self._pause_s > _FIRST_S:
+                self.stop()
+            self._pause_s = _FIRST_S
         if self._timer is None:
+            if not soon:
+                self._pause_s = self._slowest_s()
             self._schedule()
 
     def _schedule(self) -> None:

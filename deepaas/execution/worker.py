@@ -12,7 +12,6 @@ The child imports the model itself and keeps the object: what ``warm()`` sets, s
 
 import faulthandler
 import io
-import os
 import socket
 import sys
 import traceback
@@ -123,22 +122,9 @@ class PredictionWorker:
             intake.close()
 
 
-def be_patient() -> None:
-    """Let the server finish handing out before this process, woken by its first call, takes over.
-
-    Where both share a core, each call would otherwise cost two changes of context (sched(7),
-    SCHED_BATCH). A server that wakes still runs at once.
-    """
-    try:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except (AttributeError, OSError):
-        return  # not Linux, or forbidden in this container: slower, and just as right
-
-
 def main() -> None:
     """Run the worker that the arguments name; see the module's text."""
     faulthandler.enable()
-    be_patient()
     # Into a file or a pipe too, what a model prints is to be seen when it is printed.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -23,6 +23,7 @@ from deepaas.execution.messages import (
     StreamData,
     StreamEnd,
     StreamStart,
+    Wake,
     unpack,
 )
 from deepaas.execution.page import CallPage, Running
@@ -150,7 +151,7 @@ class Worker:
     ) -> None:
         """Start the process; ``calls`` is the end that all workers of the model read."""
         self._executor = executor
-        asyncio.get_running_loop().add_reader(self._control.fileno(), self.read_answers)
+        asyncio.get_running_loop().add_reader(self._control.fileno(), self._read_some)
         self._control.send(LoadModel(self._source, warm, log))
         fds = (calls.fileno(), self._workers_end.fileno(), self._page_fd)
         self._key = executor.start(argv, environment=environment, fds=fds, on_end=self._ended)
@@ -173,14 +174,39 @@ class Worker:
         """Whether it may hold a call that it has not noted yet."""
         return self._page.is_receiving
 
+    def set_patient(self, patient: bool) -> None:
+        """Choose whether a call that wakes it may interrupt the server (sched(7), SCHED_BATCH).
+
+        With many calls in flight, a worker on the same core that takes over at the first of them
+        costs two changes of context for each; with few, waiting for its turn costs time.
+        """
+        pid = self.pid
+        if pid is None:
+            return
+        try:
+            policy = os.SCHED_BATCH if patient else os.SCHED_OTHER
+            os.sched_setscheduler(pid, policy, os.sched_param(0))
+        except OSError:
+            logger.debug("A worker is gone, or this container forbids it: slower, no more.")
+
     def read_answers(self) -> None:
         """Pass on everything that the worker has said."""
+        while self._read_some():
+            pass
+
+    def _read_some(self) -> bool:
+        """Pass on what has come until the worker had nothing to add; false if nothing is left."""
         # Before looking: what comes after this is told anew.
         self._page.ring.looked()
         before = self.answered
+        is_more = False
         try:
             while True:
                 message, fds = self._control.receive()
+                if type(message) is Wake:
+                    # Seldom followed by another word, for which the loop would call again.
+                    is_more = True
+                    break
                 match message:
                     case Answer():
                         self.answered += 1
@@ -195,6 +221,7 @@ class Worker:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
         self._read_ring()
         self._owner.on_read(self, self.answered - before)
+        return is_more
 
     def _on_loaded(self, description: ModelDescription) -> None:
         if self.state is WorkerState.LOADING:
