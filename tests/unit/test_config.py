@@ -23,6 +23,12 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "base-path": ("/a/b-c", "base_path", "/a/b-c"),
     "model-name": ("cat, pkg.mod:obj,,/x/y.py", "model_names", ("cat", "pkg.mod:obj", "/x/y.py")),
     "workers": ("3", "workers", 3),
+    "devices": ("cuda:0, cpu", "devices", ("cuda:0", "cpu")),
+    "predict-max-queue": ("0", "max_queue", 0),
+    "predict-timeout": ("2.5", "timeout_s", 2.5),
+    "predict-kill-abandoned": ("true", "kill_abandoned", True),
+    "worker-max-memory": ("10", "worker_memory_bytes", 10),
+    "reload": ("true", "reload", True),
     "client-max-size": ("10", "client_max_bytes", 10),
     "form-max-parts": ("10", "form_max_parts", 10),
     "form-max-fields": ("10", "form_max_fields", 10),
@@ -57,8 +63,14 @@ WRONG = [
     ("base-path", "/a//b"),
     ("base-path", "/{name}"),
     ("base-path", "/a?b"),
-    ("workers", "0"),
+    ("workers", "-1"),
     ("workers", "many"),
+    ("devices", "gpu:0"),
+    ("devices", "cuda"),
+    ("predict-max-queue", "-1"),
+    ("predict-timeout", "-1"),
+    ("predict-timeout", "inf"),
+    ("worker-max-memory", "-1"),
     ("client-max-size", "-1"),
     ("form-max-parts", "0"),
     ("form-max-fields", "0"),
@@ -267,3 +279,8 @@ def test_only_asking(argv: str, printed: str, capsys: pytest.CaptureFixture[str]
         load_settings([argv])
     assert caught.value.code == 0
     assert printed in capsys.readouterr().out
+
+
+def test_a_model_in_the_server_cannot_be_reloaded() -> None:
+    with pytest.raises(ConfigurationError, match="reload needs workers"):
+        load_settings(["--workers=0", "--reload"])
