@@ -213,6 +213,13 @@ def _devices(text: str) -> tuple[str, ...]:
             raise ConfigurationError(
                 f"devices is {text!r}; {name!r} is no device: cpu, or cuda:0, cuda:1 …"
             )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = None if visible is None else len([name for name in visible.split(",") if name])
+    for name in devices:
+        if count is not None and name != "cpu" and int(name.partition(":")[2]) >= count:
+            raise ConfigurationError(
+                f"devices is {text!r}; there is no {name}: CUDA_VISIBLE_DEVICES is {visible!r}."
+            )
     return devices
 
 

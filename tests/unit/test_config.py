@@ -284,3 +284,15 @@ def test_only_asking(argv: str, printed: str, capsys: pytest.CaptureFixture[str]
 def test_a_model_in_the_server_cannot_be_reloaded() -> None:
     with pytest.raises(ConfigurationError, match="reload needs workers"):
         load_settings(["--workers=0", "--reload"])
+
+
+@pytest.mark.parametrize(("visible", "refused"), [("5,7", False), ("5", True), ("", True)])
+def test_a_device_must_be_one_that_the_service_may_use(
+    visible: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    if refused:
+        with pytest.raises(ConfigurationError, match="there is no cuda:1"):
+            load_settings(["--devices", "cpu,cuda:1"])
+    else:
+        assert load_settings(["--devices", "cpu,cuda:1"]).devices == ("cpu", "cuda:1")
