@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 5000
+ROUNDS ?= 5
+CALLS ?= 200000
 
 BIN := $(VENV)/bin
 # Editable installs warn about folders named like packages; that is how they work.
@@ -16,7 +18,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --
 CORE_META := setup.cfg pyproject.toml deepaas/__init__.py
 EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)
 
-.PHONY: help run test lint types docs sample clean
+.PHONY: help run test lint types docs sample bench soak clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +26,8 @@ help:
 	@echo "make test    install what the checks need and run all of them"
 	@echo "make lint | types | docs    one of the checks"
 	@echo "make sample  write etc/deepaas.conf.sample anew from the declared options"
+	@echo "make bench   measure beside the limits and the peers (PEERS=, ONLY=, ROUNDS= change it)"
+	@echo "make soak    send 200,000 mixed calls to a server and see what it keeps (CALLS=)"
 	@echo "make clean   remove what was built, the environment too"
 
 run: $(VENV)/.installed-run
@@ -40,10 +44,24 @@ sample: $(VENV)/.installed-run
 	@exec $(BIN)/oslo-config-generator --namespace deepaas --wrap-width 79 \
 	    --output-file etc/deepaas.conf.sample
 
+# The table that the documentation includes is written only by a whole run.
+BENCH_OPTIONS := --rounds $(ROUNDS) \
+    $(if $(filter undefined,$(origin PEERS)),,--peers '$(PEERS)') \
+    $(if $(ONLY),--only '$(ONLY)',)
+BENCH_TABLE := $(if $(filter undefined,$(origin PEERS)),$(if $(ONLY),,yes))
+
+bench: $(VENV)/.installed-test
+	@exec $(BIN)/python -m benchmarks $(BENCH_OPTIONS) \
+	    $(if $(BENCH_TABLE),--table doc/source/discussion/performance-table.txt)
+
+soak: $(VENV)/.installed-test
+	@exec $(BIN)/python -m benchmarks.soak --calls $(CALLS)
+
 clean:
 	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
+	rm -rf benchmarks/.envs benchmarks/results
 	rm -rf .coverage .coverage.* deepaas.egg-info examples/*/*.egg-info examples/*/build
-	find deepaas tests examples doc -name __pycache__ -type d -prune -exec rm -rf {} +
+	find deepaas benchmarks tests examples doc -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -12,32 +12,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deepaas.errors import InvalidInput
     from deepaas.model.base import BaseModel
-    from deepaas.model.context import artifact_dir, checkpoint_dir, is_cancelled, progress
-    from deepaas.records import ReturnedFile, UploadedFile
+    from deepaas.model.context import (
+        artifact_dir,
+        checkpoint_dir,
+        is_cancelled,
+        principal,
+        progress,
+        request_id,
+    )
+    from deepaas.records import Batch, Limits, ReturnedFile, UploadedFile
 
 __version__ = "3.0.0.dev0"
 
 _HOME_OF = {
     "BaseModel": "deepaas.model.base",
+    "Batch": "deepaas.records",
     "InvalidInput": "deepaas.errors",
+    "Limits": "deepaas.records",
     "ReturnedFile": "deepaas.records",
     "UploadedFile": "deepaas.records",
     "artifact_dir": "deepaas.model.context",
     "checkpoint_dir": "deepaas.model.context",
     "is_cancelled": "deepaas.model.context",
+    "principal": "deepaas.model.context",
     "progress": "deepaas.model.context",
+    "request_id": "deepaas.model.context",
 }
 
 __all__ = [
     "BaseModel",
+    "Batch",
     "InvalidInput",
+    "Limits",
     "ReturnedFile",
     "UploadedFile",
     "__version__",
     "artifact_dir",
     "checkpoint_dir",
     "is_cancelled",
+    "principal",
     "progress",
+    "request_id",
 ]
 
 

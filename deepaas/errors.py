@@ -151,8 +151,26 @@ class Unavailable(DeepaasError):
     """The service cannot do this at the moment; try again later."""
 
 
+class QueueFull(Unavailable):
+    """Too many calls are waiting already; try again later."""
+
+
 class WorkerDied(Unavailable):
     """The process that ran this call ended before it answered; try again."""
+
+
+class TimedOut(DeepaasError):
+    """The call took longer than the limit.
+
+    Args:
+        limit_s: The limit in seconds.
+        waiting: Whether it was still waiting for a worker.
+    """
+
+    def __init__(self, limit_s: float, *, waiting: bool) -> None:
+        what = "The call waited" if waiting else "The call took"
+        super().__init__(f"{what} longer than the limit of {limit_s:g} s.")
+        self.limit_s = limit_s
 
 
 class StorageUnavailable(Unavailable):

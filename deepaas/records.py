@@ -5,12 +5,16 @@
 Nothing here imports another part of the project, or anything outside the standard library.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
+
+#: The most calls that one worker may run at the same time.
+MAX_AT_ONCE: Final = 1024
+_MAX_WAIT_MS: Final = 60_000
 
 
 class UploadedFile(NamedTuple):
@@ -51,6 +55,59 @@ class LogSettings:
     syslog_facility: str = "user"
     use_journal: bool = False
     use_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Says that a model's ``predict_batch`` answers several calls at once.
+
+    Args:
+        max_size: The most calls in a batch, 1 to 1024.
+        max_wait_ms: How long the first call of a batch waits for others; with 0 a free worker
+            takes what is there, and nothing ever waits.
+        key: Names of arguments; calls that differ in them never share a batch.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    max_size: int = 64
+    max_wait_ms: float = 0
+    key: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_size <= MAX_AT_ONCE:
+            raise ValueError(f"max_size is {self.max_size!r}; it must be 1 to {MAX_AT_ONCE}")
+        if not 0 <= self.max_wait_ms <= _MAX_WAIT_MS:
+            raise ValueError(f"max_wait_ms is {self.max_wait_ms!r}; it must be 0 to {_MAX_WAIT_MS}")
+        if isinstance(self.key, str):
+            raise ValueError(f"key is {self.key!r}; it must be a tuple, as in ({self.key!r},)")
+        object.__setattr__(self, "key", tuple(self.key))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a model asks for its calls, in the place of the server's options.
+
+    Args:
+        predict_timeout_s: Seconds that a call may run; 0: no limit; ``None``: as the option
+            ``predict-timeout`` says.
+        concurrency: The most calls that one worker runs at the same time, 1 to 1024; only a model
+            whose ``predict`` is ``async`` runs more than one.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    predict_timeout_s: float | None = None
+    concurrency: int = 64
+
+    def __post_init__(self) -> None:
+        timeout_s = self.predict_timeout_s
+        if timeout_s is not None and not 0 <= timeout_s < float("inf"):
+            raise ValueError(f"predict_timeout_s is {timeout_s!r}; it must be 0 or more seconds")
+        if not 1 <= self.concurrency <= MAX_AT_ONCE:
+            raise ValueError(f"concurrency is {self.concurrency!r}; it must be 1 to {MAX_AT_ONCE}")
 
 
 class _Missing(Enum):
@@ -165,8 +222,16 @@ class ModelDescription:
     train_fields: bytes | None = None
     can_predict: bool = True
     can_train: bool = True
-    #: What was loaded, for messages: the entry point's value.
-    loaded: str = ""
+    #: The most calls that one worker begins at the same time: of a batch, or of an async model.
+    at_once: int = 1
+    #: Whether its calls run at the same time, so that one of them can be ended alone.
+    is_async: bool = False
+    #: Seconds that a call may run, 0 without a limit, ``None`` as the server's option says.
+    predict_timeout_s: float | None = None
+    #: Whether the model can be asked for its own health.
+    has_health: bool = False
+    #: Files of Python code that were read to load it, for who watches them.
+    source_files: tuple[str, ...] = ()
     #: JSON Schema of an answer, titled with its name in the API's description; ``None`` where the
     #: model declares no response schema.
     response_schema: Mapping[str, Any] | None = None

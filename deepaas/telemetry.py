@@ -5,7 +5,6 @@
 import errno
 import json
 import logging
-import logging.config
 import os
 import socket
 import sys
@@ -22,6 +21,8 @@ from deepaas.records import LogSettings
 
 #: Id of the request in this context, empty outside one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+#: Name of who made that request, ``None`` for anonymous.
+principal: ContextVar[str | None] = ContextVar("principal", default=None)
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(request)s%(message)s"
 _SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(request)s%(message)s"
@@ -162,12 +163,15 @@ def configure_logging(settings: LogSettings) -> list[str]:
 
 
 def _configure_from_file(path: Path) -> None:
+    # Here, since few ask for it, and every worker would pay.
+    from logging.config import dictConfig, fileConfig
+
     try:
         text = path.read_text("utf-8")
         if text.lstrip().startswith("{"):
-            logging.config.dictConfig({"disable_existing_loggers": False, **json.loads(text)})
+            dictConfig({"disable_existing_loggers": False, **json.loads(text)})
         else:
-            logging.config.fileConfig(path, disable_existing_loggers=False)
+            fileConfig(path, disable_existing_loggers=False)
     except Exception as exc:
         # logging.config promises no classes for what it finds.
         why = " ".join(f"{type(exc).__name__}: {exc}".split()).rstrip(".")

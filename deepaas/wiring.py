@@ -9,13 +9,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from deepaas.config import Settings
 from deepaas.errors import ModelLoadError, StorageUnavailable
+from deepaas.execution.base import ModelPool, PoolLimits
+from deepaas.execution.inline import InlinePool
 from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
+from deepaas.execution.reload import SourceWatch, load_all_anew
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import ModelSource
-from deepaas.service import HealthService, JobService, PredictionService, Service
+from deepaas.records import ModelDescription, ModelSource
+from deepaas.service import Drain, HealthService, JobService, PredictionService, Service
 from deepaas.store.sqlite import SqliteJobStore
 from deepaas.telemetry import Transcript
 
@@ -42,20 +45,7 @@ async def open_service(
         executor = await stack.enter_async_context(
             LocalExecutor(None if transcript is None else transcript.append)
         )
-        pools = {}
-        for source in sources:
-            pool = Pool(
-                source,
-                executor=executor,
-                size=settings.workers,
-                warm=settings.warm,
-                on_loaded=registry.put,
-                log=settings.log,
-            )
-            stack.push_async_callback(pool.close, grace_s=_WORKER_LEAVES_S)
-            pools[source.name] = pool
-            registry.expect(source.name)
-            pool.start()
+        pools = _start_pools(settings, sources, executor, registry, stack)
         jobs = JobService(registry, pools, is_enabled=settings.train_endpoint, is_starting=True)
         predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
         health = HealthService(registry, pools, jobs)
@@ -67,7 +57,62 @@ async def open_service(
         stack.push_async_callback(_end_task, loading)
         if not settings.listen_early:
             await asyncio.shield(loading)
-        yield Service(registry, predictions, jobs, health, executor.uploads, loading, transcript)
+        yield Service(
+            registry,
+            predictions,
+            jobs,
+            health,
+            executor.uploads,
+            loading,
+            transcript,
+            drain=Drain(pools),
+            renew=lambda: load_all_anew(pools.values()),
+        )
+
+
+def _start_pools(
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    executor: LocalExecutor,
+    registry: ModelRegistry,
+    stack: AsyncExitStack,
+) -> dict[str, ModelPool]:
+    """Start what runs the models; they load at the same time."""
+    limits = PoolLimits(
+        settings.max_queue,
+        settings.timeout_s,
+        settings.worker_memory_bytes,
+        settings.kill_abandoned,
+    )
+    pools: dict[str, ModelPool] = {}
+    watched: dict[str, Pool] = {}
+    watch = SourceWatch(watched)
+
+    def loaded(description: ModelDescription) -> None:
+        registry.put(description)
+        watch.follow(description)
+
+    for source in sources:
+        if settings.workers == 0:
+            pools[source.name] = InlinePool(source, warm=settings.warm, on_loaded=registry.put)
+        else:
+            watched[source.name] = pools[source.name] = Pool(
+                source,
+                executor=executor,
+                size=settings.workers,
+                warm=settings.warm,
+                on_loaded=loaded if settings.reload else registry.put,
+                log=settings.log,
+                limits=limits,
+                devices=settings.devices,
+            )
+        stack.push_async_callback(pools[source.name].close, grace_s=_WORKER_LEAVES_S)
+        registry.expect(source.name)
+        pools[source.name].start()
+    if settings.reload:
+        task = asyncio.create_task(watch.run(), name="reload")
+        stack.push_async_callback(_end_task, task)
+    return pools
 
 
 async def _end_task(task: asyncio.Task[None]) -> None:
@@ -82,14 +127,16 @@ async def _load(
     stack: AsyncExitStack,
     executor: LocalExecutor,
     registry: ModelRegistry,
-    pools: dict[str, Pool],
+    pools: dict[str, ModelPool],
     jobs: JobService,
 ) -> None:
     await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
     await _open_jobs(settings, stack, executor, pools, jobs)
 
 
-async def _wait_loaded(pools: dict[str, Pool], registry: ModelRegistry, *, is_named: bool) -> None:
+async def _wait_loaded(
+    pools: dict[str, ModelPool], registry: ModelRegistry, *, is_named: bool
+) -> None:
     """Leave out what cannot be loaded, unless the operator asked for it by name."""
     for name, pool in list(pools.items()):
         try:
@@ -108,7 +155,7 @@ async def _open_jobs(
     settings: Settings,
     stack: AsyncExitStack,
     executor: LocalExecutor,
-    pools: dict[str, Pool],
+    pools: dict[str, ModelPool],
     jobs: JobService,
 ) -> None:
     """Open store and runner; a state directory that cannot be used only stops trainings."""

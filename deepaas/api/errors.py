@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from deepaas import errors
+from deepaas.api.keys import REQUEST_ID, SETTINGS
 from deepaas.model.encoding import encode_json
 
 logger = logging.getLogger(__name__)
@@ -73,8 +74,21 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.StorageFull: _storage,
     errors.StorageUnavailable: _storage,
     errors.Unavailable: _unavailable,
+    errors.TimedOut: lambda exc: _text(504, exc.message),
     errors.DeepaasError: lambda exc: _text(500, exc.message),
 }
+
+
+def told(request: web.Request, exc: errors.DeepaasError) -> errors.DeepaasError:
+    """Return what clients may know of an error; a status that the model chose is meant for them."""
+    if not (isinstance(exc, errors.CallFailed) and exc.status is None):
+        return exc
+    if not request.app[SETTINGS].hide_model_errors:
+        return exc
+    return errors.DeepaasError(
+        "The model raised an exception; the log of the service has it,"
+        f" under request {request[REQUEST_ID]}."
+    )
 
 
 def problem_of(exc: errors.DeepaasError | web.HTTPException) -> web.Response:

@@ -2,67 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """A request's body, headers and query into a :class:`~deepaas.service.incoming.Incoming`.
 
-Uploads go straight to files, large JSON straight to shared memory: neither passes through the event
-loop's memory, and limits are enforced while reading.
+Uploads go straight to files, large JSON straight to shared memory: neither is held in the memory of
+the event loop, and limits are enforced while reading.
 """
 
-import asyncio
-import errno
-import os
-import re
-from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import parse_qsl
+from aiohttp import content_disposition_filename, web
 
-from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http import HttpProcessingError
-
-from deepaas.api.keys import SERVICE, SETTINGS
-from deepaas.errors import MalformedBody, StorageFull, StorageUnavailable, TooLarge
+from deepaas.api.forms import Files, Texts, read_multipart, read_urlencoded
+from deepaas.api.keys import SERVICE
+from deepaas.api.limits import Budget
+from deepaas.api.multipart import disposition_of
+from deepaas.api.routing import ROWS
+from deepaas.api.uploads import Upload
+from deepaas.errors import DeepaasError, MalformedBody, Unavailable
 from deepaas.execution.messages import memory_file, write_all
-from deepaas.records import CallInput, UploadedFile
+from deepaas.model.arguments import sole_upload
+from deepaas.records import Argument, CallInput, UploadedFile
 from deepaas.service.incoming import Incoming
 
 #: A body up to this size is kept as bytes, a larger one in memory of its own.
 _IN_LOOP_BYTES = 256 * 1024
-#: The most text of a form, all its parts together; text is held in memory, files are not.
-_MAX_TEXT_BYTES = 16 * 1024 * 1024
-_MAX_PARTS = 1000
-_CHUNK_BYTES = 256 * 1024
-_SUFFIX = re.compile(r"\.[A-Za-z0-9_-]{1,16}")
-
-
-class _Budget:
-    """Holds a body to its limits while it is read, whatever it is made of."""
-
-    def __init__(self, request: web.Request) -> None:
-        self._max_bytes = request.app[SETTINGS].client_max_bytes
-        self._content = request.content
-        self._text_bytes = 0
-        self._parts = 0
-        self._check(request.content_length or 0)
-
-    def _check(self, count: int) -> None:
-        if self._max_bytes and count > self._max_bytes:
-            raise TooLarge(self._max_bytes)
-
-    def check(self) -> None:
-        """Count every byte that came, those around and between the parts of a form too."""
-        self._check(self._content.total_bytes)
-
-    def add_text(self, count: int) -> None:
-        """Count what stays in memory."""
-        self.check()
-        self._text_bytes += count
-        if self._text_bytes > _MAX_TEXT_BYTES:
-            raise TooLarge(_MAX_TEXT_BYTES)
-
-    def add_part(self) -> None:
-        """Count a part of a form."""
-        self.check()
-        self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise MalformedBody("form", f"A form has at most {_MAX_PARTS} parts.")
 
 
 async def receive(request: web.Request) -> Incoming:
@@ -72,6 +31,7 @@ async def receive(request: web.Request) -> Incoming:
         TooLarge: The body exceeds the limit.
         MalformedBody: A form cannot be parsed, or the body is not encoded as announced.
         StorageFull: No space is left for uploads.
+        Unavailable: They cannot be stored, or there is no memory for the body.
     """
     incoming = Incoming()
     try:
@@ -87,114 +47,77 @@ async def receive(request: web.Request) -> Incoming:
 
 
 async def _read(request: web.Request, incoming: Incoming) -> None:
-    form: list[tuple[str, str]] = []
-    files: list[tuple[str, UploadedFile]] = []
+    form: Texts = []
+    files: Files = []
     body: bytes | None = None
     if request.body_exists:
-        budget = _Budget(request)
+        budget = Budget(request)
         kind = request.content_type
         if kind == "multipart/form-data":
-            await _read_multipart(request, budget, incoming, form, files)
+            uploads = request.app[SERVICE].uploads
+            form, files = await read_multipart(request, budget, uploads, incoming)
         elif kind == "application/x-www-form-urlencoded":
-            form = await _read_form(request, budget)
+            form = await read_urlencoded(request, budget)
         elif kind == "application/json" or kind.endswith("+json"):
             body = await _read_json(request, budget, incoming)
+        elif (argument := _argument_for_raw(request)) is not None:
+            files = await _read_raw(request, budget, incoming, argument.wire_name)
     incoming.given = CallInput(
         query=tuple(request.rel_url.query.items()),
         form=tuple(form),
         files=tuple(files),
         body=body,
         headers=tuple(request.headers.items()),
-        cookies=tuple(request.cookies.items()),
+        cookies=tuple(request.cookies.items()) if "Cookie" in request.headers else (),
     )
 
 
-async def _read_json(request: web.Request, budget: _Budget, incoming: Incoming) -> bytes | None:
+async def _read_json(request: web.Request, budget: Budget, incoming: Incoming) -> bytes | None:
     parts: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_any():
+    while chunk := await request.content.readany():
         budget.check()
         size += len(chunk)
-        if incoming.body_fd is None and size > _IN_LOOP_BYTES:
-            incoming.body_fd = memory_file(b"".join(parts))
-            parts.clear()
-        if incoming.body_fd is None:
+        if size <= _IN_LOOP_BYTES:
             parts.append(chunk)
-        else:
+            continue
+        try:
+            if incoming.body_fd is None:
+                incoming.body_fd = memory_file(b"".join(parts))
+            # At once: memory takes a chunk in less time than a thread needs to begin.
             write_all(incoming.body_fd, chunk)
+        except OSError as exc:
+            raise Unavailable("There is no memory for the body of the request.") from exc
     return b"".join(parts) if incoming.body_fd is None else None
 
 
-async def _read_form(request: web.Request, budget: _Budget) -> list[tuple[str, str]]:
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        budget.add_text(len(chunk))
-        data += chunk
+def _argument_for_raw(request: web.Request) -> Argument | None:
+    """Return the argument that a body of any other kind is meant for, if there is one."""
+    row = request.app[ROWS].get(request.match_info.route)
     try:
-        text = data.decode(request.charset or "utf-8")
-    except (UnicodeDecodeError, LookupError) as exc:
-        raise MalformedBody("form", "Invalid form body.") from exc
-    return parse_qsl(text, keep_blank_values=True)
+        model = request.app[SERVICE].models.get(request.match_info["model"]).description
+    except (DeepaasError, KeyError):
+        return None  # what is asked for says so by itself
+    is_training = row is not None and row.about.function == "train"
+    return sole_upload(model.train_arguments if is_training else model.predict_arguments)
 
 
-async def _read_multipart(
-    request: web.Request,
-    budget: _Budget,
-    incoming: Incoming,
-    form: list[tuple[str, str]],
-    files: list[tuple[str, UploadedFile]],
-) -> None:
-    uploads = request.app[SERVICE].uploads
+async def _read_raw(request: web.Request, budget: Budget, incoming: Incoming, name: str) -> Files:
+    """Read a body that is a file as it is; an empty one is none."""
+    parameters = disposition_of(request.headers.get("Content-Disposition", ""))
+    filename = content_disposition_filename(parameters)
+    upload: Upload | None = None
     try:
-        reader = await request.multipart()
-        async for part in reader:
-            budget.add_part()
-            if part is None or isinstance(part, MultipartReader) or part.name is None:
-                raise MalformedBody("form", "Invalid multipart body.")
-            if part.filename is None:
-                form.append((part.name, await _read_text(part, budget)))
-            else:
-                files.append((part.name, await _store_upload(part, budget, uploads, incoming)))
-        budget.check()
-    except (ValueError, RuntimeError, AssertionError, HttpProcessingError) as exc:
-        # aiohttp tells malformed parts by these, depending on where it notices.
-        raise MalformedBody("form", "Invalid multipart body.") from exc
-
-
-async def _read_text(part: BodyPartReader, budget: _Budget) -> str:
-    data = bytearray()
-    while chunk := await part.read_chunk(_CHUNK_BYTES):
-        budget.add_text(len(chunk))
-        data += chunk
-    try:
-        return part.decode(bytes(data)).decode(part.get_charset("utf-8"))
-    except LookupError as exc:
-        raise ValueError("unknown charset") from exc
-
-
-async def _store_upload(
-    part: BodyPartReader, budget: _Budget, uploads: Path, incoming: Incoming
-) -> UploadedFile:
-    filename = part.filename or ""
-    suffix = Path(filename).suffix
-    name = os.urandom(8).hex() + (suffix if _SUFFIX.fullmatch(suffix) else "")
-    path = uploads / name
-    try:
-        with path.open("xb") as file:
-            incoming.paths.append(path)
-            await _copy(part, budget, file)
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("No space is left for uploads.") from exc
-        if isinstance(exc, ConnectionError):
-            raise
-        raise StorageUnavailable(f"The upload cannot be stored: {exc.strerror}.") from exc
-    content_type = part.headers.get("Content-Type")
-    return UploadedFile(part.name, str(path), content_type, filename)
-
-
-async def _copy(part: BodyPartReader, budget: _Budget, file: BinaryIO) -> None:
-    loop = asyncio.get_running_loop()
-    while chunk := await part.read_chunk(_CHUNK_BYTES):
-        budget.check()
-        await loop.run_in_executor(None, file.write, chunk)
+        while chunk := await request.content.readany():
+            budget.check()
+            if upload is None:
+                upload = Upload(request.app[SERVICE].uploads, filename or "", incoming)
+            await upload.write(chunk)
+        if upload is None:
+            return []
+        await upload.finish()
+    finally:
+        if upload is not None:
+            upload.abandon()
+    content_type = request.headers.get("Content-Type")
+    return [(name, UploadedFile(name, str(upload.path), content_type, filename))]

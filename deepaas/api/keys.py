@@ -21,6 +21,13 @@ class ApiSettings:
     client_max_bytes: int = 0
     #: Whether there is a page for people that describes the API.
     doc_endpoint: bool = True
+    #: Whether clients are not told what the exceptions of models say.
+    hide_model_errors: bool = False
+    #: The most parts of a multipart form, and the most fields of an urlencoded one.
+    form_max_parts: int = 1000
+    form_max_fields: int = 10_000
+    #: The most text of a form, all of it together; text is held in memory, files are not.
+    form_max_text_bytes: int = 16 * 1024 * 1024
 
 
 SERVICE = web.AppKey("service", Service)

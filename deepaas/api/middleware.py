@@ -9,7 +9,7 @@ import re
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deepaas.api.errors import problem_of, response_of
+from deepaas.api.errors import problem_of, response_of, told
 from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
 from deepaas.api.routing import ROWS
 from deepaas.errors import DeepaasError, Forbidden
@@ -46,7 +46,7 @@ async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as exc:
         return await _with_slash(request) or _form(request, exc)
     except DeepaasError as exc:
-        return _form(request, exc)
+        return _form(request, told(request, exc))
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
     except Exception:

@@ -47,7 +47,8 @@ def add_routes(app: web.Application, routes: Iterable[Route], base_path: str) ->
         base_path: Empty or ``/x``; the root route then answers at ``/x`` too.
     """
     rows = app.setdefault(ROWS, {})
-    for route in routes:
+    # The router tries one after the other what begins alike; a prediction is not to wait for that.
+    for route in sorted(routes, key=lambda route: route.policy is not Policy.PREDICT):
         paths = [base_path + route.path]
         if base_path and route.path == "/":
             paths.append(base_path)

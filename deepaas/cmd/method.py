@@ -27,7 +27,7 @@ from deepaas.errors import (
     ModelLoadError,
     NotImplementedByModel,
 )
-from deepaas.execution.calls import failure_of
+from deepaas.execution.failures import failure_of
 from deepaas.execution.training import Cancelled
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display

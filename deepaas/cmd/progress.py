@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from deepaas.execution.training import Cancelled
+from deepaas.execution.training import CancelSwitch
 
 _BAR_CELLS = 30
 #: Reports come no more often than this; the last one always comes.
@@ -18,7 +18,7 @@ _REDRAW_S = 0.1
 _LINE_S = 1.0
 
 
-class TerminalSink:
+class TerminalSink(CancelSwitch):
     """A :class:`deepaas.model.context.Sink` for people; safe across threads.
 
     Args:
@@ -28,14 +28,13 @@ class TerminalSink:
     """
 
     def __init__(self, stream: TextIO, artifacts: Path | None) -> None:
+        super().__init__()
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._artifacts = artifacts
         self._lock = threading.Lock()
         self._waiting: str | None = None
         self._written_s = float("-inf")
-        self._cancelled = threading.Event()
-        self._model_asks = False
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Show how far the training is."""
@@ -73,17 +72,6 @@ class TerminalSink:
     def artifacts(self) -> Path | None:
         """The folder for artifacts if there is one."""
         return self._artifacts
-
-    def is_cancelled(self) -> bool:
-        """Whether the training should end; a model that asks is not interrupted."""
-        self._model_asks = True
-        return self._cancelled.is_set()
-
-    def on_sigterm(self, number: int, frame: object) -> None:
-        """Handle the signal that announces the end of the grace."""
-        self._cancelled.set()
-        if not self._model_asks:
-            raise Cancelled(128 + number)
 
     def close(self) -> None:
         """Show the last report, and leave the line."""

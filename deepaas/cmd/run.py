@@ -102,22 +102,53 @@ def _address_error(settings: Settings, exc: OSError | UnicodeError) -> AddressEr
 
 
 @contextmanager
-def _stop_signal() -> Iterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set until the block ends."""
-    stop = asyncio.Event()
+def _stop_signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """Give two events until the block ends: a first SIGTERM or SIGINT sets one, a second both."""
+    stop, force = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def received() -> None:
+        (force if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, received)
     try:
-        yield stop
+        yield stop, force
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 
 
+@contextmanager
+def _renewal(service: Service) -> Iterator[None]:
+    """Until the block ends, SIGUSR1 replaces the workers one by one; once at a time."""
+    loop = asyncio.get_running_loop()
+    renewing: asyncio.Task[None] | None = None
+
+    def received() -> None:
+        nonlocal renewing
+        if service.renew is not None and (renewing is None or renewing.done()):
+            logger.info("Replacing the workers.", extra={"action": "renew"})
+            renewing = asyncio.create_task(service.renew())
+
+    loop.add_signal_handler(signal.SIGUSR1, received)
+    try:
+        yield
+    finally:
+        # The signal would end the process otherwise, which ends by itself now.
+        loop.remove_signal_handler(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if renewing is not None:
+            renewing.cancel()
+
+
 async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
-    """Serve the models until told to stop; everything is closed on return."""
-    with bind(settings) as sock, _stop_signal() as stop:
+    """Serve the models until told to stop; everything is closed on return.
+
+    After the first signal new predictions are refused, which readiness shows, and those that were
+    taken get the grace; a second signal ends them.
+    """
+    with bind(settings) as sock, _stop_signals() as (stop, force):
         # The HTTP stack is imported while the workers import the models.
         importing = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
         async with AsyncExitStack() as stack:
@@ -137,7 +168,8 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 sock.listen()
             except OSError as exc:
                 raise _address_error(settings, exc) from exc
-            await stack.enter_async_context(http.listen(service, settings, sock))
+            stack.enter_context(_renewal(service))
+            await stack.enter_async_context(http.listen(service, settings, sock, force))
             url = _url(sock, settings.base_path)
             if settings.listen_early:
                 logger.info("Listening at %s; loading.", url, extra={"action": "listening"})
@@ -147,6 +179,8 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 logger.info("Serving %s at %s.", names, url, extra={"action": "serving"})
             await stop.wait()
             logger.info("Stopping.", extra={"action": "stopping"})
+            if service.drain is not None:
+                await service.drain.run(grace_s=settings.shutdown_grace_s, force=force)
 
 
 async def _loaded(service: Service) -> None:

@@ -74,12 +74,72 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         default="",
         help="Prefix of every route and link; must start with a slash.",
     ),
-    cfg.IntOpt("workers", short="p", default=1, min=1, help="Processes per model that predict."),
+    cfg.IntOpt(
+        "workers",
+        short="p",
+        default=1,
+        min=0,
+        help="Processes per model that predict. With 0 predictions run in a thread of the server,"
+        " one at a time, without the other options about workers: for debuggers, not for service.",
+    ),
+    cfg.StrOpt(
+        "devices",
+        default="",
+        help="Devices that workers are given in turn, comma-separated: cuda:0,cuda:1 or cpu. A"
+        " worker sees no other GPU (CUDA_VISIBLE_DEVICES). Empty: every worker sees all.",
+    ),
+    cfg.IntOpt(
+        "predict-max-queue",
+        default=1024,
+        min=0,
+        help="Predictions of a model that may wait for a worker; one more is answered 503.",
+    ),
+    cfg.FloatOpt(
+        "predict-timeout",
+        default=0.0,
+        min=0.0,
+        help="Seconds that a prediction may wait, and may run, before it is answered 504; its"
+        " worker is then replaced. A model may set its own. 0: no limit.",
+    ),
+    cfg.BoolOpt(
+        "predict-kill-abandoned",
+        default=False,
+        help="End a running prediction, and replace its worker, when its client has left.",
+    ),
+    cfg.IntOpt(
+        "worker-max-memory",
+        default=0,
+        min=0,
+        help="Resident memory in bytes beyond which a worker is replaced. 0: no limit.",
+    ),
+    cfg.BoolOpt(
+        "reload",
+        default=False,
+        help="Load a model anew when its source files change: for development.",
+    ),
     cfg.IntOpt(
         "client-max-size",
         default=0,
         min=0,
         help="Largest body of a request in bytes; 0: no limit.",
+    ),
+    cfg.IntOpt(
+        "form-max-parts",
+        default=1000,
+        min=1,
+        help="Most parts of a multipart form, files and texts together.",
+    ),
+    cfg.IntOpt(
+        "form-max-fields",
+        default=10_000,
+        min=1,
+        help="Most fields of an urlencoded form.",
+    ),
+    cfg.IntOpt(
+        "form-max-text",
+        default=16 * 1024 * 1024,
+        min=1,
+        help="Most text of a form in bytes, which is held in memory; files are not.",
     ),
     cfg.BoolOpt("predict-endpoint", default=True, help="Offer predictions."),
     cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings."),
@@ -88,6 +148,11 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         "debug-endpoint",
         default=False,
         help="Offer /v2/debug/, which shows the log and what the models print to anyone who asks.",
+    ),
+    cfg.BoolOpt(
+        "hide-model-errors",
+        default=False,
+        help="Do not tell clients what the exception of a model says; the log has it all the same.",
     ),
     cfg.BoolOpt(
         "openwhisk-detect",

@@ -28,6 +28,7 @@ _MODEL_VARIABLE = "DEEPAAS_V2_MODEL"
 #: Segments of unreserved characters (RFC 3986, section 2.3): nothing that a router or a link reads
 #: as anything else.
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_DEVICE = re.compile(r"cpu|cuda:\d{1,3}")
 _METHODS = (
     "A method follows: get_metadata, warm, predict or train, and behind it the arguments of the"
     " model; `deepaas-cli predict --help` lists them."
@@ -44,12 +45,22 @@ class Settings:
     base_path: str
     model_names: tuple[str, ...]
     workers: int
+    devices: tuple[str, ...]
+    max_queue: int
+    timeout_s: float
+    kill_abandoned: bool
+    worker_memory_bytes: int
+    reload: bool
     client_max_bytes: int
+    form_max_parts: int
+    form_max_fields: int
+    form_max_text_bytes: int
     warm: bool
     predict_endpoint: bool
     train_endpoint: bool
     doc_endpoint: bool
     debug_endpoint: bool
+    hide_model_errors: bool
     state_dir: Path
     train_workers: int
     cancel_grace_s: float
@@ -111,12 +122,22 @@ def load_settings(argv: Sequence[str]) -> Settings:
         base_path=_base_path(values["base_path"]),
         model_names=_model_names(values),
         workers=values["workers"],
+        devices=_devices(values["devices"]),
+        max_queue=values["predict_max_queue"],
+        timeout_s=_seconds("predict-timeout", values["predict_timeout"]),
+        kill_abandoned=values["predict_kill_abandoned"],
+        worker_memory_bytes=values["worker_max_memory"],
+        reload=_reload(values),
         client_max_bytes=values["client_max_size"],
+        form_max_parts=values["form_max_parts"],
+        form_max_fields=values["form_max_fields"],
+        form_max_text_bytes=values["form_max_text"],
         warm=values["warm"],
         predict_endpoint=values["predict_endpoint"],
         train_endpoint=values["train_endpoint"],
         doc_endpoint=values["doc_endpoint"],
         debug_endpoint=values["debug_endpoint"],
+        hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
         train_workers=values["train_workers"],
         cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),
@@ -183,6 +204,32 @@ def _seconds(option: str, value: float) -> float:
     if not math.isfinite(value):
         raise ConfigurationError(f"{option} is {value}; it must be a finite number of seconds.")
     return value
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    devices = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in devices:
+        if not _DEVICE.fullmatch(name):
+            raise ConfigurationError(
+                f"devices is {text!r}; {name!r} is no device: cpu, or cuda:0, cuda:1 …"
+            )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = None if visible is None else len([name for name in visible.split(",") if name])
+    for name in devices:
+        if count is not None and name != "cpu" and int(name.partition(":")[2]) >= count:
+            raise ConfigurationError(
+                f"devices is {text!r}; there is no {name}: CUDA_VISIBLE_DEVICES is {visible!r}."
+            )
+    return devices
+
+
+def _reload(values: Mapping[str, Any]) -> bool:
+    if values["reload"] and values["workers"] == 0:
+        raise ConfigurationError(
+            "reload needs workers: a model in the server's own process cannot be loaded anew;"
+            " use --workers 1, or leave --reload out."
+        )
+    return bool(values["reload"])
 
 
 def _base_path(value: str) -> str:

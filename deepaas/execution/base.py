@@ -1,16 +1,117 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a pool and a job runner need of the place where processes run."""
+"""What the services need of whoever runs a model, and a pool of the place where processes run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.messages import Begin
+from deepaas.execution.messages import Answer, Begin
+from deepaas.execution.streams import AnswerStream
+from deepaas.records import CallInput, ModelSource
 
 #: Called once with the exit status, or the negative number of the signal.
 OnEnd = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What calls and workers of one model may use; 0 stands for no limit."""
+
+    #: Calls that wait for a worker; one more is refused. Here 0 is 0.
+    max_queue: int = 1024
+    #: Seconds that a call may wait, and may run; what the model says itself counts more.
+    timeout_s: float = 0.0
+    #: Resident memory of one worker.
+    memory_bytes: int = 0
+    #: Whether a call ends with its worker when nobody waits for its answer any more.
+    kill_abandoned: bool = False
+
+
+class Result(NamedTuple):
+    """What a call gave: an answer, with the descriptor of its body where it came as one."""
+
+    answer: Answer
+    fd: int | None = None
+    #: The body where it comes piece by piece; the answer says its type only.
+    stream: AnswerStream | None = None
+
+
+class ModelPool(Protocol):
+    """Runs the calls of one model; used from the event loop's thread only."""
+
+    source: ModelSource
+
+    def start(self) -> None:
+        """Begin to load the model."""
+        ...
+
+    async def wait_loaded(self) -> None:
+        """Wait until the model is loaded and warm.
+
+        Raises:
+            ModelLoadError: It cannot be.
+        """
+        ...
+
+    @property
+    def ready_workers(self) -> int:
+        """How many workers could take a call now or soon."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Why the model cannot answer at the moment, ``None`` if it can."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs or waits."""
+        ...
+
+    async def call(
+        self,
+        function: str,
+        *,
+        request_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        given: CallInput | None = None,
+        body_fd: int | None = None,
+        release: Callable[[], None] | None = None,
+        stream: str = "",
+        principal: str | None = None,
+    ) -> Result:
+        """Run a function of the model and return what it answered.
+
+        A caller that is cancelled drops its call while it is queued; once begun it runs on, unless
+        the limits say otherwise.
+
+        Args:
+            function: See :class:`~deepaas.execution.messages.Call`.
+            request_id: Appears in the worker's log.
+            arguments: The parsed arguments, or ``None`` to have ``given`` parsed in the worker.
+            given: The input, without its body if ``body_fd`` is set.
+            body_fd: A memory file with the JSON body; stays open until ``release``.
+            release: Called once, when the call needs ``body_fd`` and uploaded files no more.
+            stream: The media type in which a client wants what a generator yields, or empty.
+            principal: Who calls.
+
+        Raises:
+            WorkerDied: The worker ended before it answered.
+            QueueFull, Unavailable: No worker can take it.
+            TimedOut: It waited or ran longer than its limit.
+        """
+        ...
+
+    def refuse(self) -> None:
+        """Take no more calls; those that were taken go on."""
+        ...
+
+    async def close(self, *, grace_s: float) -> None:
+        """End what serves the model; may be called twice."""
+        ...
 
 
 class JobProcess(Protocol):
@@ -46,6 +147,10 @@ class Executor(Protocol):
         By then the process and all that it had started are gone. The descriptors become 3, 4 …
         in the child and stay open here.
         """
+        ...
+
+    def pid(self, key: int) -> int | None:
+        """Return a worker's process id; ``None`` while it is not known, and after its end."""
         ...
 
     def stop(self, key: int, *, grace_s: float) -> None:

@@ -5,27 +5,29 @@
 Used by the prediction workers; what a call raises becomes data here.
 """
 
-import os
-import sys
-import traceback
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Generator, Mapping
+from types import GeneratorType
 from typing import Any, BinaryIO
 
-from deepaas.errors import (
-    InvalidAnswer,
-    InvalidArguments,
-    InvalidInput,
-    MalformedBody,
-    NotImplementedByModel,
-)
+from deepaas.execution.failures import failure_of
 from deepaas.execution.messages import Answer, Call, Failure
+from deepaas.execution.streaming import StreamForm, form_of
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
 from deepaas.records import CallInput
-from deepaas.telemetry import request_id
+from deepaas.telemetry import principal, request_id
+
+logger = logging.getLogger(__name__)
 
 JSON = "application/json"
+_CANCELLED = Failure("Cancelled", "The call was cancelled.", origin="cancelled")
+
+#: An answer, and the open file that is its body if the model returned one.
+Answered = tuple[Answer, BinaryIO | None]
+#: Sends what a generator yields, piece by piece. What comes before the first item is raised.
+Stream = Callable[[Call, Generator[Any], StreamForm], None]
 
 
 class CallRunner:
@@ -38,39 +40,79 @@ class CallRunner:
             "check-train": adapter.train_parser,
         }
 
-    def run(self, call: Call, body: memoryview | None) -> tuple[Answer, BinaryIO | None]:
+    def run(self, call: Call, body: memoryview | None) -> Answered:
         """Run the call; whatever the model does but end the process, there is an answer.
+
+        What a generator yields is collected. May be called in any thread, by one at a time.
 
         Args:
             call: What to run.
             body: The JSON body where it came in memory of its own.
 
-        Returns:
-            The answer, and the open file that is its body if the model returned one.
+        Raises:
+            SystemExit: The model wants its process to end.
         """
-        request_id.set(call.request_id)
+        answered = self.serve(call, body, None)
+        assert answered is not None
+        return answered
+
+    def serve(self, call: Call, body: memoryview | None, stream: Stream | None) -> Answered | None:
+        """Do as :meth:`run` does, but hand a generator whose items go out one by one to ``stream``.
+
+        Returns:
+            ``None`` if ``stream`` has sent the answer.
+
+        Raises:
+            SystemExit: The model wants its process to end.
+        """
+        self.enter(call)
         try:
-            encoded = self._call(call, body)
-        except SystemExit as exc:
-            # The model wants its process to end; threads it left must not prevent that.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(exc.code if isinstance(exc.code, int) else 1)
+            if call.function != "predict":
+                return self.answer_of(call, self.other(call, body, self._adapter.health))
+            arguments = self.arguments(call, body)
+            returned = self._adapter.predict(**arguments)
+            if isinstance(returned, GeneratorType) and stream is not None:
+                form = form_of(call.stream, arguments.get("accept"))
+                if form is not None:
+                    stream(call, returned, form)
+                    return None
+            return self.encode(call, arguments, returned)
+        except SystemExit:
+            raise
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
-            return Answer(call.id, failure=failure_of(exc)), None
-        # A media type may be a member of an enumeration of the author's, which is a str too.
-        content_type = str.__str__(encoded.content_type)
-        return Answer(call.id, content_type, encoded.body, encoded.filename), encoded.file
+            return failed(call, exc)
 
-    def _call(self, call: Call, body: memoryview | None) -> EncodedAnswer:
-        arguments = self._arguments(call, body)
-        if call.function == "check-train":
-            shown = display(self._parsers[call.function].arguments, arguments)
-            return EncodedAnswer(JSON, encode_json(shown), None, None)
-        returned = self._adapter.predict(**arguments)
-        return encode_answer(returned, arguments.get("accept"), self._adapter.response_schema)
+    @staticmethod
+    def enter(call: Call) -> None:
+        """Let what follows, the log say, know which request it is about."""
+        request_id.set(call.request_id)
+        principal.set(call.principal)
 
-    def _arguments(self, call: Call, body: memoryview | None) -> Mapping[str, Any]:
+    def parsed(self, call: Call, body: memoryview | None) -> Mapping[str, Any] | Answered:
+        """Return the keyword arguments of a call, or its answer if they are wrong."""
+        self.enter(call)
+        try:
+            return self.arguments(call, body)
+        except SystemExit:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
+            return failed(call, exc)
+
+    def encoded(self, call: Call, arguments: Mapping[str, Any], returned: Any) -> Answered:
+        """Return the answer with what ``predict`` returned, or one that says what is wrong."""
+        try:
+            return self.encode(call, arguments, returned)
+        except SystemExit:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
+            return failed(call, exc)
+
+    def arguments(self, call: Call, body: memoryview | None) -> Mapping[str, Any]:
+        """Return the keyword arguments of a call.
+
+        Raises:
+            Exception: They are wrong, or a validator of the author's fails.
+        """
         if call.arguments is not None:
             return call.arguments
         given = call.input or CallInput()
@@ -80,62 +122,63 @@ class CallRunner:
             )
         return self._parsers[call.function].parse(given)
 
+    def encode(self, call: Call, arguments: Mapping[str, Any], returned: Any) -> Answered:
+        """Encode what ``predict`` returned.
 
-def _text(value: object) -> str:
-    """Return ``str(value)`` as a text that can be sent.
+        Raises:
+            Exception: It cannot be encoded, or code of the author's in it fails.
+        """
+        schema = self._adapter.response_schema
+        return self.answer_of(call, encode_answer(returned, arguments.get("accept"), schema))
 
-    Making it may raise, and may give an instance of the author's own class, whose pickle the server
-    could not read, or half a surrogate pair.
-    """
-    try:
-        return str.encode(str(value), "utf-8", "backslashreplace").decode()
-    except Exception as broken:  # noqa: BLE001 - the author's __str__
-        return f"(its text cannot be made: {type(broken).__name__})"
+    @staticmethod
+    def answer_of(call: Call, encoded: EncodedAnswer) -> Answered:
+        """Return the answer with this content."""
+        # A media type may be a member of an enumeration of the author's, which is a str too.
+        content_type = str.__str__(encoded.content_type)
+        return Answer(call.id, content_type, encoded.body, encoded.filename), encoded.file
 
+    def other(
+        self, call: Call, body: memoryview | None, health: Callable[[], Any]
+    ) -> EncodedAnswer:
+        """Run a call of another function than ``predict``; ``health`` asks the model for its own.
 
-def failure_of(exc: BaseException) -> Failure:
-    """Return an exception as data: nothing in it is of the author's classes."""
-    text = _text(exc)
-    name = type(exc).__name__
-    match exc:
-        case InvalidArguments():
-            return Failure(name, text, messages=json_safe(exc.messages), origin="arguments")
-        case MalformedBody():
-            return Failure(name, text, messages={exc.kind: [text]}, origin="body")
-        case NotImplementedByModel():
-            return Failure(name, text, origin="missing")
-    try:
-        trace = "".join(traceback.format_exception(exc))
-    except Exception:  # noqa: BLE001 - the author's __str__
-        trace = "".join(traceback.format_tb(exc.__traceback__))
-    if isinstance(exc, InvalidAnswer):
-        return Failure(name, text, f"{trace}{exc.detail}", origin="answer")
-    if isinstance(exc, InvalidInput):
-        return Failure(name, text, trace, status=400)
-    status, text = _chosen_status(exc, text)
-    return Failure(name, text, trace, status=status)
+        Raises:
+            Exception: The arguments are wrong, or a validator of the author's fails.
+        """
+        if call.function == "health":
+            try:
+                return encode_health(health())
+            except Exception as exc:  # noqa: BLE001 - the author's health()
+                return failed_health(exc)
+        arguments = self.arguments(call, body)
+        shown = display(self._parsers[call.function].arguments, arguments)
+        return EncodedAnswer(JSON, encode_json(shown), None, None)
 
 
-def _chosen_status(exc: BaseException, text: str) -> tuple[int | None, str]:
-    """Return status and reason of aiohttp's exceptions, which models raise as documented in 2.x.
-
-    The reason may be any object there: ``HTTPBadRequest(reason=exc)`` is in the old documentation.
-    """
-    module = sys.modules.get("aiohttp.web_exceptions")
-    if module is None:
-        return None, text
-    if isinstance(exc, module.HTTPException):
-        return exc.status, _text(exc.reason)
-    return _refused_by_aiohttp(exc, module.HTTPException) or (None, text)
+def cancelled(call: Call) -> Answer:
+    """Return the answer to a call that was cancelled; only the bookkeeping reads it."""
+    return Answer(call.id, failure=_CANCELLED)
 
 
-def _refused_by_aiohttp(exc: BaseException, base: type) -> tuple[int, str] | None:
-    """Return status and reason of an exception that aiohttp refused to make.
+def failed(call: Call, exc: BaseException) -> Answered:
+    """Return the answer to a call that raised."""
+    return Answer(call.id, failure=failure_of(exc)), None
 
-    aiohttp 3.14 fails with objects, several lines, and half a surrogate pair.
-    """
-    code = base.__init__.__code__  # type: ignore[misc]
-    for frame, _ in traceback.walk_tb(exc.__traceback__):
-        if frame.f_code is code:
-            return frame.f_locals["self"].status_code, _text(frame.f_locals["reason"])
-    return None
+
+def encode_health(said: Any) -> EncodedAnswer:
+    """Return what ``health()`` said as ``{"ok": …, "detail": …}``."""
+    detail = None if said is None or isinstance(said, bool) else json_safe(said)
+    return EncodedAnswer(JSON, encode_json({"ok": said is not False, "detail": detail}))
+
+
+def failed_health(exc: Exception) -> EncodedAnswer:
+    """Return what ``health()`` said by raising; why, in detail, is only in the log."""
+    failure = failure_of(exc)
+    logger.warning(
+        "The model's health() failed.\n%s",
+        failure.traceback.rstrip(),
+        extra={"action": "health_failed", "type": failure.type_name},
+    )
+    detail = f"{failure.type_name}: {failure.text}" if failure.text else failure.type_name
+    return EncodedAnswer(JSON, encode_json({"ok": False, "detail": detail}))

@@ -24,6 +24,9 @@ class JobCall:
     input: CallInput
     #: Whether ``warm()`` runs before the function.
     warm: bool
+    #: Of the request that began the job, and who made it; readable in the model.
+    request_id: str = ""
+    principal: str | None = None
 
     def dump(self) -> bytes:
         """Return the text of ``call.json``; the body, if there is one, goes into ``inputs/``."""
@@ -44,6 +47,8 @@ class JobCall:
             source=ModelSource(**{**source, "kind": SourceKind(source["kind"])}),
             input=CallInput(**pairs, files=files, body=body),
             warm=content["warm"],
+            request_id=content.get("request_id", ""),
+            principal=content.get("principal"),
         )
 
 

@@ -23,6 +23,7 @@ from deepaas.execution.messages import (
     ChannelClosed,
     Locked,
     ProcessEnded,
+    ProcessStarted,
     StartProcess,
     StopProcess,
     write_all,
@@ -41,10 +42,11 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Child:
     marker: str
     on_end: OnEnd
+    pid: int | None = None
 
 
 class LocalExecutor:
@@ -156,10 +158,11 @@ class LocalExecutor:
         try:
             while True:
                 message, _ = channel.receive()
-                if isinstance(message, ProcessEnded):
-                    child = self._children.pop(message.key, None)
-                    if child is not None:
-                        child.on_end(message.status)
+                match message:
+                    case ProcessStarted(key, pid) if key in self._children:
+                        self._children[key].pid = pid
+                    case ProcessEnded(key, status) if key in self._children:
+                        self._children.pop(key).on_end(status)
         except BlockingIOError:
             return
         except (ChannelClosed, ConnectionResetError):
@@ -207,6 +210,11 @@ class LocalExecutor:
             # The guard is dying; its end, which is told soon, ends this child too.
             logger.warning("A worker could not be started: its guard is gone.")
         return self._last_key
+
+    def pid(self, key: int) -> int | None:
+        """Return a worker's process id; see :meth:`deepaas.execution.base.Executor.pid`."""
+        child = self._children.get(key)
+        return None if child is None else child.pid
 
     def stop(self, key: int, *, grace_s: float) -> None:
         """End a worker; see :meth:`deepaas.execution.base.Executor.stop`."""

@@ -8,8 +8,9 @@ no byte that a client or a model sent is ever unpickled. Exceptions cross as :cl
 
     server → guard     StartProcess, StopProcess          (one channel)
     guard → server     ProcessStarted, ProcessEnded
-    server → worker    LoadModel, Stop                    (a control channel per worker)
-    worker → server    Loaded, LoadFailed, Answer
+    server → worker    LoadModel, Stop, Resume            (a control channel per worker)
+    worker → server    Loaded, LoadFailed, Answer, Wake
+    worker → server    Answer, Stream…                    (the ring in its page, told by Wake)
     server → workers   Call                               (one channel per model, read by all)
     server ↔ job guard Locked, Busy, Begin                (one channel per training, until Begin)
 """
@@ -19,6 +20,7 @@ import mmap
 import os
 import pickle
 import socket
+import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -105,6 +107,14 @@ class Stop(NamedTuple):
     """Take no more calls and end."""
 
 
+class Resume(NamedTuple):
+    """Look into the page: more of a stream was passed on, or a call is cancelled."""
+
+
+class Wake(NamedTuple):
+    """Look into the ring."""
+
+
 class Call(NamedTuple):
     """One call of a model's function.
 
@@ -113,12 +123,18 @@ class Call(NamedTuple):
     """
 
     id: int
-    #: ``predict``, or ``check-train``: parse a training's arguments and answer them as shown.
+    #: ``predict``; ``check-train``: parse a training's arguments and answer them as shown;
+    #: ``health``: what the model says of its own health.
     function: str
     request_id: str
     arguments: Mapping[str, Any] | None = None
     input: "CallInput | None" = None
     has_body_fd: bool = False
+    #: How a client wants what a generator yields: ``text/event-stream``,
+    #: ``application/x-ndjson``; empty: collected, unless the model's own media type says otherwise.
+    stream: str = ""
+    #: Name of who calls, ``None`` for anonymous.
+    principal: str | None = None
 
 
 class Answer(NamedTuple):
@@ -129,6 +145,29 @@ class Answer(NamedTuple):
     body: bytes | None = None
     #: Base name of a returned file, for ``Content-Disposition``.
     filename: str | None = None
+    failure: Failure | None = None
+
+
+class StreamStart(NamedTuple):
+    """A call answers piece by piece."""
+
+    call_id: int
+    content_type: str
+    #: Of the call in the worker's page, for what the server writes there.
+    slot: int
+
+
+class StreamData(NamedTuple):
+    """Some bytes of a stream, in order; the server passes them on as they are."""
+
+    call_id: int
+    data: bytes
+
+
+class StreamEnd(NamedTuple):
+    """A stream is over; with a failure, it broke off and the client is to see that."""
+
+    call_id: int
     failure: Failure | None = None
 
 
@@ -148,6 +187,33 @@ class Begin(NamedTuple):
     attempt: int
     #: Seconds between SIGTERM and SIGKILL.
     grace_s: float
+
+
+#: What is sent for every call: its kind and its fields, for to look up a class takes long.
+_FREQUENT: tuple[type[NamedTuple], ...] = (Call, Answer, StreamStart, StreamData, StreamEnd)
+_KIND_OF = {kind: bytes((number,)) for number, kind in enumerate(_FREQUENT)}
+_STREAM_DATA = _FREQUENT.index(StreamData)
+#: Of a message with a stream's bytes: its kind and the call's id; the bytes follow as they are.
+_DATA_HEAD = struct.Struct("<BQ")
+
+
+def pack(message: NamedTuple) -> bytes:
+    """Return one of the frequent messages as bytes."""
+    if isinstance(message, StreamData):
+        return pack_data(*message)
+    return _KIND_OF[type(message)] + pickle.dumps(tuple(message), protocol=5)
+
+
+def pack_data(call_id: int, data: bytes) -> bytes:
+    """Return what :func:`pack` makes of a :class:`StreamData`, of which there may be thousands."""
+    return _DATA_HEAD.pack(_STREAM_DATA, call_id) + data
+
+
+def unpack(data: bytes) -> Any:
+    """Return the message that :func:`pack` was given."""
+    if data[0] == _STREAM_DATA:
+        return StreamData(_DATA_HEAD.unpack_from(data)[1], data[_DATA_HEAD.size :])
+    return _FREQUENT[data[0]]._make(pickle.loads(memoryview(data)[1:]))  # noqa: S301
 
 
 class ChannelClosed(EOFError):
@@ -184,6 +250,11 @@ class Channel:
             BlockingIOError: The socket is non-blocking and full; nothing was sent.
             BrokenPipeError: The other end is closed.
         """
+        if type(message) is Call:
+            data = pack(message)
+            if len(data) < INLINE_BYTES:
+                _send_packet(self.socket, b"c" + data, fds)
+                return
         data = pickle.dumps(message, protocol=5)
         if len(data) < INLINE_BYTES:
             _send_packet(self.socket, b"i" + data, fds)
@@ -211,6 +282,8 @@ class Channel:
         fds = _descriptors(ancillary) if ancillary else []
         if not data:
             raise ChannelClosed
+        if data[0] == ord("c"):
+            return unpack(data[1:]), fds
         if data[0] == ord("i"):
             return pickle.loads(memoryview(data)[1:]), fds  # noqa: S301 - see the module
         with map_file(fds[0]) as view:

@@ -4,7 +4,7 @@
 
 All workers of a model read one ``SOCK_SEQPACKET`` pair, so the kernel hands each call to a free
 worker and none waits behind a slow one. The server keeps the queue and hands the kernel only a few
-calls more than there are workers, so that a queued call can still be dropped.
+calls more than the workers can begin, so that a queued call can still be dropped.
 
 Every call that was handed out is answered, begun and noted in some worker's page, or still in the
 socket. When a worker dies, what it had begun fails; what it had taken but not begun stands nowhere
@@ -17,59 +17,32 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from deepaas.errors import ModelLoadError, Unavailable, WorkerDied
-from deepaas.execution.base import Executor
-from deepaas.execution.local import python
-from deepaas.execution.messages import Answer, Call, Channel
-from deepaas.execution.workers import Worker, WorkerState, worker_environment
+from deepaas.errors import QueueFull, TimedOut, Unavailable, WorkerDied
+from deepaas.execution.base import Executor, PoolLimits, Result
+from deepaas.execution.crew import Crew
+from deepaas.execution.messages import Answer, Call, Channel, StreamData, StreamEnd, StreamStart
+from deepaas.execution.pending import Pending
+from deepaas.execution.streams import AnswerStream, StreamFailed
+from deepaas.execution.sweep import Sweep
+from deepaas.execution.workers import Worker, WorkerState
 from deepaas.records import CallInput, LogSettings, ModelDescription, ModelSource
 
 logger = logging.getLogger(__name__)
 
-#: Calls in the socket beyond one for each worker: the next one is there when a worker gets free.
-_AHEAD = 2
+#: Calls in the socket beyond what the workers can begin, at least and at most: the next one is
+#: there when one gets free.
+_AHEAD, _MAX_AHEAD = 2, 64
+#: From so many calls in flight, and down to so many, workers are scheduled for throughput.
+_MANY, _FEW = 8, 2
 #: A call that was taken by this many workers which then died without beginning it is given up.
 _MAX_LOST = 3
 _LOOK_AGAIN_S = 0.002
-_MAX_BACKOFF_S = 30.0
-
-
-class Result(NamedTuple):
-    """A worker's answer, and the descriptor of its body where that came as one."""
-
-    answer: Answer
-    fd: int | None
-
-
-class _Pending:
-    """A call on its way; its resources are released when nobody needs them any more."""
-
-    __slots__ = ("body_fd", "call", "future", "lost", "release")
-
-    def __init__(self, call: Call, body_fd: int | None, release: Callable[[], None] | None) -> None:
-        self.call = call
-        self.body_fd = body_fd
-        self.release = release
-        self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        #: How many workers took it and died before they began it.
-        self.lost = 0
-
-    def end(self, result: Result | None, error: Exception | None = None) -> None:
-        if not self.future.done():
-            if error is not None:
-                self.future.set_exception(error)
-            elif result is not None:
-                self.future.set_result(result)
-        elif result is not None and result.fd is not None:
-            os.close(result.fd)
-        if self.release is not None:
-            self.release()
 
 
 class Pool:
-    """Serves one model with ``size`` worker processes."""
+    """Serves one model with ``size`` worker processes; a :class:`~.base.ModelPool`."""
 
     def __init__(
         self,
@@ -80,30 +53,39 @@ class Pool:
         warm: bool,
         on_loaded: Callable[[ModelDescription], object],
         log: LogSettings | None = None,
+        limits: PoolLimits | None = None,
+        devices: tuple[str, ...] = (),
     ) -> None:
         self.source = source
-        self._executor = executor
-        self._size = size
-        self._warm = warm
-        self._log = log or LogSettings()
-        self._on_loaded = on_loaded
+        self.limits = limits or PoolLimits()
+        #: Seconds that a call may wait, and may run; 0: no limit.
+        self.timeout_s = self.limits.timeout_s
+        #: How many calls a worker begins at the same time.
+        self._at_once = 1
+        #: How many more lie ready: quick workers take many before the server's next turn.
+        self._ahead = _AHEAD
         self._ids = itertools.count(1)
-        self._queue: deque[_Pending] = deque()
-        self._handed: dict[int, _Pending] = {}
-        self._workers: list[Worker] = []
-        self._first_load: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._was_loaded = False
-        self._failures = 0
-        self._failure: ModelLoadError | None = None
-        self._closing = False
-        self._all_gone = asyncio.Event()
+        self._queue: deque[Pending] = deque()
+        self._handed: dict[int, Pending] = {}
+        self._announce = on_loaded
+        self._is_refusing = False
         self._calls, self._workers_end = Channel.pair()
         self._calls.socket.setblocking(False)
+        self._crew = Crew(
+            source,
+            self,
+            executor=executor,
+            size=size,
+            calls=self._workers_end,
+            warm=warm,
+            log=log or LogSettings(),
+            devices=devices,
+        )
+        self._sweep = Sweep(self, self._crew)
 
     def start(self) -> None:
         """Start the workers; they load the model at the same time."""
-        for _ in range(self._size):
-            self._start_worker()
+        self._crew.start()
 
     async def wait_loaded(self) -> None:
         """Wait until every worker of the start is ready.
@@ -111,19 +93,32 @@ class Pool:
         Raises:
             ModelLoadError: One of them could not load the model.
         """
-        await asyncio.shield(self._first_load)
+        await self._crew.wait_loaded()
+
+    async def replace_workers(self) -> None:
+        """Replace the workers one by one; calls go on meanwhile.
+
+        Raises:
+            ModelLoadError: The model cannot be loaded now; the workers that were there stay.
+        """
+        await self._crew.replace()
 
     @property
     def ready_workers(self) -> int:
         """How many workers could take a call now or soon: loaded, warm, alive."""
-        return sum(worker.state is WorkerState.READY for worker in self._workers)
+        return self._crew.ready
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs or waits."""
+        return bool(self._handed or self._queue)
 
     @property
     def reason(self) -> str | None:
         """Why the model cannot answer at the moment, ``None`` if it can."""
-        if self.ready_workers:
-            return None
-        return self._failure.message if self._failure is not None else "The model is loading."
+        if self._is_refusing:
+            return "The service is shutting down."
+        return self._crew.problem
 
     async def call(
         self,
@@ -134,55 +129,64 @@ class Pool:
         given: CallInput | None = None,
         body_fd: int | None = None,
         release: Callable[[], None] | None = None,
+        stream: str = "",
+        principal: str | None = None,
     ) -> Result:
-        """Run a function of the model and return what its worker answered.
-
-        A caller that is cancelled drops its call while it is queued; once begun it runs on.
-
-        Args:
-            function: See :class:`~deepaas.execution.messages.Call`.
-            request_id: Appears in the worker's log.
-            arguments: The parsed arguments, or ``None`` to have ``given`` parsed in the worker.
-            given: The input, without its body if ``body_fd`` is set.
-            body_fd: A memory file with the JSON body; stays open until ``release``.
-            release: Called once, when the call needs ``body_fd`` and uploaded files no more.
-
-        Raises:
-            WorkerDied: The worker ended before it answered.
-            Unavailable: No worker can load the model, or the service ends.
-        """
-        call = Call(next(self._ids), function, request_id, arguments, given, body_fd is not None)
-        pending = _Pending(call, body_fd, release)
-        refusal = self._refusal()
+        """Run a function of the model; see :meth:`deepaas.execution.base.ModelPool.call`."""
+        call = Call(
+            next(self._ids),
+            function,
+            request_id,
+            arguments,
+            given,
+            body_fd is not None,
+            stream,
+            principal,
+        )
+        pending = Pending(call, body_fd, release)
+        refusal = self._refusal() or self._no_room()
         if refusal is not None:
             pending.end(None, refusal)
         else:
             self._queue.append(pending)
             self._hand_out()
+            # Alone, a call is told of in any case: its worker has nothing to do before it waits.
+            self._sweep.watch(soon=len(self._handed) > 1)
         try:
             return await pending.future
         except asyncio.CancelledError:
             self._drop(pending)
             raise
 
-    def _drop(self, pending: _Pending) -> None:
+    def _drop(self, pending: Pending) -> None:
         """Take a call out of the queue, or out of the socket, unless it has begun."""
+        pending.leave()
         if pending.call.id in self._handed:
             self._read_back()
         if pending in self._queue:
             self._queue.remove(pending)
             pending.end(None)
+        elif pending.call.id in self._handed and self.limits.kill_abandoned:
+            self._sweep.end_abandoned(pending.call.id)
         self._hand_out()
 
     def _refusal(self) -> Exception | None:
-        if self._closing:
+        if self._is_refusing:
             return Unavailable("The service is shutting down.")
-        if self._failure is not None and not self.ready_workers:
+        if self._crew.is_hopeless:
             return Unavailable(f"The model {self.source.name!r} cannot be loaded at the moment.")
         return None
 
+    def _no_room(self) -> Exception | None:
+        waiting = len(self._queue) + len(self._handed) - self._crew.ready * self._at_once
+        if waiting < self.limits.max_queue:
+            return None
+        return QueueFull(f"{waiting} calls wait already, as many as are allowed; try again later.")
+
     def _hand_out(self) -> None:
-        limit = self.ready_workers + _AHEAD
+        # A batch is taken as a whole, so the next one is to lie ready.
+        ahead = self._ahead if self._at_once == 1 else self._at_once
+        limit = self._crew.ready * self._at_once + self._crew.leaving_calls + ahead
         while self._queue and len(self._handed) < limit:
             pending = self._queue[0]
             fds = () if pending.body_fd is None else (pending.body_fd,)
@@ -198,101 +202,87 @@ class Pool:
             self._queue.popleft()
             self._handed[pending.call.id] = pending
 
-    def _on_answer(self, answer: Answer, fds: list[int]) -> None:
+    def on_answer(self, worker: Worker, answer: Answer, fds: list[int]) -> None:
+        """Pass an answer on."""
         fd = fds[0] if fds else None
         pending = self._handed.pop(answer.call_id, None)
         if pending is not None:
             pending.end(Result(answer, fd))
         elif fd is not None:
             os.close(fd)
+
+    def on_read(self, worker: Worker, count: int) -> None:
+        """Hand out what there is room for now, and learn how quick the workers are."""
+        if count >= self._ahead:
+            self._ahead = min(self._ahead * 2, _MAX_AHEAD)
+        elif count * 4 <= self._ahead:
+            self._ahead = max(self._ahead - 1, _AHEAD)
+        in_flight = count + len(self._handed) + len(self._queue)
+        if in_flight >= _MANY:
+            self._crew.set_patient(True)
+        elif in_flight <= _FEW:
+            self._crew.set_patient(False)
         if self._queue:
             self._hand_out()
 
-    def _start_worker(self) -> None:
-        worker = Worker(
-            self.source,
-            warm=self._warm,
-            log=self._log,
-            on_loaded=self._on_worker_loaded,
-            on_failed=self._on_load_failed,
-            on_answer=self._on_answer,
-            on_end=self._on_worker_end,
-        )
-        self._workers.append(worker)
-        worker.start(
-            self._executor,
-            python("deepaas.execution.worker", "predict"),
-            worker_environment(self._size),
-            self._workers_end,
-        )
+    def on_stream(self, worker: Worker, part: StreamStart | StreamData | StreamEnd) -> None:
+        """Pass a part of a stream on."""
+        pending = self._handed.get(part.call_id)
+        if pending is None:
+            return
+        match part:
+            case StreamStart(call_id, content_type, slot):
+                self._begin_stream(worker, pending, content_type, slot)
+            case StreamData(_, data) if pending.stream is not None:
+                pending.stream.feed(data)
+            case StreamEnd(call_id, failure) if pending.stream is not None:
+                del self._handed[call_id]
+                pending.stream.end(None if failure is None else StreamFailed(failure))
+                pending.end(None)
+                worker.answered += 1
 
-    def _on_worker_loaded(self, description: ModelDescription) -> None:
-        self._failures = 0
-        self._failure = None
-        self._on_loaded(description)
-        if self.ready_workers == self._size and not self._first_load.done():
-            self._was_loaded = True
-            self._first_load.set_result(None)
+    def _begin_stream(self, worker: Worker, pending: Pending, content_type: str, slot: int) -> None:
+        call_id = pending.call.id
+        pending.stream = AnswerStream(
+            lambda count: worker.passed_on(slot, count), lambda: worker.cancel(call_id)
+        )
+        if pending.future.done():  # it timed out, or its client has left
+            pending.stream.close()
+        else:
+            answer = Answer(call_id, content_type)
+            pending.future.set_result(Result(answer, stream=pending.stream))
+
+    def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
+        """Take what the model says of itself, and let its calls begin."""
+        self._at_once = description.at_once
+        self._sweep.is_async = description.is_async
+        own = description.predict_timeout_s
+        self.timeout_s = self.limits.timeout_s if own is None else own
+        if self.limits.memory_bytes:
+            self._sweep.watch(soon=False)
+        self._crew.on_loaded(worker)
+        self._announce(description)
         self._hand_out()
 
-    def _on_load_failed(self, reason: str, traceback: str) -> None:
-        if self._was_loaded:
-            logger.error(
-                "%s\n%s",
-                reason,
-                traceback,
-                extra={"action": "reload_failed", "model": self.source.name},
-            )
-        self._failure = ModelLoadError(
-            reason,
-            name=self.source.name,
-            distribution=self.source.distribution,
-            traceback=traceback,
-        )
+    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
+        """Note why."""
+        self._crew.on_load_failed(worker, reason, traceback)
 
-    def _on_worker_end(self, worker: Worker, status: int) -> None:
-        self._workers.remove(worker)
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        running = worker.running
-        if running is not None:
+    def on_end(self, worker: Worker, status: int) -> None:
+        """Fail what the worker had begun, hand out what it had only taken, and replace it."""
+        reason = self._sweep.reason_of(worker)
+        for running in worker.running:
             pending = self._handed.pop(running.call_id, None)
             if pending is not None:
-                pending.end(None, WorkerDied())
-        was_ready = worker.state is WorkerState.READY
+                pending.end(None, WorkerDied(reason))
+        was_serving = worker.state is not WorkerState.LOADING
         worker.close()
-        if self._closing:
-            if not self._workers:
-                self._all_gone.set()
+        self._crew.on_end(worker, status, was_serving=was_serving)
+        if self._crew.is_closing:
             return
-        if not was_ready and self._failure is None:
-            self._on_load_failed(f"{self.source.label}: its process ended with {how}.", "")
-        if was_ready or self._was_loaded:
-            logger.error(
-                "A worker of model %s ended with %s; it is replaced.",
-                self.source.name,
-                how,
-                extra={"action": "worker_ended", "model": self.source.name, "status": status},
-            )
         self._recover()
-        self._replace(was_ready)
-
-    def _replace(self, was_ready: bool) -> None:
-        if was_ready:
-            self._start_worker()
-            return
-        if not self.ready_workers:
+        if self._crew.is_hopeless:
             self._fail_queued()
-        if not self._first_load.done():
-            assert self._failure is not None
-            self._first_load.set_exception(self._failure)
-        if self._was_loaded:
-            self._failures += 1
-            delay_s = min(_MAX_BACKOFF_S, 0.5 * 2**self._failures)
-            asyncio.get_running_loop().call_later(delay_s, self._start_unless_closing)
-
-    def _start_unless_closing(self) -> None:
-        if not self._closing:
-            self._start_worker()
 
     def _fail_queued(self) -> None:
         self._read_back()
@@ -300,6 +290,33 @@ class Pool:
         refusal = self._refusal() or Unavailable()
         for pending in queued:
             pending.end(None, refusal)
+
+    def expire(self, now_s: float) -> None:
+        """Answer the calls that were accepted longer ago than the limit, begun or not."""
+        begun = {running.call_id for worker in self._crew.workers for running in worker.running}
+        limit_s = self.timeout_s
+        late = [p for p in self._handed.values() if now_s - p.accepted_s > limit_s]
+        if any(pending.call.id not in begun for pending in late):
+            self._read_back()
+        for pending in late:
+            # One that stands nowhere was taken by a worker that is stopped, or is just answered.
+            if pending.call.id in self._handed:
+                pending.give_up(TimedOut(limit_s, waiting=False))
+        for pending in [p for p in self._queue if now_s - p.accepted_s > limit_s]:
+            self._queue.remove(pending)
+            pending.end(None, TimedOut(limit_s, waiting=True))
+        self._hand_out()
+
+    def time_out(self, call_id: int) -> None:
+        """Answer a call that has run longer than the limit."""
+        pending = self._handed.get(call_id)
+        if pending is not None:
+            pending.give_up(TimedOut(self.timeout_s, waiting=False))
+
+    def is_abandoned(self, call_id: int) -> bool:
+        """Whether nobody waits for this call."""
+        pending = self._handed.get(call_id)
+        return pending is None or pending.is_abandoned
 
     def _read_back(self) -> None:
         """Take the calls that no worker has taken out of the socket, back into the queue."""
@@ -333,13 +350,13 @@ class Pool:
             suspects: Each call's id, and how often it had been lost when it came under suspicion:
                 of two deaths at once, the first one's search may have handed it out again.
         """
-        if self._closing:
+        if self._crew.is_closing:
             return
-        living = tuple(self._workers)
+        living = tuple(self._crew.workers)
         if any(worker.is_receiving for worker in living):
             asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._find_lost, suspects)
             return
-        begun = {worker.running.call_id for worker in living if worker.running is not None}
+        begun = {running.call_id for worker in living for running in worker.running}
         for worker in living:
             worker.read_answers()
         for call_id in sorted(suspects.keys() - begun, reverse=True):
@@ -356,25 +373,23 @@ class Pool:
             self._fail_queued()
         self._hand_out()
 
+    def refuse(self) -> None:
+        """Take no more calls; those that were taken go on."""
+        self._is_refusing = True
+
     async def close(self, *, grace_s: float) -> None:
         """Refuse what is queued, and end the workers; what runs gets the grace.
 
         May be called twice.
         """
-        if self._closing:
+        if self._crew.is_closing:
             return
-        self._closing = True
+        self._is_refusing = True
         self._fail_queued()
-        for worker in self._workers:
-            worker.stop(self._executor, grace_s)
-        if self._workers:
-            await self._all_gone.wait()
+        await self._crew.close(grace_s)
+        self._sweep.stop()
         for pending in self._handed.values():
             pending.end(None, WorkerDied())
         self._handed.clear()
         self._calls.close()
         self._workers_end.close()
-        if not self._first_load.done():
-            self._first_load.cancel()
-        elif not self._first_load.cancelled():
-            self._first_load.exception()  # retrieved here, so that nobody warns of it

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deepaas import telemetry
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.model import context
@@ -32,10 +33,30 @@ class Cancelled(SystemExit):
     """Raised in ``train()`` when the job is cancelled and the model does not ask for itself."""
 
 
-class JobSink:
+class CancelSwitch:
+    """Tells a training that it was cancelled: when it asks, or by an exception if it never does."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        self._model_asks = False
+
+    def is_cancelled(self) -> bool:
+        """Whether the training should end; a model that asks is not interrupted."""
+        self._model_asks = True
+        return self._cancelled.is_set()
+
+    def on_sigterm(self, number: int, frame: object) -> None:
+        """Handle the signal that announces the end of the grace."""
+        self._cancelled.set()
+        if not self._model_asks:
+            raise Cancelled(128 + number)
+
+
+class JobSink(CancelSwitch):
     """Puts what a training reports into its job's directory; safe across threads."""
 
     def __init__(self, directory: JobDirectory) -> None:
+        super().__init__()
         self._directory = directory
         self._lock = threading.Lock()
         self._file: int | None = os.open(
@@ -43,8 +64,6 @@ class JobSink:
         )
         self._waiting: bytes | None = None
         self._written_s = 0.0
-        self._cancelled = threading.Event()
-        self._model_asks = False
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Note how far the training is."""
@@ -78,17 +97,6 @@ class JobSink:
     def checkpoint_dir(self) -> Path:
         """Return the folder for what a later attempt needs to go on."""
         return self._directory.checkpoints
-
-    def is_cancelled(self) -> bool:
-        """Whether the training should end; a model that asks is not interrupted."""
-        self._model_asks = True
-        return self._cancelled.is_set()
-
-    def on_sigterm(self, number: int, frame: object) -> None:
-        """Handle the signal that announces the end of the grace."""
-        self._cancelled.set()
-        if not self._model_asks:
-            raise Cancelled(128 + number)
 
     def leave_fork(self) -> None:
         """In a fork of the model's, let SIGTERM end it as it would any other process."""
@@ -135,6 +143,8 @@ def run_training(path: Path) -> int:
 
 def _train(directory: JobDirectory) -> str:
     call = JobCall.read(directory)
+    telemetry.request_id.set(call.request_id)
+    telemetry.principal.set(call.principal)
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()

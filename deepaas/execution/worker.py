@@ -12,33 +12,20 @@ The child imports the model itself and keeps the object: what ``warm()`` sets, s
 
 import faulthandler
 import io
-import os
-import select
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
 
 from deepaas.errors import ModelLoadError
+from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
-from deepaas.execution.messages import (
-    INLINE_BYTES,
-    Answer,
-    Call,
-    Channel,
-    ChannelClosed,
-    Loaded,
-    LoadFailed,
-    LoadModel,
-    Stop,
-    map_file,
-    memory_file,
-)
+from deepaas.execution.intake import Intake
+from deepaas.execution.messages import Channel, ChannelClosed, Loaded, LoadFailed, LoadModel
+from deepaas.execution.outbox import Outbox
 from deepaas.execution.page import CallPage
+from deepaas.execution.serving import Serving, leave
 from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import authors_part
@@ -95,8 +82,6 @@ class PredictionWorker:
         self._configure = configure
         self._control = control
         self._page = page
-        self._pid = os.getpid()
-        self._runner: CallRunner
 
     def run(self) -> int:
         """Load the model and serve it until told to stop; return the exit status."""
@@ -106,7 +91,6 @@ class PredictionWorker:
             if self._configure is not None and message.log is not None:
                 self._configure(message.log)
             adapter = load_warm(message.source, warm=message.warm)
-            self._runner = CallRunner(adapter)
             loaded = Loaded(describe(adapter))
         except ModelLoadError as exc:
             self._control.send(LoadFailed(exc.message, exc.traceback))
@@ -116,58 +100,26 @@ class PredictionWorker:
             self._control.send(LoadFailed(reason, traceback.format_exc()))
             return 1
         self._control.send(loaded)
-        self._serve()
+        self._serve(adapter)
         return 0
 
-    def _serve(self) -> None:
-        poll = select.epoll()
-        # Exclusive: a call wakes one idle worker, not all of them (epoll_ctl(2)).
-        poll.register(self._calls.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        poll.register(self._control.fileno(), select.EPOLLIN)
-        while not self._page.is_stopping:
-            taken = self._take()
-            if taken is not None:
-                self._run(*taken)
-                continue
-            ready = poll.poll()
-            if any(fd == self._control.fileno() for fd, _ in ready):
-                message, _ = self._control.receive()
-                if isinstance(message, Stop):
-                    return
-
-    def _take(self) -> tuple[Call, list[int]] | None:
-        self._page.set_receiving(True)
+    def _serve(self, adapter: ModelAdapter) -> None:
+        intake = Intake(self._calls, self._control, self._page)
+        parts = (CallRunner(adapter), intake, Outbox(self._control, self._page), self._page)
         try:
-            call, fds = self._calls.receive()
-            self._page.begin(call.id, time.monotonic())
-        except BlockingIOError:
-            return None
+            if adapter.batch is not None:
+                BatchServing(*parts, adapter=adapter, batch=adapter.batch).serve()
+            elif adapter.is_async:
+                # Other models do without what this brings with it.
+                from deepaas.execution.async_serving import AsyncServing
+
+                adapter.loop.run(AsyncServing(*parts, adapter=adapter).serve())
+            else:
+                Serving(*parts).serve()
+        except SystemExit as exc:
+            leave(exc)
         finally:
-            self._page.set_receiving(False)
-        return call, fds
-
-    def _run(self, call: Call, fds: list[int]) -> None:
-        with ExitStack() as stack:
-            for fd in fds:
-                stack.callback(os.close, fd)
-            body = map_file(fds[0]) if call.has_body_fd else None
-            answer, file = self._runner.run(call, memoryview(body) if body is not None else None)
-            if os.getpid() != self._pid:
-                os._exit(0)  # a fork of the model's that came back from predict()
-            self._send(answer, file)
-        self._page.end()
-
-    def _send(self, answer: Answer, file: BinaryIO | None) -> None:
-        with ExitStack() as stack:
-            fds = []
-            if file is not None:
-                stack.callback(file.close)
-                fds.append(file.fileno())
-            elif answer.body is not None and len(answer.body) >= INLINE_BYTES:
-                fds.append(memory_file(answer.body))
-                stack.callback(os.close, fds[0])
-                answer = answer._replace(body=None)
-            self._control.send(answer, fds)
+            intake.close()
 
 
 def main() -> None:

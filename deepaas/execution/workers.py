@@ -5,9 +5,11 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Protocol
 
+from deepaas.errors import ModelLoadError
 from deepaas.execution.base import Executor
 from deepaas.execution.messages import (
     Answer,
@@ -16,7 +18,13 @@ from deepaas.execution.messages import (
     Loaded,
     LoadFailed,
     LoadModel,
+    Resume,
     Stop,
+    StreamData,
+    StreamEnd,
+    StreamStart,
+    Wake,
+    unpack,
 )
 from deepaas.execution.page import CallPage, Running
 from deepaas.records import LogSettings, ModelDescription, ModelSource
@@ -30,18 +38,38 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+_CUDA = "CUDA_VISIBLE_DEVICES"
 
 
-def worker_environment(workers: int) -> dict[str, str]:
-    """Return what is added to the environment of each of ``workers`` processes.
+def worker_environment(workers: int, device: str = "") -> dict[str, str]:
+    """Return what is added to the environment of one of ``workers`` processes.
 
     Numerical libraries start a thread per core in every process unless told otherwise, and
     TensorFlow takes all of a GPU's memory; what the operator has set stands.
+
+    Args:
+        workers: How many share the cores.
+        device: ``cuda:N``, the N-th of the devices that this process may use; ``cpu``, none of
+            them; empty, all of them.
     """
     cores = len(os.sched_getaffinity(0))
     wanted = dict.fromkeys(_THREAD_VARIABLES, str(max(1, cores // max(1, workers))))
     wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
-    return {name: value for name, value in wanted.items() if name not in os.environ}
+    wanted = {name: value for name, value in wanted.items() if name not in os.environ}
+    if device == "cpu":
+        wanted[_CUDA] = ""
+    elif device:
+        index = int(device.partition(":")[2])
+        wanted[_CUDA] = _visible_device(index)
+    return wanted
+
+
+def _visible_device(index: int) -> str:
+    """Return the name of one of the GPUs that this process may use, empty if there is none."""
+    if _CUDA not in os.environ:
+        return str(index)
+    visible = [name.strip() for name in os.environ[_CUDA].split(",") if name.strip()]
+    return visible[index] if index < len(visible) else ""
 
 
 class WorkerState(StrEnum):
@@ -55,28 +83,56 @@ class WorkerState(StrEnum):
     ENDING = "ending"
 
 
+class WorkerOwner(Protocol):
+    """What a worker tells, and to whom."""
+
+    def on_loaded(self, worker: "Worker", description: ModelDescription) -> None:
+        """It takes calls now."""
+        ...
+
+    def on_load_failed(self, worker: "Worker", reason: str, traceback: str) -> None:
+        """It cannot load the model; its end follows."""
+        ...
+
+    def on_answer(self, worker: "Worker", answer: Answer, fds: list[int]) -> None:
+        """It answered a call; the descriptors are the owner's now."""
+        ...
+
+    def on_stream(self, worker: "Worker", part: StreamStart | StreamData | StreamEnd) -> None:
+        """It answers a call piece by piece."""
+        ...
+
+    def on_read(self, worker: "Worker", count: int) -> None:
+        """Everything that it had said was told; the last ``count`` were answers."""
+        ...
+
+    def on_end(self, worker: "Worker", status: int) -> None:
+        """Its process is gone; all that it had said was told before."""
+        ...
+
+
 class Worker:
     """Owns what the server holds of one worker process."""
 
-    def __init__(
-        self,
-        source: ModelSource,
-        *,
-        warm: bool,
-        on_loaded: Callable[[ModelDescription], None],
-        on_failed: Callable[[str, str], None],
-        on_answer: Callable[[Answer, list[int]], None],
-        on_end: Callable[["Worker", int], None],
-        log: LogSettings | None = None,
-    ) -> None:
+    def __init__(self, source: ModelSource, owner: WorkerOwner, *, index: int = 0) -> None:
         self.state = WorkerState.LOADING
+        #: Its place among the workers of the model; a worker that replaces it has the same.
+        self.index = index
+        #: How many calls it has answered.
+        self.answered = 0
+        #: Done when it is ready, or cannot be.
+        self.loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        #: It is tried beside the one that it may replace: its failure changes nothing.
+        self.is_candidate = False
+        #: It was killed to end a call, which says nothing against the model.
+        self.is_blameless = False
+        #: It was asked to end, and needs no replacement.
+        self.is_told = False
         self._source = source
-        self._warm = warm
-        self._log = log
-        self._on_loaded = on_loaded
-        self._on_failed = on_failed
-        self._on_answer = on_answer
-        self._on_end = on_end
+        self._owner = owner
+        self._executor: Executor | None = None
+        self._is_closed = False
+        self._is_damaged = False
         self._key = 0
         self._control, self._workers_end = Channel.pair()
         self._control.socket.setblocking(False)
@@ -84,11 +140,19 @@ class Worker:
         self._page = CallPage(self._page_fd)
 
     def start(
-        self, executor: Executor, argv: list[str], environment: dict[str, str], calls: Channel
+        self,
+        executor: Executor,
+        argv: Sequence[str],
+        environment: dict[str, str],
+        calls: Channel,
+        *,
+        warm: bool,
+        log: LogSettings | None = None,
     ) -> None:
         """Start the process; ``calls`` is the end that all workers of the model read."""
-        asyncio.get_running_loop().add_reader(self._control.fileno(), self.read_answers)
-        self._control.send(LoadModel(self._source, self._warm, self._log))
+        self._executor = executor
+        asyncio.get_running_loop().add_reader(self._control.fileno(), self._read_some)
+        self._control.send(LoadModel(self._source, warm, log))
         fds = (calls.fileno(), self._workers_end.fileno(), self._page_fd)
         self._key = executor.start(argv, environment=environment, fds=fds, on_end=self._ended)
         # Ours would keep the channel open after the worker's end.
@@ -96,8 +160,13 @@ class Worker:
         os.close(self._page_fd)
 
     @property
-    def running(self) -> Running | None:
-        """The call it has begun and not answered; true also after its death."""
+    def pid(self) -> int | None:
+        """Its process id, ``None`` while it is not known."""
+        return None if self._executor is None else self._executor.pid(self._key)
+
+    @property
+    def running(self) -> list[Running]:
+        """The calls it has begun and not answered; true also after its death."""
         return self._page.running
 
     @property
@@ -105,43 +174,146 @@ class Worker:
         """Whether it may hold a call that it has not noted yet."""
         return self._page.is_receiving
 
+    def set_patient(self, patient: bool) -> None:
+        """Choose whether a call that wakes it may interrupt the server (sched(7), SCHED_BATCH).
+
+        With many calls in flight, a worker on the same core that takes over at the first of them
+        costs two changes of context for each; with few, waiting for its turn costs time.
+        """
+        pid = self.pid
+        if pid is None:
+            return
+        try:
+            policy = os.SCHED_BATCH if patient else os.SCHED_OTHER
+            os.sched_setscheduler(pid, policy, os.sched_param(0))
+        except OSError:
+            logger.debug("A worker is gone, or this container forbids it: slower, no more.")
+
     def read_answers(self) -> None:
         """Pass on everything that the worker has said."""
+        while self._read_some():
+            pass
+
+    def _read_some(self) -> bool:
+        """Pass on what has come until the worker had nothing to add; false if nothing is left."""
+        # Before looking: what comes after this is told anew.
+        self._page.ring.looked()
+        before = self.answered
+        is_more = False
         try:
             while True:
                 message, fds = self._control.receive()
+                if type(message) is Wake:
+                    # Seldom followed by another word, for which the loop would call again.
+                    is_more = True
+                    break
                 match message:
                     case Answer():
-                        self._on_answer(message, fds)
+                        self.answered += 1
+                        self._owner.on_answer(self, message, fds)
                     case Loaded(description):
-                        if self.state is WorkerState.LOADING:
-                            self.state = WorkerState.READY
-                            self._on_loaded(description)
+                        self._on_loaded(description)
                     case LoadFailed(reason, traceback):
-                        self._on_failed(reason, traceback)
+                        self._owner.on_load_failed(self, reason, traceback)
         except BlockingIOError:
-            return
+            pass
         except (ChannelClosed, ConnectionResetError):
             asyncio.get_running_loop().remove_reader(self._control.fileno())
+        self._read_ring()
+        self._owner.on_read(self, self.answered - before)
+        return is_more
+
+    def _on_loaded(self, description: ModelDescription) -> None:
+        if self.state is WorkerState.LOADING:
+            self.state = WorkerState.READY
+            self._owner.on_loaded(self, description)
+            self.loaded.set_result(None)
+
+    def look(self) -> None:
+        """Pass on what it has said in shared memory without telling; takes no system call."""
+        before = self.answered
+        self._read_ring()
+        if self.answered != before:
+            self._owner.on_read(self, self.answered - before)
+
+    def _read_ring(self) -> None:
+        if self._is_damaged:
+            return
+        ring = self._page.ring
+        try:
+            while (data := ring.take()) is not None:
+                message = unpack(data)
+                if type(message) is Answer:
+                    self.answered += 1
+                    self._owner.on_answer(self, message, [])
+                else:
+                    self._owner.on_stream(self, message)
+        except Exception:
+            # The model wrote over memory that is not its own; nothing here can be trusted.
+            self._is_damaged = True
+            logger.exception(
+                "The memory of a worker is damaged; the worker is ended.",
+                extra={"action": "worker_damaged", "model": self._source.name},
+            )
+            self.kill()
 
     def _ended(self, status: int) -> None:
         self.read_answers()
-        self._on_end(self, status)
+        if not self.loaded.done():
+            self.loaded.set_exception(
+                ModelLoadError("The worker ended before it was ready.", name=self._source.name)
+            )
+        self.loaded.exception()  # retrieved here, so that nobody warns of it
+        self._owner.on_end(self, status)
 
-    def stop(self, executor: Executor, grace_s: float) -> None:
+    def passed_on(self, slot: int, count: int) -> None:
+        """Tell how much of a stream has gone on to the client."""
+        if not self._is_closed:
+            self._page.set_passed_on(slot, count)
+            self._resume()
+
+    def cancel(self, call_id: int) -> None:
+        """Ask for the early end of a call that may run here."""
+        for running in () if self._is_closed else self.running:
+            if running.call_id == call_id:
+                self._page.cancel(running.slot, call_id)
+                self._resume()
+
+    def _resume(self) -> None:
+        try:
+            self._control.send(Resume())
+        except OSError:
+            logger.debug("A worker has enough to read, or is gone.")
+
+    def drain(self) -> None:
+        """Let it finish what it runs, however long that takes, and end."""
+        self.state = WorkerState.ENDING
+        self.is_told = True
+        self._page.request_stop()
+        try:
+            self._control.send(Stop())
+        except OSError:
+            logger.debug("A worker was gone before it could be told to stop.")
+
+    def stop(self, grace_s: float) -> None:
         """Let it finish what it runs and end; after the grace it is killed."""
         if self.state is WorkerState.READY:
-            self._page.request_stop()
-            try:
-                self._control.send(Stop())
-            except OSError:
-                logger.debug("A worker was gone before it could be told to stop.")
+            self.drain()
         self.state = WorkerState.ENDING
-        executor.stop(self._key, grace_s=grace_s)
+        assert self._executor is not None
+        self._executor.stop(self._key, grace_s=grace_s)
+
+    def kill(self) -> None:
+        """End it now; it is replaced as if it had died by itself."""
+        if self.state is WorkerState.READY:
+            self.state = WorkerState.ENDING
+        assert self._executor is not None
+        self._executor.stop(self._key, grace_s=0)
 
     def close(self) -> None:
         """Release what the server holds; the process is gone."""
         asyncio.get_running_loop().remove_reader(self._control.fileno())
         self._control.close()
         self._page.close()
+        self._is_closed = True
         self.state = WorkerState.ENDING

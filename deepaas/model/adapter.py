@@ -8,11 +8,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deepaas.errors import NotImplementedByModel
+from deepaas.errors import InvalidAnswer, NotImplementedByModel
 from deepaas.model import base
 from deepaas.model.arguments import ArgumentParser
+from deepaas.model.awaited import AWAITED, ModelLoop, is_async
 from deepaas.model.discovery import load_error, load_object
-from deepaas.records import ModelSource
+from deepaas.records import Batch, Limits, ModelSource
 
 if TYPE_CHECKING:
     from marshmallow import Schema
@@ -55,10 +56,19 @@ class ModelAdapter:
     def __init__(self, source: ModelSource, loaded: Any) -> None:
         self.source = source
         self.name = source.name
-        #: What was loaded, for messages.
-        self.label = source.value
         self._model = self._guarded(lambda: _make_model(loaded))
-        self.has_predict = self._function("predict") is not None
+        #: Where the model's ``async`` functions run.
+        self.loop = ModelLoop()
+        self.limits = self._guarded(lambda: self._instance("limits", Limits)) or Limits()
+        #: How calls are put together for ``predict_batch``; ``None`` where each runs alone.
+        self.batch = self._guarded(self._find_batch)
+        predict = self._function("predict")
+        #: Whether there is a function for one call.
+        self.has_single_predict = predict is not None
+        self.has_predict = self.has_single_predict or self.batch is not None
+        #: Whether ``predict`` is ``async``, so that many calls can run at once.
+        self.is_async = self.batch is None and is_async(predict)
+        self.has_health = _needs_nothing(self._function("health"))
         self.has_train = self._function("train") is not None
         # A mistake in these should end the start and not the first call.
         self._predict_fields = self._guarded(lambda: self._declared("get_predict_args"))
@@ -76,7 +86,7 @@ class ModelAdapter:
         function = self._function("get_metadata")
         if function is not None:
             try:
-                metadata = function()
+                metadata = self.loop.settle(function())
             except (NotImplementedError, AttributeError):
                 logger.info(
                     "get_metadata of model %s is not implemented",
@@ -105,7 +115,7 @@ class ModelAdapter:
         if function is None:
             return
         try:
-            function()
+            self.loop.settle(function())
         except NotImplementedError:
             logger.info(
                 "warm of model %s is not implemented",
@@ -115,17 +125,83 @@ class ModelAdapter:
             )
 
     def predict(self, **kwargs: Any) -> Any:
-        """Call the model's ``predict``.
+        """Call the model's ``predict``, and wait for it where it is ``async``.
+
+        Of a model that has ``predict_batch`` only, this is a batch of one.
 
         Raises:
             NotImplementedByModel: There is none, or all it does is raise ``NotImplementedError``.
             Exception: Whatever the author's code raises.
         """
+        if self.batch is not None and self._function("predict") is None:
+            return self._predict_alone(kwargs)
         return self._call("predict", kwargs)
+
+    def _predict_alone(self, kwargs: dict[str, Any]) -> Any:
+        (result,) = self.predict_batch([kwargs])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def predict_async(self, kwargs: Mapping[str, Any]) -> Any:
+        """Call the model's ``predict``, in the event loop that runs.
+
+        Returns:
+            What it gave; an asynchronous generator is returned as it is.
+
+        Raises:
+            Exception: As :meth:`predict`.
+        """
+        function = self._required("predict")
+        try:
+            returned = function(**kwargs)
+            return await returned if inspect.isawaitable(returned) else returned
+        except NotImplementedError as exc:
+            if _says_absent(exc, function):
+                raise NotImplementedByModel(self.name) from exc
+            raise
+
+    def predict_batch(self, calls: list[dict[str, Any]]) -> list[Any]:
+        """Call the model's ``predict_batch``.
+
+        Returns:
+            As many results as calls, in their order; an exception stands for a call that failed.
+
+        Raises:
+            InvalidAnswer: It returned something else.
+            Exception: Whatever the author's code raises.
+        """
+        returned = self._call("predict_batch", {}, calls)
+        try:
+            if isinstance(returned, str | bytes | Mapping):
+                raise TypeError("no sequence of results")
+            results = list(returned)
+        except TypeError as exc:
+            raise InvalidAnswer(
+                f"predict_batch returned {type(returned).__name__} where a list was due."
+            ) from exc
+        if len(results) != len(calls):
+            raise InvalidAnswer(
+                f"predict_batch returned {len(results)} results for {len(calls)} calls."
+            )
+        return results
 
     def train(self, **kwargs: Any) -> Any:
         """Call the model's ``train``; see :meth:`predict` for what it raises."""
         return self._call("train", kwargs)
+
+    def health(self) -> Any:
+        """Call the model's ``health``, and wait for it where it is ``async``.
+
+        Raises:
+            Exception: Whatever the author's code raises.
+        """
+        return self._call("health", {})
+
+    async def health_async(self) -> Any:
+        """Do as :meth:`health` does, in the event loop that runs."""
+        returned = self._required("health")()
+        return await returned if inspect.isawaitable(returned) else returned
 
     def predict_fields(self) -> dict[str, "Field"]:
         """Return the declared arguments of ``predict``; the author's code was asked once."""
@@ -135,17 +211,22 @@ class ModelAdapter:
         """Return the declared arguments of ``train``; the author's code was asked once."""
         return self._train_fields
 
-    def _call(self, name: str, kwargs: Mapping[str, Any]) -> Any:
+    def _call(self, name: str, kwargs: Mapping[str, Any], *args: Any) -> Any:
+        function = self._required(name)
+        try:
+            returned = function(*args, **kwargs)
+            return self.loop.settle(returned) if isinstance(returned, AWAITED) else returned
+        except NotImplementedError as exc:
+            # One from deeper down, say from torch, is a failure like any other.
+            if _says_absent(exc, function):
+                raise NotImplementedByModel(self.name) from exc
+            raise
+
+    def _required(self, name: str) -> Callable[..., Any]:
         function = self._function(name)
         if function is None:
             raise NotImplementedByModel(self.name)
-        try:
-            return function(**kwargs)
-        except NotImplementedError as exc:
-            # One from deeper down, say from torch, is a failure like any other.
-            if _says_absent(exc):
-                raise NotImplementedByModel(self.name) from exc
-            raise
+        return function
 
     def _function(self, name: str) -> Callable[..., Any] | None:
         """Find a function of the model; one inherited from ours counts as absent."""
@@ -155,6 +236,17 @@ class ModelAdapter:
         if getattr(function, "__func__", None) is getattr(base.BaseModel, name):
             return None
         return function  # type: ignore[no-any-return]
+
+    def _instance(self, name: str, kind: type[_T]) -> _T | None:
+        """Return what the model declares by this name; an existing one may use it for its own."""
+        declared = getattr(self._model, name, None)
+        return declared if isinstance(declared, kind) else None
+
+    def _find_batch(self) -> Batch | None:
+        batch = self._instance("batch", Batch)
+        if batch is not None and self._function("predict_batch") is None:
+            raise TypeError("the model has a 'batch', but no function 'predict_batch'")
+        return batch
 
     def _declared(self, name: str) -> dict[str, "Field"]:
         function = self._function(name)
@@ -212,7 +304,7 @@ def _is_factory(loaded: Any) -> bool:
     return (
         callable(loaded)
         and not inspect.isclass(loaded)
-        and not any(hasattr(loaded, name) for name in FUNCTIONS)
+        and not any(hasattr(loaded, name) for name in (*FUNCTIONS, "predict_batch"))
     )
 
 
@@ -237,7 +329,24 @@ def _as_fields(declared: Any, function: str) -> dict[str, "Field"]:
     return made
 
 
-def _says_absent(exc: NotImplementedError) -> bool:
+def _needs_nothing(function: Callable[..., Any] | None) -> bool:
+    """Tell whether a function can be called without arguments."""
+    if function is None:
+        return False
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _says_absent(exc: NotImplementedError, function: Callable[..., Any]) -> bool:
     """Whether the function that was called, or ours that it extends, raised ``exc`` itself."""
     frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    return len(frames) == 2 or frames[-1].f_code.co_filename == base.__file__
+    last = frames[-1].f_code
+    # Of an async function there are frames of its event loop between.
+    return (
+        len(frames) == 2
+        or last.co_filename == base.__file__
+        or last is getattr(inspect.unwrap(function), "__code__", None)
+    )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from marshmallow import Schema, ValidationError
     from marshmallow.fields import Field
 
+    from deepaas.model.loading import PlainLoader
+
 logger = logging.getLogger(__name__)
 
 #: Shown in the place of a secret.
@@ -52,6 +54,7 @@ class ArgumentParser:
         self.arguments: tuple[Argument, ...] = ()
         self._rules: tuple[_Rule, ...] = ()
         self._schema: Schema | None = None
+        self._plain: PlainLoader | None = None
         self._accept: AcceptRule | None = None
         self._mutable_defaults: tuple[tuple[str, str, Any], ...] = ()
         if self._fields:
@@ -60,6 +63,8 @@ class ArgumentParser:
     def _prepare(self) -> None:
         from marshmallow import EXCLUDE, Schema
 
+        from deepaas.model.loading import PlainLoader
+        from deepaas.model.numberlists import speed_up
         from deepaas.model.schema import describe_fields
 
         declared = {name: copy.copy(field) for name, field in self._fields.items()}
@@ -69,6 +74,8 @@ class ArgumentParser:
         self._schema = Schema.from_dict(declared, name="Arguments")(unknown=EXCLUDE)
         bound = {name: self._schema.fields[name] for name in declared}
         arguments = describe_fields(bound)
+        speed_up(bound.values())
+        self._plain = PlainLoader(self._schema)
         self._rules = tuple(_rule(argument, bound[argument.name]) for argument in arguments)
         self._mutable_defaults = tuple(
             (argument.wire_name, field.attribute or argument.name, field.load_default)
@@ -116,6 +123,10 @@ class ArgumentParser:
         return kwargs
 
     def _load(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        if self._plain is not None and self._plain.is_usable:
+            loaded = self._plain.load(data)
+            if loaded is not None:
+                return loaded
         from marshmallow import ValidationError
 
         assert self._schema is not None
@@ -203,6 +214,14 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list):
         return [_shown(item) for item in value]
     return json_safe(value)
+
+
+def sole_upload(arguments: Iterable[Argument]) -> Argument | None:
+    """Return the one argument that takes uploads, ``None`` where there is none or another."""
+    found = [
+        each for each in arguments if each.is_file and each.location in (None, "form", "files")
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 class _Rule(NamedTuple):

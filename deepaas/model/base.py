@@ -3,10 +3,13 @@
 """What a model author writes, as a class to subclass.
 
 Nobody has to: a module with functions of these names, or any object with such methods, is a model
-too. Importing this module imports nothing else.
+too.
 """
 
+from collections.abc import Sequence
 from typing import Any
+
+from deepaas.records import Batch, Limits
 
 
 class BaseModel:
@@ -32,6 +35,13 @@ class BaseModel:
     #: one that does not fit becomes an error 500. Without a schema the answer is wrapped as
     #: ``{"status": "OK", "predictions": <answer>}``.
     schema: Any = None
+
+    #: A :class:`deepaas.Batch` lets :meth:`predict_batch` answer several calls at once.
+    batch: Batch | None = None
+
+    #: A :class:`deepaas.Limits`: how long a call may run, and how many an ``async`` model runs at
+    #: the same time.
+    limits: Limits | None = None
 
     def get_metadata(self) -> dict[str, Any]:
         """Describe the model: name, description, author, license, version and what else is useful.
@@ -92,6 +102,31 @@ class BaseModel:
 
         Raises:
             deepaas.InvalidInput: The client's mistake; it gets the message with status 400.
+        """
+        raise NotImplementedError
+
+    def predict_batch(self, calls: list[dict[str, Any]]) -> Sequence[Any]:
+        """Answer several calls at once; asked only where :attr:`batch` is set.
+
+        Args:
+            calls: For each call the keyword arguments that :meth:`predict` would get.
+
+        Returns:
+            As many results as calls, in their order. An exception in the place of a result fails
+            that call alone.
+
+        Raises:
+            Exception: Whatever it raises, and also a wrong number of results: each of the calls is
+                run alone once, by :meth:`predict` if there is one, else as a batch of one.
+        """
+        raise NotImplementedError
+
+    def health(self) -> Any:
+        """Say whether the model can answer; asked between calls.
+
+        Returns:
+            ``None`` or ``True``: it can; ``False``: it cannot. A dict or a ``str`` says that it can
+            and is shown. An exception says that it cannot, and why.
         """
         raise NotImplementedError
 

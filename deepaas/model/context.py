@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from deepaas import telemetry
+
 
 class Sink(Protocol):
     """Where the calls of a running model go; called from any thread of the model."""
@@ -88,6 +90,20 @@ def is_cancelled() -> bool:
     """Tell whether somebody asked for the end; a training that sees it saves and returns."""
     sink = _sink
     return sink is not None and sink.is_cancelled()
+
+
+def request_id() -> str:
+    """Return the id of the request that is served, of the one that began a training; else "".
+
+    The client may have chosen it (``X-Request-ID``): printable ASCII, 128 characters at most. A
+    thread that the model starts itself is told by the model.
+    """
+    return telemetry.request_id.get()
+
+
+def principal() -> str | None:
+    """Return the name of who made the request, or began the training; ``None`` for anonymous."""
+    return telemetry.principal.get()
 
 
 def _scratch_dir(purpose: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.jsonform import json_safe
+from deepaas.model.sources import source_files
 from deepaas.records import ModelDescription
 
 logger = logging.getLogger(__name__)
@@ -24,9 +25,19 @@ def describe(model: ModelAdapter) -> ModelDescription:
         train_fields=model.train_parser.dump(),
         can_predict=model.has_predict,
         can_train=model.has_train,
-        loaded=model.label,
+        at_once=_at_once(model),
+        is_async=model.is_async,
+        predict_timeout_s=model.limits.predict_timeout_s,
+        has_health=model.has_health,
+        source_files=source_files(model.source),
         response_schema=_response_schema(model),
     )
+
+
+def _at_once(model: ModelAdapter) -> int:
+    if model.batch is not None:
+        return model.batch.max_size
+    return model.limits.concurrency if model.is_async else 1
 
 
 def _metadata(model: ModelAdapter) -> Mapping[str, Any]:

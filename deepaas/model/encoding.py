@@ -9,6 +9,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from deepaas.errors import InvalidAnswer
+from deepaas.model.foreign import image_bytes, is_image
 from deepaas.model.jsonform import encode_json, json_or_repr, json_safe
 from deepaas.records import ReturnedFile
 
@@ -34,6 +35,19 @@ class EncodedAnswer(NamedTuple):
     filename: str | None = None
 
 
+_RAW = (str, bytes, bytearray, memoryview, io.BytesIO)
+
+
+def is_json(accept: str) -> bool:
+    """Tell whether the agreed media type is JSON, or none in particular."""
+    return accept.partition(";")[0].strip().lower() in (JSON, "*/*")
+
+
+def media_type(accept: str) -> str:
+    """Return the agreed media type if it is one: without choices declared it is a client's text."""
+    return accept if _MEDIA_TYPE.fullmatch(accept) else "application/octet-stream"
+
+
 def encode_answer(
     returned: Any,
     accept: str | None = None,
@@ -44,7 +58,8 @@ def encode_answer(
     """Encode what ``predict`` returned for the media type that was agreed.
 
     Args:
-        returned: Bytes, ``str``, ``BytesIO``, an open binary file or :class:`ReturnedFile` where
+        returned: Bytes, ``str``, ``BytesIO``, an image of Pillow's, an open binary file or
+            :class:`ReturnedFile`, or a generator of the first three, where
             ``accept`` is a media type of its own; anything that can be JSON otherwise. A
             generator is used up.
         accept: The value of the argument ``accept``; ``None``, ``*/*`` and JSON mean JSON.
@@ -55,7 +70,7 @@ def encode_answer(
         InvalidAnswer: The answer fits neither the media type nor the schema; its ``detail`` says
             more than a client should see.
     """
-    if isinstance(accept, str) and accept.partition(";")[0].strip().lower() not in (JSON, "*/*"):
+    if isinstance(accept, str) and not is_json(accept):
         return _encode_raw(returned, accept)
     if isinstance(returned, GeneratorType):
         returned = list(returned)
@@ -79,16 +94,15 @@ def _check(returned: Any, schema: "Schema | type[Schema]") -> None:
 
 
 def _encode_raw(returned: Any, accept: str) -> EncodedAnswer:
-    # Without choices declared the client's own text comes here.
-    content_type = accept if _MEDIA_TYPE.fullmatch(accept) else "application/octet-stream"
-    if isinstance(returned, str):
-        return EncodedAnswer(content_type, returned.encode())
-    if isinstance(returned, bytes | bytearray | memoryview):
-        return EncodedAnswer(content_type, bytes(returned))
-    if isinstance(returned, io.BytesIO):
-        return EncodedAnswer(content_type, returned.getvalue())
+    content_type = media_type(accept)
+    if isinstance(returned, _RAW):
+        return EncodedAnswer(content_type, raw_piece(returned))
+    if isinstance(returned, GeneratorType):
+        return EncodedAnswer(content_type, b"".join(map(raw_piece, returned)))
     if isinstance(returned, ReturnedFile):
         return _returned_file(returned, content_type)
+    if is_image(returned):
+        return EncodedAnswer(content_type, image_bytes(returned, content_type))
     # A named temporary file is a wrapper, whose end would close the file inside.
     if isinstance(
         getattr(returned, "file", returned), io.BufferedReader | io.BufferedRandom | io.FileIO
@@ -96,7 +110,25 @@ def _encode_raw(returned: Any, accept: str) -> EncodedAnswer:
         return _open_file(returned, content_type)
     raise InvalidAnswer(
         f"The model returned {_an(type(returned).__name__)} where {accept} was asked for; return"
-        " bytes, str, BytesIO, a file open in binary mode or a ReturnedFile."
+        " bytes, str, BytesIO, an image, a file open in binary mode or a ReturnedFile."
+    )
+
+
+def raw_piece(item: Any) -> bytes:
+    """Return one of the values that are sent as they are, text as UTF-8.
+
+    Raises:
+        InvalidAnswer: It is something else.
+    """
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, bytes | bytearray | memoryview):
+        return bytes(item)
+    if isinstance(item, io.BytesIO):
+        return item.getvalue()
+    raise InvalidAnswer(
+        f"The model yielded {_an(type(item).__name__)} where a media type other than JSON was"
+        " asked for; yield bytes, str or BytesIO."
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from deepaas.errors import InvalidAnswer
+from deepaas.model.foreign import array_of, is_missing, rows_of
 
 try:
     import orjson
@@ -32,6 +33,9 @@ except ImportError:
 #: A ``repr`` stands in for what cannot be JSON; the bytes of an image would fill a page.
 MAX_REPR_CHARACTERS = 200
 
+#: What orjson makes of numpy's "not a time", by the unit; the slower way knows it from a date.
+_NO_TIME, _NO_TIME_NS = b'"1970-01-01T00:00:00"', b'"1677-09-21T00:12:43.145224"'
+
 #: Called with a value that cannot be JSON and with its path in the answer.
 _OnUnknown = Callable[[Any, str], Any]
 
@@ -39,9 +43,10 @@ _OnUnknown = Callable[[Any, str], Any]
 def encode_json(value: Any) -> bytes:
     """Encode what a model returned as JSON.
 
-    Numpy arrays and scalars, sets, tuples, dates, UUIDs, decimals, enums, dataclasses, paths and
-    generators are encoded as what they stand for; NaN and the infinities become ``null``; integers
-    keep all their digits; keys become strings.
+    Arrays, tensors and scalars of numpy and its like, tables (a dict for each row), sets, tuples,
+    dates, UUIDs, decimals, enums, dataclasses, paths and generators are encoded as what they stand
+    for; NaN and the infinities become ``null``; integers keep all their digits; keys become
+    strings.
 
     Raises:
         InvalidAnswer: Something in it cannot be JSON; the message names its type and place.
@@ -93,9 +98,10 @@ def _write_fast(value: Any) -> bytes | None:
     if not _HAS_ORJSON:
         return None
     try:
-        return orjson.dumps(value, default=_one_level, option=orjson.OPT_SERIALIZE_NUMPY)
+        encoded = orjson.dumps(value, default=_one_level, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError:
         return None
+    return None if _NO_TIME in encoded or _NO_TIME_NS in encoded else encoded
 
 
 def _one_level(value: Any) -> Any:
@@ -106,7 +112,8 @@ def _one_level(value: Any) -> Any:
         return dict(value)
     if isinstance(value, tuple | Set):
         return list(value)
-    return _plain_leaf(value, "", _refuse)
+    array = array_of(value)
+    return _plain_leaf(value, "", _refuse) if array is None else array
 
 
 def _write(plain: Any) -> bytes:
@@ -170,6 +177,8 @@ def _plain(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
 
 
 def _plain_leaf(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
+    if is_missing(value):
+        return None
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, UUID):
@@ -178,7 +187,10 @@ def _plain_leaf(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
         return _plain(float(value), path, on_unknown) if value.is_finite() else None
     if isinstance(value, PathLike):
         return _plain(fspath(value), path, on_unknown)
-    # numpy, torch, tensorflow and pandas agree on these names; none of them is imported for it.
+    rows = rows_of(value)
+    if rows is not None:
+        return _plain(rows, path, on_unknown)
+    # numpy, torch and pandas agree on these names; none of them is imported for it.
     if getattr(getattr(value, "dtype", None), "kind", "") == "M":
         value = value.astype("datetime64[us]")  # nanoseconds would come as integers
     for convert in ("tolist", "item"):
@@ -189,6 +201,9 @@ def _plain_leaf(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
                 break
             if type(converted) is not type(value):
                 return _plain(converted, path, on_unknown)
+    array = array_of(value)
+    if array is not None:
+        return _plain(array, path, on_unknown)
     return on_unknown(value, path)
 
 

@@ -3,16 +3,19 @@
 """Every use case, once: HTTP, command line and functions all come through here."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deepaas.model.registry import ModelRegistry
+from deepaas.service.drain import Drain
 from deepaas.service.health import HealthService
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
 from deepaas.telemetry import Transcript
 
-__all__ = ["HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
+__all__ = ["Drain", "HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +32,7 @@ class Service:
     loading: asyncio.Future[None] | None = None
     #: What was logged and printed, ``None`` where that is not kept.
     transcript: Transcript | None = None
+    #: Ends the predictions in order; ``None``: they end with the service.
+    drain: Drain | None = None
+    #: Replaces the workers one by one; ``None``: there are none.
+    renew: Callable[[], Coroutine[Any, Any, None]] | None = None

@@ -2,12 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the service lives, and whether it can answer."""
 
+import asyncio
+import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deepaas.execution.pool import Pool
+from deepaas.errors import DeepaasError, ModelNotFound
+from deepaas.execution.base import ModelPool
+from deepaas.execution.messages import Failure
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.jobs import JobService
+
+#: A model is asked for its health at most this often, and has this long to answer.
+_ASK_AGAIN_S = 1.0
+_ANSWERS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,11 @@ class ModelHealth:
     workers: int
     #: Why it cannot, ``None`` if it can.
     reason: str | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can."""
+        return self.reason is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +45,71 @@ class Readiness:
     @property
     def is_ready(self) -> bool:
         """Whether every model can answer."""
-        return all(model.reason is None for model in self.models)
+        return all(model.is_ready for model in self.models)
 
 
 class HealthService:
-    """Looks at what is, without asking a worker anything."""
+    """Looks at what is; a model that has ``health()`` is asked, while none of its calls runs."""
 
     def __init__(
-        self, registry: ModelRegistry, pools: Mapping[str, Pool], jobs: JobService
+        self, registry: ModelRegistry, pools: Mapping[str, ModelPool], jobs: JobService
     ) -> None:
         self._registry = registry
         self._pools = pools
         self._jobs = jobs
+        #: Model to what it said last, ``None`` for nothing wrong, and when it may be asked again.
+        self._said: dict[str, tuple[str | None, float]] = {}
 
-    def readiness(self) -> Readiness:
+    async def readiness(self) -> Readiness:
         """Return the state of every model, the failed ones included."""
-        starting = self._jobs.problem if self._jobs.is_starting else None
-        models = [
-            ModelHealth(name, pool.ready_workers, pool.reason or starting)
-            for name, pool in self._pools.items()
-        ]
-        models += [ModelHealth(name, 0, why) for name, why in self._registry.failures.items()]
+        names = [*self._pools, *self._registry.failures]
+        models = await asyncio.gather(*(self.of_model(name) for name in names))
         return Readiness(tuple(models), self._jobs.problem)
+
+    async def of_model(self, name: str) -> ModelHealth:
+        """Return the state of one model.
+
+        Raises:
+            ModelNotFound: None of that name was to be served.
+        """
+        failed = self._registry.failures.get(name)
+        if failed is not None:
+            return ModelHealth(name, 0, failed)
+        pool = self._pools.get(name)
+        if pool is None:
+            raise ModelNotFound(name)
+        starting = self._jobs.problem if self._jobs.is_starting else None
+        reason = pool.reason or starting or await self._asked(name, pool)
+        return ModelHealth(name, pool.ready_workers, reason)
+
+    async def _asked(self, name: str, pool: ModelPool) -> str | None:
+        """Return what the model says is wrong with it."""
+        if not self._registry.get(name).description.has_health:
+            return None
+        said, again_s = self._said.get(name, (None, 0.0))
+        # A busy model would answer late, and shows that it works.
+        if pool.is_busy or time.monotonic() < again_s:
+            return said
+        try:
+            async with asyncio.timeout(_ANSWERS_S):
+                result = await pool.call("health", request_id="")
+        except TimeoutError:
+            said = f"health() has not answered within {_ANSWERS_S:g} s."
+        except DeepaasError as exc:
+            said = exc.public_message
+        else:
+            failure = result.answer.failure
+            said = _complaint(result.answer.body) if failure is None else _failed(failure)
+        self._said[name] = said, time.monotonic() + _ASK_AGAIN_S
+        return said
+
+
+def _complaint(body: bytes | None) -> str | None:
+    answer = json.loads(body or b"{}")
+    if answer.get("ok", False):
+        return None
+    return f"health() says: {answer.get('detail') or 'not ok'}"
+
+
+def _failed(failure: Failure) -> str:
+    return f"health() failed: {failure.type_name}: {failure.text}"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The input of a call together with the resources that it holds."""
 
+import asyncio
 import logging
 import os
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ logger = logging.getLogger(__name__)
 #: A JSON body up to this size is parsed by the server, a larger one by the worker: validating some
 #: 16 KiB of numbers takes a few milliseconds, in which no other request is served.
 PARSE_HERE_BYTES = 16 * 1024
+#: A file up to this size is removed in the event loop: the kernel frees 200 MB in some 20 ms.
+_REMOVE_HERE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -38,15 +41,32 @@ class Incoming:
             os.close(self.body_fd)
             self.body_fd = None
         while self.paths:
-            path = self.paths.pop()
-            try:
-                path.unlink(missing_ok=True)
-            except OSError:
-                # The model put something else in its place; it goes with the folder of uploads.
-                logger.warning(
-                    "The upload %s cannot be removed.",
-                    path,
-                    exc_info=True,
-                    extra={"action": "upload_left"},
-                )
-        self.given = replace(self.given, body=None)
+            _remove_aside(self.paths.pop())
+        if self.given.body is not None:
+            self.given = replace(self.given, body=None)
+
+
+def _remove_aside(path: Path) -> None:
+    """Remove a file, by a thread if it is large and an event loop would have to wait."""
+    try:
+        asyncio.get_running_loop()
+        is_large = path.lstat().st_size > _REMOVE_HERE_BYTES
+    except (RuntimeError, OSError):
+        is_large = False
+    if is_large:
+        asyncio.get_running_loop().run_in_executor(None, _remove, path)
+    else:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # The model put something else in its place; it goes with the folder of uploads.
+        logger.warning(
+            "The upload %s cannot be removed.",
+            path,
+            exc_info=True,
+            extra={"action": "upload_left"},
+        )

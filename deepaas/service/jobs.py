@@ -18,10 +18,10 @@ from deepaas.errors import (
     StorageUnavailable,
     Unavailable,
 )
+from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.jobs import JobRunner
-from deepaas.execution.pool import Pool
 from deepaas.model.arguments import display
 from deepaas.model.encoding import encode_json
 from deepaas.model.registry import ModelRegistry
@@ -42,7 +42,7 @@ class JobService:
     def __init__(
         self,
         registry: ModelRegistry,
-        pools: Mapping[str, Pool],
+        pools: Mapping[str, ModelPool],
         *,
         is_enabled: bool,
         store: JobStore | None = None,
@@ -115,7 +115,7 @@ class JobService:
             if not description.can_train:
                 raise NotImplementedByModel(model)
             await store.check()
-            shown = await self._shown_arguments(model, incoming, request_id)
+            shown = await self._shown_arguments(model, incoming, request_id, principal.name)
             job = Job(
                 id=uuid.uuid4().hex,
                 kind=TRAIN,
@@ -126,7 +126,13 @@ class JobService:
                 owner=principal.name,
             )
             given = _without_credentials(incoming.given, description.train_arguments)
-            call = JobCall(self._pools[model].source, given, warm=True)
+            call = JobCall(
+                self._pools[model].source,
+                given,
+                warm=True,
+                request_id=request_id,
+                principal=principal.name,
+            )
             job = await runner.submit(job, call, incoming.body_fd)
             self._problem = None
             return job
@@ -136,14 +142,20 @@ class JobService:
         finally:
             incoming.release()
 
-    async def _shown_arguments(self, model: str, incoming: Incoming, request_id: str) -> str:
+    async def _shown_arguments(
+        self, model: str, incoming: Incoming, request_id: str, principal: str | None
+    ) -> str:
         """Check the arguments and return them as they are shown, as JSON text."""
         parser = self._registry.get(model).train_parser
         if parser is not None and incoming.is_small:
             shown = display(parser.arguments, parser.parse(incoming.given))
             return encode_json(shown).decode()
-        answer, fd = await self._pools[model].call(
-            "check-train", request_id=request_id, given=incoming.given, body_fd=incoming.body_fd
+        answer, fd, _ = await self._pools[model].call(
+            "check-train",
+            request_id=request_id,
+            given=incoming.given,
+            body_fd=incoming.body_fd,
+            principal=principal,
         )
         if answer.failure is not None:
             raise error_of(answer.failure, model)

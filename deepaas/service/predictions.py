@@ -16,8 +16,9 @@ from deepaas.errors import (
     MalformedBody,
     NotImplementedByModel,
 )
+from deepaas.execution.base import ModelPool
 from deepaas.execution.messages import Failure
-from deepaas.execution.pool import Pool
+from deepaas.execution.streams import AnswerStream
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.incoming import Incoming
 
@@ -33,21 +34,39 @@ class Prediction(NamedTuple):
     #: Descriptor of the body, read from its start; the receiver closes it.
     fd: int | None
     #: For a returned file: the name under which a client should save it.
-    filename: str | None
+    filename: str | None = None
+    #: The body where it comes piece by piece; whoever reads it closes it.
+    stream: AnswerStream | None = None
 
 
 class PredictionService:
     """Runs predictions on the pools of the served models."""
 
     def __init__(
-        self, registry: ModelRegistry, pools: Mapping[str, Pool], *, is_enabled: bool
+        self, registry: ModelRegistry, pools: Mapping[str, ModelPool], *, is_enabled: bool
     ) -> None:
         self._registry = registry
         self._pools = pools
         self._is_enabled = is_enabled
 
-    async def predict(self, model: str, incoming: Incoming, *, request_id: str) -> Prediction:
+    async def predict(
+        self,
+        model: str,
+        incoming: Incoming,
+        *,
+        request_id: str,
+        principal: str | None = None,
+        stream: str = "",
+    ) -> Prediction:
         """Call the model's ``predict`` and return its answer; releases ``incoming``.
+
+        Args:
+            model: Its name.
+            incoming: What the client sent.
+            request_id: For logs, and for the model.
+            principal: Who calls, for the model.
+            stream: The media type in which the client wants what a generator yields, piece by
+                piece; empty: all at once.
 
         Raises:
             EndpointDisabled: Predictions are switched off.
@@ -56,7 +75,8 @@ class PredictionService:
             InvalidArguments, MalformedBody: The input is wrong.
             CallFailed: The model raised.
             InvalidAnswer: What it returned cannot be sent.
-            WorkerDied, Unavailable: Nothing could answer.
+            WorkerDied, Unavailable, QueueFull: Nothing could answer.
+            TimedOut: It took longer than allowed.
         """
         try:
             if not self._is_enabled:
@@ -71,28 +91,24 @@ class PredictionService:
         except BaseException:
             incoming.release()
             raise
-        answer, fd = await self._pools[model].call(
+        answer, fd, pieces = await self._pools[model].call(
             "predict",
             request_id=request_id,
             arguments=arguments,
             given=incoming.given if arguments is None else None,
             body_fd=incoming.body_fd,
             release=incoming.release,
+            stream=stream,
+            principal=principal,
         )
         if answer.failure is not None:
             raise error_of(answer.failure, model)
-        return Prediction(answer.content_type, answer.body, fd, answer.filename)
+        return Prediction(answer.content_type, answer.body, fd, answer.filename, pieces)
 
 
 def error_of(failure: Failure, model: str) -> DeepaasError:
-    """Return what happened in a worker as one of our errors; logs the model's traceback."""
-    if failure.traceback:
-        logger.error(
-            "The model %s raised:\n%s",
-            model,
-            failure.traceback.rstrip(),
-            extra={"action": "call_failed", "type": failure.type_name},
-        )
+    """Return what happened in a worker as one of our errors; logs what the model raised."""
+    _log(failure, model)
     match failure.origin:
         case "arguments":
             return InvalidArguments(failure.messages or {})
@@ -108,3 +124,19 @@ def error_of(failure: Failure, model: str) -> DeepaasError:
     return CallFailed(
         failure.type_name, failure.text, traceback=failure.traceback, status=failure.status
     )
+
+
+def _log(failure: Failure, model: str) -> None:
+    """Log an exception of the model with its traceback; a client's mistake is one line."""
+    extra = {"action": "call_failed", "type": failure.type_name}
+    if failure.status is not None and failure.status < 500:
+        logger.info(
+            "The model %s refused a call: %s (%d).",
+            model,
+            failure.type_name,
+            failure.status,
+            extra={**extra, "action": "call_refused"},
+        )
+        logger.debug("It raised:\n%s", failure.traceback.rstrip(), extra=extra)
+    elif failure.traceback:
+        logger.error("The model %s raised:\n%s", model, failure.traceback.rstrip(), extra=extra)

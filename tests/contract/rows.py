@@ -162,7 +162,5 @@ ROWS: Mapping[str, str] = {name: text for rows in SECTIONS.values() for name, te
 
 #: What is not there yet, and why; no test may carry one of these.
 OPEN: Mapping[str, str] = {
-    "C62": "no option hides the message of a model's exception",
     "C76": "there are no routes of our own for jobs yet; the record stays in the store, hidden",
-    "F07": "neither option exists",
 }

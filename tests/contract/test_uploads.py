@@ -75,3 +75,5 @@ def test_a_model_may_remove_its_file_itself(server: Server) -> None:
     told = upload(server, ("raw", "a.txt", b"a"), remove="true")["raw"]
     assert told["content"] == "a"
     assert not os.path.exists(told["filename"])
+    # Nobody is told that something went wrong.
+    assert "cannot be removed" not in server.output()

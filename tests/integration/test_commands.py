@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.harness import MODELS, PATIENCE_S, serve, wait_for
+from tests.integration.harness import MODELS, PATIENCE_S, Server, serve, wait_for
 
 MODEL = MODELS / "answers_at_the_command_line.py"
 ENTRY_POINTS = "[deepaas.v2.model]\n{}\n"
@@ -197,17 +197,21 @@ def children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 # --- deepaas-run: what it does
 
 
+@contextmanager
+def listening_early(tmp_path: Path, note: Path) -> Iterator[Server]:
+    """Serve a model whose warm() waits for the note; the port is open meanwhile."""
+    environment = {"NOTE": str(note)}
+    with serve(
+        "warms_when_told", tmp_path, "--listen-early", environment=environment, wait=False
+    ) as server:
+        wait_for(lambda: "Listening at" in server.output())
+        yield server
+
+
 @pytest.mark.row("C100")
 def test_listening_early_shows_that_models_load(tmp_path: Path) -> None:
     note = tmp_path / "note"
-    with serve(
-        "warms_when_told",
-        tmp_path,
-        "--listen-early",
-        environment={"NOTE": str(note)},
-        wait=False,
-    ) as server:
-        wait_for(lambda: "Listening at" in server.output())
+    with listening_early(tmp_path, note) as server:
         ready = server.get("/v2/health/ready")
         assert ready.status == 503
         assert ready.json["models"][0]["reason"] == "The model is loading."
@@ -229,28 +233,14 @@ def test_listening_early_shows_that_models_load(tmp_path: Path) -> None:
 
 def test_a_model_that_fails_after_listening_early_ends_with_1(tmp_path: Path) -> None:
     note = tmp_path / "note"
-    with serve(
-        "warms_when_told",
-        tmp_path,
-        "--listen-early",
-        environment={"NOTE": str(note)},
-        wait=False,
-    ) as server:
-        wait_for(lambda: "Listening at" in server.output())
+    with listening_early(tmp_path, note) as server:
         note.write_text("too cold")
         assert server.wait_end() == 1
         assert "raised RuntimeError: too cold" in server.output()
 
 
 def test_a_stop_while_models_load_ends_with_0(tmp_path: Path) -> None:
-    with serve(
-        "warms_when_told",
-        tmp_path,
-        "--listen-early",
-        environment={"NOTE": str(tmp_path / "never")},
-        wait=False,
-    ) as server:
-        wait_for(lambda: "Listening at" in server.output())
+    with listening_early(tmp_path, tmp_path / "never") as server:
         server.signal(signal.SIGTERM)
         assert server.wait_end() == 0
 

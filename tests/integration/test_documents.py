@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,24 @@ def is_ready(server: Server, path: str) -> bool:
         return False
 
 
-class FrontEnd:
-    """Reads the document and calls the first model as the front end of version 2 does."""
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve("digits,legacy,minimal", tmp_path_factory.mktemp("examples")) as running:
+        yield running
 
-    def __init__(self, server: Server) -> None:
+
+class FrontEnd:
+    """Reads the document and calls a model as the front end of version 2 does.
+
+    It takes the first model, and so does this without a name.
+    """
+
+    def __init__(self, server: Server, model: str = "") -> None:
         self._server = server
         self.document = server.get("/swagger.json").json
         paths = [path for path in self.document["paths"] if path.endswith("predict/")]
-        self.path = paths[0]
+        self.path = f"/v2/models/{model}/predict/" if model else paths[0]
+        assert self.path in paths
         operation = self.document["paths"][self.path]["post"]
         self.parameters = [{"type": "string", **each} for each in operation["parameters"]]
         self.media_types = [each for each in operation["produces"] if each != "*/*"]
@@ -68,6 +78,8 @@ class FrontEnd:
                 continue
             known = {"integer", "number", "boolean", "string", "array", "file"}
             assert each["type"] in known, each
+            # It looks for words in it.
+            assert isinstance(each.get("description", ""), str)
             is_slider = each["type"] == "integer" and {"minimum", "maximum"} <= each.keys()
             kinds[each["name"]] = (
                 "choice" if "enum" in each else "slider" if is_slider else each["type"]
@@ -82,14 +94,29 @@ class FrontEnd:
         assert set(types.values()) <= known
         return types
 
-    def call(self, media_type: str, **values: Any) -> Answer:
+    def title(self) -> str:
+        """Ask the model for its name; the path has slashes too many."""
+        answer = self._server.get(f"///{self.path.strip('/').removesuffix('/predict')}/")
+        assert answer.status == 308
+        metadata = self._server.get(answer.headers["Location"]).json
+        for key in ("name", "description", "summary"):
+            assert isinstance(metadata.get(key, ""), str)
+        assert isinstance(metadata.get("author", ""), str | list)
+        return str(metadata["name"])
+
+    def call(
+        self, media_type: str, files: Sequence[tuple[str, str, bytes]] = (), **values: Any
+    ) -> Answer:
         """Call the model; the path is made without its last slash, and a redirect followed."""
         query = urllib.parse.urlencode({**values, "accept": media_type}, doseq=True)
         path = f"///{self.path.strip('/')}?{query}"
         headers = {"accept": media_type}
         answer = self._server.request("POST", path, headers=headers)
         assert answer.status == 308
-        return self._server.request("POST", answer.headers["Location"], headers=headers)
+        where = answer.headers["Location"]
+        if files:
+            return self._server.upload(where, files, headers=headers)
+        return self._server.request("POST", where, headers=headers)
 
 
 @pytest.mark.row("C89", "C90", "C91", "C92")
@@ -129,6 +156,59 @@ def test_the_front_end_of_version_2_gets_what_it_asks_for(server: Server) -> Non
     assert answer.json["given"]["list"] == "[1, 2]"
     picture = front.call("image/png", text="a")
     assert (picture.status, picture.headers["Content-Type"]) == (200, "image/png")
+
+
+@pytest.mark.row("C89", "C90", "C91", "C93")
+@pytest.mark.parametrize(
+    ("model", "title", "inputs", "media_types"),
+    [
+        (
+            "digits",
+            "Handwritten digits",
+            {"data": "file"},
+            ["application/json", "image/png"],
+        ),
+        (
+            "legacy",
+            "Statistics of an image",
+            {
+                "image": "file",
+                "thumbnail-size": "slider",
+                "colour": "choice",
+                "percentiles": "array",
+                "bbox(N,W,S,E)": "string",
+            },
+            ["application/json", "application/zip", "image/png"],
+        ),
+        ("minimal", "DNA sequence", {"sequence": "string"}, ["application/json"]),
+    ],
+)
+def test_the_front_end_of_version_2_reads_the_examples(
+    examples: Server, model: str, title: str, inputs: dict[str, str], media_types: list[str]
+) -> None:
+    front = FrontEnd(examples, model)
+    assert front.title() == title
+    assert front.inputs() == inputs
+    # One tab for each, of a kind by the first word of the type.
+    assert front.media_types == media_types
+    has_accept = len(front.parameters) > len(inputs)
+    assert not has_accept or front.parameters[-1]["name"] == "accept"
+
+
+def test_the_front_end_of_version_2_calls_the_examples(examples: Server) -> None:
+    picture = (HERE.parents[1] / "examples/digits/samples/7.png").read_bytes()
+    digits = FrontEnd(examples, "digits")
+    answer = digits.call("application/json", [("data", "7.png", picture)])
+    # No schema is declared: it looks for this key.
+    assert "ModelPredictionResponse" not in digits.document["definitions"]
+    assert answer.json["predictions"]["digit"] == 7
+    legacy = FrontEnd(examples, "legacy")
+    values = {"thumbnail-size": 64, "colour": "RGB", "percentiles": [5, 95]}
+    answer = legacy.call("application/json", [("image", "7.png", picture)], **values)
+    assert list(answer.json["predictions"]["channels"]["red"]["percentiles"]) == ["5", "95"]
+    for media_type in ("application/zip", "image/png"):
+        answer = legacy.call(media_type, [("image", "7.png", picture)], **values)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)
 
 
 @pytest.mark.parametrize("path", ["/swagger.json", "/openapi.json"])

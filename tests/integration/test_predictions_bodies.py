@@ -4,15 +4,15 @@
 
 import hashlib
 import http.client
+import json
 import random
 import string
 import threading
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
-from tests.integration.harness import MODELS, PATIENCE_S, Answer, Server, serve, together, wait_for
+from tests.integration.harness import MODELS, PATIENCE_S, Answer, Server, serve, wait_for
 
 MEASURES, ANSWERS = "measures_input", "answers_in_every_way"
 MB = 1_000_000
@@ -94,14 +94,20 @@ def test_a_long_argument_in_a_form_reaches_the_model(server: Server) -> None:
     assert server.upload(path, fields=[("text", "b" * MB)]).json["predictions"]["length"] == MB
 
 
-@pytest.mark.row("F10")
-def test_small_requests_are_served_while_a_large_body_arrives(server: Server) -> None:
+def begin_post(server: Server, size: int) -> http.client.HTTPConnection:
+    """Send all of a request but its body."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
-    body = b'{"text": "' + b"x" * 20 * MB + b'"}'
     connection.putrequest("POST", f"/v2/models/{MEASURES}/predict/")
     connection.putheader("Content-Type", "application/json")
-    connection.putheader("Content-Length", str(len(body)))
+    connection.putheader("Content-Length", str(size))
     connection.endheaders()
+    return connection
+
+
+@pytest.mark.row("F10")
+def test_small_requests_are_served_while_a_large_body_arrives(server: Server) -> None:
+    body = b'{"text": "' + b"x" * 20 * MB + b'"}'
+    connection = begin_post(server, len(body))
     # All but the last byte: the large one cannot end before the small ones have.
     rest = threading.Thread(target=connection.send, args=(body[:-1],))
     rest.start()
@@ -148,11 +154,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_large_answer_is_forgotten(serve
 def test_a_client_that_leaves_in_the_middle_of_its_large_body_is_forgotten(server: Server) -> None:
     before = server.open_files()
     for _ in range(5):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
-        connection.putrequest("POST", f"/v2/models/{MEASURES}/predict/")
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", str(20 * MB))
-        connection.endheaders()
+        connection = begin_post(server, 20 * MB)
         connection.send(b'{"text": "' + b"x" * MB)
         connection.close()
     wait_for(lambda: server.open_files() < before + 5)
@@ -160,15 +162,21 @@ def test_a_client_that_leaves_in_the_middle_of_its_large_body_is_forgotten(serve
 
 
 @pytest.mark.row("F01")
-def test_concurrent_requests_get_their_own_answers(server: Server) -> None:
+def test_requests_whose_bodies_arrive_by_turns_get_their_own_answers(server: Server) -> None:
     sizes = [10, 20_000, 150_000, 400_000] * 4
-    calls = [
-        partial(server.predict_json, MEASURES, {"text": chr(97 + n) * size})
-        for n, size in enumerate(sizes)
-    ]
-    for n, answer in enumerate(together(calls)):
-        text = chr(97 + n) * sizes[n]
-        assert answer.json["predictions"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    texts = [chr(97 + n) * size for n, size in enumerate(sizes)]
+    bodies = [json.dumps({"text": text}).encode() for text in texts]
+    connections = [begin_post(server, len(body)) for body in bodies]
+    for connection, body in zip(connections, bodies, strict=True):
+        connection.send(body[: len(body) // 2])
+    # The server is in the middle of each of them.
+    assert server.get("/v2/health/live").status == 200
+    for connection, body in reversed([*zip(connections, bodies, strict=True)]):
+        connection.send(body[len(body) // 2 :])
+    for connection, text in zip(connections, texts, strict=True):
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        assert answer["predictions"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("size", [10, 200_000, 5 * MB], ids=str)

@@ -68,10 +68,31 @@ def test_a_traceback_is_in_the_log_with_the_request_id_and_not_in_the_answer(
     assert answer.headers["X-Request-ID"] == "the-request-of-this-test"
     assert "Traceback" not in answer.text
     assert "/" not in answer.text
-    entry = server.output().rpartition("[the-request-of-this-test]")[2]
+    _, mark, entry = server.output().rpartition("[the-request-of-this-test]")
+    assert mark
     assert "Traceback" in entry
     assert "raises_in_predict.py" in entry
     assert 'raise ValueError("seven is not a colour")' in entry
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("HTTPBadRequest", "HTTPBadRequest (400)."), ("InvalidInput", "InvalidInput (400).")],
+)
+def test_a_mistake_of_a_client_is_one_line_of_the_log(server: Server, what: str, told: str) -> None:
+    answer = server.predict(RAISES, what=what)
+    mark = f"[{answer.headers['X-Request-ID']}]"
+    [line] = [line for line in server.output().splitlines() if mark in line]
+    assert " INFO " in line
+    assert line.endswith(f"The model {RAISES} refused a call: {told}")
+    after = server.output().partition(line)[2]
+    assert "Traceback" not in after
+
+
+def test_a_mistake_of_a_client_has_its_traceback_with_debug(tmp_path: Path) -> None:
+    with serve_signalling(RAISES, tmp_path, "--debug") as (server, _):
+        server.predict(RAISES, what="InvalidInput")
+        assert 'raise InvalidInput("the picture is too small")' in server.output()
 
 
 def test_messages_of_objects_that_the_server_does_not_know_reach_the_client_as_text(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import Server, wait_for
+from tests.integration.harness import Answer, Server, wait_for
 from tests.integration.signals import Signals, serve_signalling
 
 KEEPS = "keeps_uploads_paths"
@@ -20,6 +20,10 @@ HALF = (
     b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
     b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
     b'--x\r\nContent-Disposition: form-data; name="data"; filename="a.png"\r\n\r\n'
+) % PREDICT.encode() + b"x" * 1_000_000
+RAW_HALF = (
+    b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n"
+    b"Content-Type: image/png\r\n\r\n"
 ) % PREDICT.encode() + b"x" * 1_000_000
 
 
@@ -76,6 +80,57 @@ def test_a_clients_file_name_is_no_path(served: Served, filename: str) -> None:
     assert Path(told["path"]).parent.name.startswith("deepaas-")
 
 
+def raw(served: Served, content: bytes, query: str = "", **headers: str) -> Answer:
+    """Send a body that is the file."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return served.server.request("POST", PREDICT + query, body=content, headers=given)
+
+
+@pytest.mark.parametrize("size", [1, 60_000, 5_000_000])
+@pytest.mark.parametrize("kind", ["image/png", "text/plain; charset=x", "multipart/mixed"])
+def test_a_body_of_another_kind_is_the_file(served: Served, size: int, kind: str) -> None:
+    content = (bytes(range(251)) * (size // 251 + 1))[:size]
+    told = raw(served, content, Content_Type=kind).json["predictions"]
+    assert (told["size"], told["sum"]) == (size, sum(content))
+    assert (told["name"], told["type"]) == (None, kind)
+    assert not Path(told["path"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name", "suffix"),
+    [
+        ('attachment; filename="my cat.PNG"', "my cat.PNG", ".PNG"),
+        ("inline; filename*=UTF-8''%C3%A9.wav", "é.wav", ".wav"),
+        ('attachment; filename="../../etc/passwd"', "../../etc/passwd", ""),
+        ("attachment", None, ""),
+        ("; ;=", None, ""),
+    ],
+)
+def test_a_header_names_the_file_of_a_raw_body(
+    served: Served, disposition: str, name: str | None, suffix: str
+) -> None:
+    answer = raw(served, b"abc", Content_Type="audio/wav", Content_Disposition=disposition)
+    told = answer.json["predictions"]
+    assert told["name"] == name
+    assert Path(told["path"]).suffix == suffix
+    assert Path(told["path"]).parent.name.startswith("deepaas-")
+
+
+def test_other_arguments_of_a_raw_body_stand_in_the_query(served: Served) -> None:
+    assert raw(served, b"abc", "?then=raise", Content_Type="image/png").status == 500
+
+
+def test_a_raw_body_without_a_type_is_a_file_too(served: Served) -> None:
+    told = raw(served, b"abc").json["predictions"]
+    assert (told["size"], told["type"]) == (3, None)
+
+
+def test_an_empty_body_is_no_file(served: Served) -> None:
+    assert raw(served, b"", Content_Type="image/png").status == 422
+    chunked = raw(served, b"0\r\n\r\n", Content_Type="image/png", Transfer_Encoding="chunked")
+    assert chunked.status == 422
+
+
 @pytest.mark.row("C39")
 @pytest.mark.parametrize(
     ("then", "status"),
@@ -112,10 +167,13 @@ def test_an_upload_is_gone_when_validation_refused_the_call(served: Served) -> N
     assert "data" in answer.json
 
 
-def test_an_upload_of_a_client_that_vanished_in_its_middle_is_gone(served: Served) -> None:
+@pytest.mark.parametrize("half", [HALF, RAW_HALF], ids=["form", "raw"])
+def test_an_upload_of_a_client_that_vanished_in_its_middle_is_gone(
+    served: Served, half: bytes
+) -> None:
     before = len(served.signals.notes("/"))
     with socket.create_connection(("127.0.0.1", served.server.port)) as connection:
-        connection.sendall(HALF)
+        connection.sendall(half)
         wait_for(lambda: served.uploads())
     wait_for(lambda: not served.uploads())
     assert len(served.signals.notes("/")) == before

@@ -5,7 +5,6 @@
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,26 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.harness import Server, serve, wait_for
+from tests.integration.namespaces import needs_mounts, needs_pids
 from tests.integration.place import MODEL, Place, guard_of
 
 FILES = "reads_files_in_train"
 TRAIN = f"/v2/models/{MODEL}/train/"
-
-
-def can_unshare(*options: str) -> bool:
-    """Whether this user may have namespaces of its own; a container often forbids it."""
-    unshare = shutil.which("unshare")
-    command = [unshare or "", *options, "true"]
-    return bool(unshare) and subprocess.run(command, capture_output=True).returncode == 0
-
-
-needs_mounts = pytest.mark.skipif(
-    not can_unshare("--mount"), reason="no mount namespace for this user (needs root)"
-)
-needs_pids = pytest.mark.skipif(
-    not can_unshare("--pid", "--fork", "--mount-proc"),
-    reason="no PID namespace for this user (needs root)",
-)
 
 
 def assert_predicts_and_refuses_to_train(server: Server, *statuses: int) -> None:

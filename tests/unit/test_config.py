@@ -23,7 +23,16 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "base-path": ("/a/b-c", "base_path", "/a/b-c"),
     "model-name": ("cat, pkg.mod:obj,,/x/y.py", "model_names", ("cat", "pkg.mod:obj", "/x/y.py")),
     "workers": ("3", "workers", 3),
+    "devices": ("cuda:0, cpu", "devices", ("cuda:0", "cpu")),
+    "predict-max-queue": ("0", "max_queue", 0),
+    "predict-timeout": ("2.5", "timeout_s", 2.5),
+    "predict-kill-abandoned": ("true", "kill_abandoned", True),
+    "worker-max-memory": ("10", "worker_memory_bytes", 10),
+    "reload": ("true", "reload", True),
     "client-max-size": ("10", "client_max_bytes", 10),
+    "form-max-parts": ("10", "form_max_parts", 10),
+    "form-max-fields": ("10", "form_max_fields", 10),
+    "form-max-text": ("10", "form_max_text_bytes", 10),
     "warm": ("false", "warm", False),
     "predict-endpoint": ("false", "predict_endpoint", False),
     "train-endpoint": ("false", "train_endpoint", False),
@@ -35,6 +44,7 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "listen-early": ("true", "listen_early", True),
     "doc-endpoint": ("false", "doc_endpoint", False),
     "debug-endpoint": ("true", "debug_endpoint", True),
+    "hide-model-errors": ("true", "hide_model_errors", True),
     "debug": ("true", "log", LogSettings(debug=True)),
     "log-config-append": ("/x", "log", LogSettings(config_file="/x")),
     "log-date-format": ("%H", "log", LogSettings(date_format="%H")),
@@ -53,9 +63,18 @@ WRONG = [
     ("base-path", "/a//b"),
     ("base-path", "/{name}"),
     ("base-path", "/a?b"),
-    ("workers", "0"),
+    ("workers", "-1"),
     ("workers", "many"),
+    ("devices", "gpu:0"),
+    ("devices", "cuda"),
+    ("predict-max-queue", "-1"),
+    ("predict-timeout", "-1"),
+    ("predict-timeout", "inf"),
+    ("worker-max-memory", "-1"),
     ("client-max-size", "-1"),
+    ("form-max-parts", "0"),
+    ("form-max-fields", "0"),
+    ("form-max-text", "0"),
     ("train-workers", "0"),
     ("cancel-grace", "-1"),
     ("cancel-grace", "nan"),
@@ -260,3 +279,20 @@ def test_only_asking(argv: str, printed: str, capsys: pytest.CaptureFixture[str]
         load_settings([argv])
     assert caught.value.code == 0
     assert printed in capsys.readouterr().out
+
+
+def test_a_model_in_the_server_cannot_be_reloaded() -> None:
+    with pytest.raises(ConfigurationError, match="reload needs workers"):
+        load_settings(["--workers=0", "--reload"])
+
+
+@pytest.mark.parametrize(("visible", "refused"), [("5,7", False), ("5", True), ("", True)])
+def test_a_device_must_be_one_that_the_service_may_use(
+    visible: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    if refused:
+        with pytest.raises(ConfigurationError, match="there is no cuda:1"):
+            load_settings(["--devices", "cpu,cuda:1"])
+    else:
+        assert load_settings(["--devices", "cpu,cuda:1"]).devices == ("cpu", "cuda:1")

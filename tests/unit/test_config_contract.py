@@ -63,7 +63,7 @@ def test_without_anything_the_defaults_are_those_of_version_2() -> None:
     [
         (["--listen-port", "x"], ["listen_port", "x"]),
         (["--listen-port", "65536"], ["listen_port", "65536"]),
-        (["--workers", "0"], ["workers", "0"]),
+        (["--workers", "-1"], ["workers", "-1"]),
         (["--client-max-size=-1"], ["client_max_size", "-1"]),
         (["--nonsense"], ["--nonsense"]),
         (["stray"], ["stray"]),
@@ -82,7 +82,7 @@ def test_a_bad_option_is_named_with_its_value(argv: list[str], words: list[str])
     ("text", "words"),
     [
         ("[DEFAULT]\nlisten_port = x\n", ["listen_port", "'x'"]),
-        ("[DEFAULT]\nworkers = 0\n", ["workers", "'0'"]),
+        ("[DEFAULT]\nworkers = -1\n", ["workers", "'-1'"]),
         ("[DEFAULT]\nwarm = perhaps\n", ["warm", "'perhaps'"]),
         ("[DEFAULT]\nbase_path = api\n", ["base-path", "'api'"]),
         ("[DEFAULT]\nmodle_name = x\n", ["'modle_name'", "'x'", "'model_name'"]),

@@ -22,7 +22,7 @@ def sources(*folders: str) -> list[Path]:
         file
         for folder in folders
         for file in sorted((ROOT / folder).rglob("*.py"))
-        if not {"build", ".venv"} & set(file.relative_to(ROOT).parts)
+        if not {"build", ".envs", ".venv"} & set(file.relative_to(ROOT).parts)
     ]
 
 
@@ -41,11 +41,13 @@ def too_long(files: list[Path]) -> list[str]:
 
 
 def test_every_file_states_its_licence() -> None:
-    assert without_header(sources("deepaas", "doc", "examples", "tests", "tools")) == []
+    assert (
+        without_header(sources("benchmarks", "deepaas", "doc", "examples", "tests", "tools")) == []
+    )
 
 
 def test_no_module_is_too_long() -> None:
-    assert too_long(sources("deepaas", "examples")) == []
+    assert too_long(sources("benchmarks", "deepaas", "examples")) == []
 
 
 def test_the_checks_find_what_they_look_for(tmp_path: Path) -> None:

@@ -45,12 +45,13 @@ def test_a_process_left_running_is_found_and_ended() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         left = leftovers.wait_for_none(before, session, patience_s=0)
-        assert [pid for pid, _, _ in left.processes] == [child.pid]
+        # Others may start a server by hand meanwhile, and that counts for everyone.
+        assert child.pid in {pid for pid, _, _ in left.processes}
         leftovers.kill(left, "another")
         assert child.poll() is None
         leftovers.kill(left, session)
         assert child.wait() == -9
-        assert not leftovers.take(session).processes
+        assert child.pid not in {pid for pid, _, _ in leftovers.take(session).processes}
 
 
 def test_a_temporary_file_is_found() -> None:

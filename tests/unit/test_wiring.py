@@ -67,7 +67,7 @@ async def test_an_installed_model_that_cannot_be_loaded_is_left_out(
     models = sources(tmp_path, wiring_bad=BAD, wiring_good=GOOD)
     async with open_service(settings(tmp_path), models) as service:
         assert service.models.names() == ("wiring_good",)
-        readiness = service.health.readiness()
+        readiness = await service.health.readiness()
         assert not readiness.is_ready
         reasons = {model.name: model.reason for model in readiness.models}
         assert reasons["wiring_good"] is None
@@ -96,7 +96,7 @@ async def test_a_state_directory_that_cannot_be_used_stops_only_trainings(
         await service.predictions.predict("wiring_good", Incoming(), request_id="")
         with pytest.raises(StorageUnavailable):
             await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")
-        readiness = service.health.readiness()
+        readiness = await service.health.readiness()
         assert readiness.is_ready
         assert readiness.trainings is not None
     assert "--state-dir" in caplog.text
@@ -109,7 +109,7 @@ async def test_everything_works_and_closes(tmp_path: Path) -> None:
     options = ["--workers=2", "--nowarm", "--keep-trainings"]
     async with open_service(settings(tmp_path, *options), models) as service:
         assert service.uploads.is_dir()
-        assert service.health.readiness().models[0].workers == 2
+        assert (await service.health.readiness()).models[0].workers == 2
         job = await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")
         found = await eventually(
             lambda: service.jobs.get("wiring_good", job.id), lambda found: found.state.is_final

@@ -167,6 +167,14 @@ READY = About(
     (500,),
     others={503: Answer("Some model cannot be called, and why.", {JSON: "Readiness"})},
 )
+MODEL_READY = About(
+    "modelReady",
+    "health",
+    "Tell whether one model can be called.",
+    Answer("It can be called.", {JSON: "ModelReadiness"}),
+    (404, 500),
+    others={503: Answer("It cannot be called, and why.", {JSON: "ModelReadiness"})},
+)
 SWAGGER = About(
     "swagger",
     "documents",

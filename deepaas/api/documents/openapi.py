@@ -11,12 +11,14 @@ from deepaas.api.documents.about import JSON, Answer
 from deepaas.api.documents.arguments import OPEN_CHOICES, Place, by_place, value_schema
 from deepaas.api.documents.operations import Api, Operation, refer
 from deepaas.api.documents.shapes import REQUEST_ID, UUID
+from deepaas.model.arguments import sole_upload
 from deepaas.model.jsonschema import types_of
 from deepaas.records import Argument
 
 VERSION = "3.1.0"
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
+BINARY = "application/octet-stream"
 
 _PREFIX = "#/components/schemas/"
 #: OpenAPI ignores parameters of these names: the media types of body and answers say it.
@@ -102,6 +104,10 @@ def _request_body(form: Sequence[Argument], json: Sequence[Argument]) -> dict[st
             }
             if encoding:
                 content[kind]["encoding"] = encoding
+    file = sole_upload(form)
+    if file is not None and not any(each.required for each in (*form, *json) if each != file):
+        # It stands for every media type but those of JSON and forms, which */* would include.
+        content[BINARY] = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     if not content:
         return None
     return {"content": content, "required": needs_form or needs_json}

@@ -21,6 +21,12 @@ REQUEST_ID: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 _NULLABLE_TEXT = {"type": ["string", "null"]}
+_READY: Shape = {"type": "string", "enum": ["ready", "not ready"]}
+_MODEL_HEALTH: Mapping[str, Shape] = {
+    "name": {"type": "string"},
+    "workers": {"type": "integer", "minimum": 0},
+    "reason": _NULLABLE_TEXT,
+}
 
 
 def _object(properties: Mapping[str, Shape], *optional: str, **more: Any) -> Shape:
@@ -106,18 +112,13 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         ),
         "Trainings": _array("Training"),
         "Liveness": _object({"status": {"type": "string", "enum": ["live"]}}),
+        "ModelReadiness": _object({"status": _READY, **_MODEL_HEALTH}),
         "Readiness": _object(
             {
-                "status": {"type": "string", "enum": ["ready", "not ready"]},
+                "status": _READY,
                 "models": {
                     "type": "array",
-                    "items": _object(
-                        {
-                            "name": {"type": "string"},
-                            "workers": {"type": "integer", "minimum": 0},
-                            "reason": _NULLABLE_TEXT,
-                        }
-                    ),
+                    "items": _object(_MODEL_HEALTH),
                 },
                 "trainings": _NULLABLE_TEXT,
             }

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """For probes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
-from deepaas.api.keys import SERVICE
+from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.api.v2.responses import json_response
+from deepaas.service.health import ModelHealth, Readiness
+
+_HIDDEN = "The model cannot be called at the moment; the log of the service says why."
 
 
 async def live(request: web.Request) -> web.Response:
@@ -17,6 +20,23 @@ async def live(request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 if every model can predict, else 503; the body says what is missing."""
-    readiness = request.app[SERVICE].health.readiness()
-    body = {"status": "ready" if readiness.is_ready else "not ready", **asdict(readiness)}
-    return json_response(body, status=200 if readiness.is_ready else 503)
+    found = await request.app[SERVICE].health.readiness()
+    if request.app[SETTINGS].hide_model_errors:
+        found = replace(found, models=tuple(_without_reason(model) for model in found.models))
+    return _answer(found)
+
+
+async def model_ready(request: web.Request) -> web.Response:
+    """Answer 200 if one model can predict, else 503; the body says why."""
+    found = await request.app[SERVICE].health.of_model(request.match_info["model"])
+    return _answer(_without_reason(found) if request.app[SETTINGS].hide_model_errors else found)
+
+
+def _answer(found: Readiness | ModelHealth) -> web.Response:
+    body = {"status": "ready" if found.is_ready else "not ready", **asdict(found)}
+    return json_response(body, status=200 if found.is_ready else 503)
+
+
+def _without_reason(model: ModelHealth) -> ModelHealth:
+    """Hide the reason: that of a model that does not load is what its exception says."""
+    return model if model.reason is None else replace(model, reason=_HIDDEN)

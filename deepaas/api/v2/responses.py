@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from deepaas.api.keys import REQUEST_ID
+from deepaas.api.v2.streaming import send_stream
 from deepaas.model.encoding import encode_json
 from deepaas.service.predictions import Prediction
 
@@ -45,6 +46,8 @@ def _disposition(filename: str) -> str:
 
 async def send(request: web.Request, prediction: Prediction) -> web.StreamResponse:
     """Send the answer; one that came as a descriptor is copied in chunks, and closed."""
+    if prediction.stream is not None:
+        return await send_stream(request, prediction.stream, _headers(prediction))
     if prediction.fd is None:
         return web.Response(body=prediction.body, headers=_headers(prediction))
     try:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from deepaas.api.input import receive
-from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
+from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE, SETTINGS
 from deepaas.api.v2.responses import json_response
 from deepaas.records import Job, JobState
 
@@ -22,6 +22,7 @@ _STATUS = {
     JobState.CANCELLED: "cancelled",
     JobState.INTERRUPTED: "error",
 }
+_HIDDEN = "The training failed; its log, which the service keeps, says why."
 
 
 def _local(moment: datetime) -> str:
@@ -29,7 +30,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def _training(job: Job) -> dict[str, Any]:
+def _training(request: web.Request, job: Job) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "date": _local(job.created),
         "args": json.loads(job.arguments),
@@ -43,9 +44,15 @@ def _training(job: Job) -> dict[str, Any]:
             "duration": str(job.finished - (job.started or job.created)),
         }
     elif job.state in (JobState.ERROR, JobState.INTERRUPTED):
-        prefix = "interrupted: " if job.state is JobState.INTERRUPTED else ""
-        shown["message"] = prefix + (job.message or "")
+        shown["message"] = _message(job, hides=request.app[SETTINGS].hide_model_errors)
     return shown
+
+
+def _message(job: Job, *, hides: bool) -> str:
+    if job.state is JobState.INTERRUPTED:
+        return f"interrupted: {job.message or ''}"
+    # A record does not tell whether the model said it, or the service.
+    return _HIDDEN if hides else job.message or ""
 
 
 async def start(request: web.Request) -> web.Response:
@@ -57,20 +64,20 @@ async def start(request: web.Request) -> web.Response:
         principal=request[PRINCIPAL],
         request_id=request[REQUEST_ID],
     )
-    return json_response(_training(job))
+    return json_response(_training(request, job))
 
 
 async def list_all(request: web.Request) -> web.Response:
     """List the trainings, newest first."""
     jobs = await request.app[SERVICE].jobs.list(request.match_info["model"])
-    return json_response([_training(job) for job in jobs])
+    return json_response([_training(request, job) for job in jobs])
 
 
 async def show(request: web.Request) -> web.Response:
     """Show a training, and how far it is."""
     service = request.app[SERVICE].jobs
     job = await service.get(request.match_info["model"], request.match_info["uuid"])
-    shown = _training(job)
+    shown = _training(request, job)
     progress = await service.progress(job)
     if progress is not None:
         shown["progress"] = progress
@@ -82,4 +89,4 @@ async def delete(request: web.Request) -> web.Response:
     job = await request.app[SERVICE].jobs.delete(
         request.match_info["model"], request.match_info["uuid"]
     )
-    return json_response(_training(job))
+    return json_response(_training(request, job))

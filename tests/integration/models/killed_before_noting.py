@@ -16,11 +16,11 @@ signals = of_the_test()
 _begin = CallPage.begin
 
 
-def begin(self: CallPage, call_id: int, started_s: float) -> None:
+def begin(self: CallPage, call_id: int, started_s: float, slot: int = 0) -> None:
     signals.note("takes")
     if signals.is_first("taken"):
         os.kill(os.getpid(), signal.SIGKILL)
-    _begin(self, call_id, started_s)
+    _begin(self, call_id, started_s, slot)
 
 
 CallPage.begin = begin  # type: ignore[method-assign]

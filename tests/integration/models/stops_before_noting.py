@@ -15,11 +15,11 @@ signals = of_the_test()
 _begin = CallPage.begin
 
 
-def begin(self: CallPage, call_id: int, started_s: float) -> None:
+def begin(self: CallPage, call_id: int, started_s: float, slot: int = 0) -> None:
     if signals.is_first("taken"):
         signals.note(f"stops {os.getpid()}")
         signals.wait_until("go on")
-    _begin(self, call_id, started_s)
+    _begin(self, call_id, started_s, slot)
 
 
 CallPage.begin = begin  # type: ignore[method-assign]

@@ -6,6 +6,7 @@ That no upload is left is checked when each client has left.
 """
 
 import asyncio
+import errno
 import gzip
 import io
 import json
@@ -18,7 +19,7 @@ import pytest
 from aiohttp import FormData
 
 from deepaas.api.keys import SERVICE
-from tests.unit.api.client import PREDICT, Client, RawAnswer, echo_client, predictions, raw
+from tests.unit.api.client import PREDICT, TRAIN, Client, RawAnswer, echo_client, predictions, raw
 from tests.unit.parts import open_fds, until
 
 BOUNDARY = "limit"
@@ -196,6 +197,24 @@ async def test_a_form_has_a_bounded_number_of_parts(tmp_path: Path) -> None:
         assert "at most 1000 parts" in answer.text
 
 
+async def test_a_form_has_a_bounded_number_of_fields(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        answer = await post(client, b"tags=1&" * 10_000, kind)
+        assert answer.status == 400
+        assert "at most 10000 fields, this one has 10001" in answer.text
+        answer = await post(client, b"&".join([b"tags=123456789"] * 10_000), kind)
+        assert json.loads(answer.text)["predictions"] == {"tags": ["123456789"] * 10_000}
+
+
+async def test_a_raw_body_is_held_to_the_limit(tmp_path: Path) -> None:
+    async with echo_client(tmp_path, max_bytes=1000) as client:
+        body = chunked(b"x" * 600, b"x" * 600)
+        headers = ("Content-Type: image/png", "Transfer-Encoding: chunked")
+        request = f"POST {TRAIN} HTTP/1.1"
+        assert (await raw(client, request, *headers, body=body)).status == 413
+
+
 async def test_what_a_compressed_body_becomes_counts(tmp_path: Path) -> None:
     async with echo_client(tmp_path, max_bytes=100_000) as client:
         headers = ("Content-Type: application/json", "Content-Encoding: gzip")
@@ -323,6 +342,29 @@ async def test_text_parts_and_their_charset(tmp_path: Path) -> None:
         assert await multipart(client, *tags) == {"tags": ["1", "2", "1"]}
 
 
+async def test_a_first_part_tells_the_charset_of_all_texts(tmp_path: Path) -> None:
+    """RFC 7578, section 4.6."""
+    async with echo_client(tmp_path) as client:
+        charset, text = 'form-data; name="_charset_"', 'form-data; name="text"'
+        latin = part(charset, b"latin-1")
+        assert await multipart(client, latin, part(text, b"\xe9")) == {"text": "é"}
+        utf8 = "Content-Type: text/plain; charset=utf-8"
+        assert await multipart(client, latin, part(text, "é".encode(), utf8)) == {"text": "é"}
+        assert await multipart(client, part(text, b"x"), latin) == {"text": "x"}
+        for wrong in (b"x" * 32, b"no-such", b"\xff"):
+            answer = await post(client, part(charset, wrong) + part(text) + END, MULTIPART)
+            assert answer.status == 400, answer.text
+
+
+async def test_a_file_that_is_encoded_for_its_transfer(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        data = 'form-data; name="data"; filename="a"'
+        base64 = part(data, b"w6nD\r\nqQ==", "Content-Transfer-Encoding: base64")
+        assert (await multipart(client, base64))["data"]["content"] == "Ã©Ã©"
+        quoted = part(data, b"a=3Db=\r\nc", "Content-Transfer-Encoding: Quoted-Printable")
+        assert (await multipart(client, quoted))["data"]["content"] == "a=bc"
+
+
 async def test_of_repeated_parts_the_first_wins(tmp_path: Path) -> None:
     async with echo_client(tmp_path) as client:
         found = await multipart(
@@ -405,6 +447,46 @@ async def test_files_are_there_whatever_the_model_does(tmp_path: Path) -> None:
         assert (await post(client, body, MULTIPART)).status == 500
         body = FILE + part('form-data; name="number"', b"-1") + END
         assert (await post(client, body, MULTIPART)).status == 422
+
+
+# Bodies of other kinds
+
+
+async def test_a_training_takes_a_body_that_is_its_only_file(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        answer = await client.post(TRAIN, data=b"abc", headers={"Content-Type": "image/png"})
+        assert (await answer.json())["args"] == {
+            "epochs": 1,
+            "data": ["data", "image/png", None],
+        }
+
+
+async def test_with_several_files_or_none_a_body_of_another_kind_is_ignored(tmp_path: Path) -> None:
+    """As in version 2."""
+    async with echo_client(tmp_path) as client:
+        answer = await post(client, b"abc", "Content-Type: image/png")
+        assert json.loads(answer.text)["predictions"] == {}
+
+
+async def test_a_body_for_a_model_that_does_not_exist_is_not_stored(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        path = PREDICT.replace("echo", "dog")
+        answer = await client.post(path, data=b"abc", headers={"Content-Type": "image/png"})
+        assert answer.status == 404
+
+
+async def test_no_memory_for_a_large_json_body(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(data: bytes) -> int:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    async with echo_client(tmp_path) as client:
+        monkeypatch.setattr("deepaas.api.input.memory_file", fail)
+        body = b'{"text": "%s"}' % (b"x" * 300_000)
+        answer = await post(client, body, "Content-Type: application/json")
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "1"
 
 
 # Everything else

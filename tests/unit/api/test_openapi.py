@@ -4,7 +4,7 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from webargs import validate as check
 
 from deepaas.api.app import ROUTES
 from deepaas.api.documents.cache import Dialect, Documents, make_document
+from deepaas.api.documents.openapi import BINARY
 from deepaas.model.arguments import ArgumentParser
 from deepaas.model.encoding import encode_json
 from deepaas.model.registry import ModelRegistry
@@ -283,11 +284,37 @@ def test_a_form_and_a_json_body_exclude_each_other() -> None:
     old, new = predict_of(swagger(model(both))), predict_of(openapi(model(both)))
     assert [each["name"] for each in old["parameters"]] == ["data"]
     assert old["consumes"] == ["multipart/form-data"]
-    assert list(new["requestBody"]["content"]) == ["multipart/form-data"]
+    assert list(new["requestBody"]["content"]) == ["multipart/form-data", BINARY]
     optional = {"data": fields.Raw(metadata=FILE), "options": fields.Dict()}
     body = predict_of(openapi(model(optional)))["requestBody"]
-    assert set(body["content"]) == {"multipart/form-data", "application/json"}
+    assert set(body["content"]) == {"multipart/form-data", "application/json", BINARY}
     assert not body["required"]
+
+
+@pytest.mark.parametrize("kind", [fields.Raw, lambda **more: fields.List(fields.Raw(), **more)])
+def test_a_sole_file_may_be_the_body(kind: Callable[..., Field]) -> None:
+    file = {"data": kind(required=True, metadata=FILE), "n": fields.Int(required=True)}
+    old, new = predict_of(swagger(model(file))), predict_of(openapi(model(file)))
+    assert old["consumes"] == ["multipart/form-data"]
+    assert new["requestBody"]["content"][BINARY] == {
+        "schema": {"type": "string", "format": "binary", "minLength": 1}
+    }
+    assert new["requestBody"]["required"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"other": fields.Raw(metadata=FILE)},
+        {"text": fields.Str(required=True, metadata={"location": "form"})},
+        {"point": fields.Dict(required=True)},
+    ],
+)
+def test_beside_other_files_and_what_only_a_body_can_carry_it_may_not(
+    more: Mapping[str, Field],
+) -> None:
+    declared = {"data": fields.Raw(metadata=FILE), **more}
+    assert BINARY not in predict_of(openapi(model(declared)))["requestBody"]["content"]
 
 
 def test_cookies_stand_in_openapi_only() -> None:

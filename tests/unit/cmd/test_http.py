@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listening begins and ends with its block."""
 
+import asyncio
+import logging
 import socket
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from deepaas.cmd.http import listen
+from deepaas.cmd.http import _ServerLog, listen
 from deepaas.cmd.run import bind
 from deepaas.config import load_settings
 from tests.unit.parts import echo_service
@@ -20,7 +22,7 @@ async def test_a_socket_that_cannot_be_listened_on(tmp_path: Path) -> None:
         sock = socket.socket()
         sock.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
-            async with listen(service, settings, sock):
+            async with listen(service, settings, sock, asyncio.Event()):
                 pass
 
 
@@ -29,8 +31,38 @@ async def test_it_serves_inside_the_block_only(tmp_path: Path) -> None:
     async with echo_service(tmp_path) as service, aiohttp.ClientSession() as client:
         with bind(settings) as sock:
             url = f"http://127.0.0.1:{sock.getsockname()[1]}/x/v2/models/echo/predict/"
-            async with listen(service, settings, sock):
+            async with listen(service, settings, sock, asyncio.Event()):
                 assert (await client.post(url)).status == 200
                 assert (await client.post(url, json={"text": "x"})).status == 413
             with pytest.raises(aiohttp.ClientConnectionError):
                 await client.post(url)
+
+
+async def test_a_malformed_request_is_one_line_of_the_log_without_what_it_held(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings(["--listen-port=0"])
+    caplog.set_level(logging.INFO)
+    async with echo_service(tmp_path) as service:
+        with bind(settings) as sock:
+            async with listen(service, settings, sock, asyncio.Event()):
+                reader, writer = await asyncio.open_connection(*sock.getsockname()[:2])
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\ntoken hunter2\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+                writer.close()
+                await writer.wait_closed()
+    [record] = [each for each in caplog.records if each.name == "aiohttp.server"]
+    assert (record.levelno, record.exc_info) == (logging.INFO, None)
+    assert record.getMessage().startswith("A client's request is malformed: ")
+    assert "hunter2" not in caplog.text
+
+
+def test_other_errors_of_the_server_have_their_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = _ServerLog(logging.getLogger("aiohttp.server"))
+    # As aiohttp calls it.
+    log.exception("Unhandled %s", "exception", exc_info=ValueError("boom"))  # noqa: LOG004
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "Unhandled exception")
+    assert "ValueError: boom" in caplog.text

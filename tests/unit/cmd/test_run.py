@@ -52,7 +52,7 @@ def model(tmp_path: Path, name: str) -> str:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--workers=0"], "workers"),
+        (["--workers=-1"], "workers"),
         (["--base-path=x"], "base-path is 'x'"),
         (["--model-name=none-such"], "No model named 'none-such' is installed"),
         (["--model-name=/nowhere/x.py"], "/nowhere/x.py"),

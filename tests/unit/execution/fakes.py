@@ -7,10 +7,11 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from deepaas.execution.base import JobProcess, OnEnd
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.messages import Answer, Call, Channel, Loaded, LoadFailed, LoadModel
+from deepaas.execution.messages import Answer, Call, Channel, Loaded, LoadFailed, LoadModel, pack
 from deepaas.execution.page import CallPage
 from deepaas.records import ModelDescription, ModelSource, SourceKind
 
@@ -34,9 +35,9 @@ class HandWorker:
         self.told = message
         self.is_gone = False
 
-    def load(self) -> None:
+    def load(self, description: ModelDescription = DESCRIPTION) -> None:
         """Say that the model is loaded."""
-        self.control.send(Loaded(DESCRIPTION))
+        self.control.send(Loaded(description))
 
     def fail(self, reason: str) -> None:
         """Say that the model cannot be loaded, and end."""
@@ -49,27 +50,32 @@ class HandWorker:
         call, fds = self.calls.receive()
         return call, fds
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: Call, slot: int = 0, *, ago_s: float = 0.0) -> None:
         """Note a call that was grabbed."""
-        self.page.begin(call.id, time.monotonic())
+        self.page.begin(call.id, time.monotonic() - ago_s, slot)
         self.page.set_receiving(False)
 
-    def take(self) -> Call:
+    def take(self, slot: int = 0) -> Call:
         """Take a call and begin it."""
         call, fds = self.grab()
         for fd in fds:
             os.close(fd)
-        self.begin(call)
+        self.begin(call, slot)
         return call
 
     def answer(self, call: Call, body: bytes = b"", fds: Sequence[int] = ()) -> None:
         """Answer a call, and leave it in the page."""
         self.control.send(Answer(call.id, "text/plain", body), fds)
 
-    def finish(self, call: Call, body: bytes = b"") -> None:
+    def finish(self, call: Call, body: bytes = b"", slot: int = 0) -> None:
         """Answer a call and clear the page."""
         self.answer(call, body)
-        self.page.end()
+        self.page.end(slot)
+
+    def put(self, *messages: NamedTuple) -> None:
+        """Put messages into the ring without telling of them."""
+        for message in messages:
+            assert self.page.ring.put(pack(message))
 
     def serve(self) -> int:
         """Answer all that is there, and return how much that was."""
@@ -98,6 +104,9 @@ class HandExecutor:
 
     def __init__(self) -> None:
         self.workers: list[HandWorker] = []
+        self.environments: list[Mapping[str, str]] = []
+        #: Process ids that the workers pretend to have.
+        self.pids: dict[int, int] = {}
 
     @property
     def uploads(self) -> Path:
@@ -112,8 +121,13 @@ class HandExecutor:
         on_end: OnEnd,
     ) -> int:
         """Make a worker to be moved by hand."""
+        self.environments.append(environment)
         self.workers.append(HandWorker(fds, on_end))
         return len(self.workers) - 1
+
+    def pid(self, key: int) -> int | None:
+        """Return what the test says; there is no process."""
+        return self.pids.get(key)
 
     def stop(self, key: int, *, grace_s: float) -> None:
         """Note the grace."""

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever the author's code does, a call has an answer."""
 
+import asyncio
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,28 +22,14 @@ from deepaas.errors import (
     MalformedBody,
     NotImplementedByModel,
 )
-from deepaas.execution.calls import CallRunner, failure_of
+from deepaas.execution.calls import CallRunner
+from deepaas.execution.failures import failure_of
 from deepaas.execution.messages import Answer, Call
 from deepaas.model.adapter import ModelAdapter
 from deepaas.records import CallInput, ModelSource, SourceKind
 from deepaas.telemetry import request_id
 
 SOURCE = ModelSource("cat", SourceKind.OBJECT, "cat:model")
-
-LEAVER = """
-import sys, threading
-from types import SimpleNamespace
-from deepaas.execution.calls import CallRunner
-from deepaas.execution.messages import Call
-from deepaas.model.adapter import ModelAdapter
-from deepaas.records import ModelSource, SourceKind
-def predict():
-    threading.Thread(target=threading.Event().wait).start()
-    print("left")
-    sys.exit(eval(sys.argv[1]))
-model = ModelAdapter(ModelSource("m", SourceKind.OBJECT, "m:m"), SimpleNamespace(predict=predict))
-CallRunner(model).run(Call(1, "predict", ""), None)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -85,14 +71,15 @@ class NoTraceback(NoText):
         raise RuntimeError("no notes")
 
 
-@pytest.mark.parametrize("code", ["3", "0", "None", "'text'"])
-def test_a_model_that_ends_its_process_ends_it(code: str) -> None:
-    """Threads that it left do not prevent that, and what it printed is not lost."""
-    done = subprocess.run(
-        [sys.executable, "-c", LEAVER, code], stdout=subprocess.PIPE, check=False, timeout=60
-    )
-    assert done.returncode == (int(code) if code.isdigit() else 1)
-    assert done.stdout == b"left\n"
+def test_a_model_that_wants_its_process_to_end_says_so() -> None:
+    """Whether it ends is up to who runs the call."""
+
+    def predict() -> None:
+        sys.exit(3)
+
+    with pytest.raises(SystemExit) as caught:
+        run(runner(predict))
+    assert caught.value.code == 3
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, MemoryError, GeneratorExit])
@@ -262,3 +249,64 @@ def test_a_call_changes_nothing_of_this_process() -> None:
     before = os.getcwd(), len(os.listdir("/proc/self/fd"))
     run(runner(lambda: 1))
     assert (os.getcwd(), len(os.listdir("/proc/self/fd"))) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, {"ok": True, "detail": None}),
+        (True, {"ok": True, "detail": None}),
+        (False, {"ok": False, "detail": None}),
+        ("warm", {"ok": True, "detail": "warm"}),
+        (
+            {"free": {1}, "what": int},
+            {"ok": True, "detail": {"free": [1], "what": "<class 'int'>"}},
+        ),
+    ],
+)
+def test_what_a_model_says_of_its_health(said: Any, expected: dict[str, Any]) -> None:
+    answer, _ = runner(health=lambda: said).run(Call(1, "health", ""), None)
+    assert json.loads(answer.body or b"") == expected
+
+
+@pytest.mark.parametrize(
+    ("exc", "detail"), [(ValueError("no gpu"), "ValueError: no gpu"), (KeyError(), "KeyError")]
+)
+def test_a_health_that_raises_says_why(
+    caplog: pytest.LogCaptureFixture, exc: Exception, detail: str
+) -> None:
+    """Where it was raised is nothing for clients, and stands in the log."""
+
+    def health() -> None:
+        raise exc
+
+    answer, _ = runner(health=health).run(Call(1, "health", ""), None)
+    assert json.loads(answer.body or b"") == {"ok": False, "detail": detail}
+    assert "in health" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_what_a_generator_yields_is_collected(kind: str) -> None:
+    """Where nobody streams, whatever the client asked for."""
+
+    def plain(accept: str = "") -> Iterator[str]:
+        yield "a"
+        yield "b"
+
+    async def asynchronous(accept: str = "") -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    model = runner(plain if kind == "plain" else asynchronous)
+    answer = run(model, arguments={}, stream="text/event-stream")
+    assert json.loads(answer.body or b"")["predictions"] == ["a", "b"]
+    answer = run(model, arguments={"accept": "text/plain"})
+    assert (answer.content_type, answer.body) == ("text/plain", b"ab")
+
+
+def test_an_async_predict_runs_to_its_end() -> None:
+    async def predict(n: int) -> int:
+        await asyncio.sleep(0)
+        return n + 1
+
+    assert json.loads(run(runner(predict), arguments={"n": 1}).body or b"")["predictions"] == 2

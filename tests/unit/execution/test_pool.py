@@ -8,102 +8,21 @@ every moment at which one can die is a test.
 
 import asyncio
 import os
-import select
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deepaas.errors import ModelLoadError, Unavailable, WorkerDied
+from deepaas.execution.base import Result
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import Call, memory_file
-from deepaas.execution.pool import Pool, Result
-from deepaas.records import CallInput, ModelDescription, ModelSource, SourceKind
-from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandExecutor, HandWorker
-from tests.unit.parts import open_fds, until
-
-
-@dataclass
-class Scene:
-    """A pool and the workers that a test moves."""
-
-    pool: Pool
-    executor: HandExecutor
-    loaded: list[ModelDescription]
-    released: list[int] = field(default_factory=list)
-    calls: list["asyncio.Task[Result]"] = field(default_factory=list)
-
-    @property
-    def workers(self) -> list[HandWorker]:
-        return self.executor.workers
-
-    async def call(self, **options: Any) -> "asyncio.Task[Result]":
-        """Call, as a client would, and see it handed out or queued."""
-        number = len(self.calls)
-        task = asyncio.create_task(
-            self.pool.call(
-                "predict",
-                request_id=f"r{number}",
-                release=lambda: self.released.append(number),
-                **options,
-            )
-        )
-        self.calls.append(task)
-        await asyncio.sleep(0)
-        return task
-
-    async def look(self, worker: HandWorker) -> Call:
-        """Wait until there is a call to take, and begin it."""
-        call: Call | None = None
-
-        def took() -> bool:
-            nonlocal call
-            try:
-                call = worker.take()
-            except BlockingIOError:
-                worker.page.set_receiving(False)
-                return False
-            return True
-
-        await until(took)
-        assert call is not None
-        return call
-
-    async def rest(self) -> None:
-        """Wait past every search for what a death has lost."""
-        await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def scene(size: int = 1, *, load: bool = True) -> AsyncIterator[Scene]:
-    """Open a pool of workers; at the end every call has ended, once, and nothing is left."""
-    await asyncio.sleep(0)
-    before = open_fds()
-    executor = HandExecutor()
-    loaded: list[ModelDescription] = []
-    pool = Pool(SOURCE, executor=executor, size=size, warm=True, on_loaded=loaded.append)
-    pool.start()
-    there = Scene(pool, executor, loaded)
-    if load:
-        for worker in executor.workers:
-            worker.load()
-        await pool.wait_loaded()
-    yield there
-    closing = asyncio.create_task(pool.close(grace_s=1.0))
-    await asyncio.sleep(0)
-    for worker in executor.workers:
-        if not worker.is_gone:
-            worker.die(0)
-    await closing
-    await asyncio.gather(*there.calls, return_exceptions=True)
-    assert sorted(there.released) == list(range(len(there.calls)))
-    assert open_fds() == before
-
+from deepaas.execution.pool import Pool
+from deepaas.records import CallInput, ModelSource, SourceKind
+from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandWorker
+from tests.unit.execution.scene import readable, scene, served
+from tests.unit.parts import until
 
 # Death
 
@@ -190,11 +109,6 @@ async def test_a_call_that_is_lost_again_and_again_is_given_up() -> None:
 def is_there(task: "asyncio.Task[Result]", worker: HandWorker) -> bool:
     """Whether the call has ended, or can be taken again."""
     return task.done() or readable(worker)
-
-
-def readable(worker: HandWorker) -> bool:
-    """Whether there is a call to take."""
-    return bool(select.select([worker.calls], [], [], 0)[0])
 
 
 async def test_an_answer_is_not_lost_with_its_worker() -> None:
@@ -292,16 +206,6 @@ async def test_every_worker_dies_at_once() -> None:
             worker.load()
         await served(s.workers[2], tasks)
         assert all(not task.exception() for task in tasks[1:])
-
-
-async def served(worker: HandWorker, tasks: "list[asyncio.Task[Result]]") -> None:
-    """Let a worker answer all that comes until these calls are done."""
-
-    def serve() -> bool:
-        worker.serve()
-        return all(task.done() for task in tasks)
-
-    await until(serve)
 
 
 # Loading

@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,18 +15,15 @@ from deepaas.execution.messages import (
     INLINE_BYTES,
     Answer,
     Call,
-    Channel,
-    Loaded,
-    LoadFailed,
-    LoadModel,
+    Resume,
     Stop,
     map_file,
     memory_file,
 )
-from deepaas.execution.page import CallPage
 from deepaas.execution.worker import load_warm
 from deepaas.records import CallInput, ModelSource, SourceKind
-from tests.unit.parts import ECHO, ROOT
+from tests.unit.execution.counterpart import Counterpart, failed
+from tests.unit.parts import ECHO
 
 MODELS = {
     "no_syntax": "def",
@@ -38,92 +34,75 @@ MODELS = {
 }
 
 
-class Process:
-    """A worker process and what the server holds of it."""
-
-    def __init__(self, source: ModelSource, tmp_path: Path) -> None:
-        self.calls, calls = Channel.pair()
-        self.control, control = Channel.pair()
-        page_fd = CallPage.create()
-        self.page = CallPage(page_fd)
-        # A shell puts each descriptor in its place.
-        fds = (calls.fileno(), control.fileno(), page_fd)
-        moved = [f"{number}<&{fd}" for number, fd in zip((3, 4, 5), fds, strict=True)]
-        line = " ".join(python("deepaas.execution.worker", "predict"))
-        self.process = subprocess.Popen(
-            ["bash", "-c", f"exec {line} {' '.join(moved)}"],
-            pass_fds=fds,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.PIPE,
-            cwd=tmp_path,
-        )
-        calls.close()
-        control.close()
-        os.close(page_fd)
-        self.control.send(LoadModel(source, warm=True))
-
-    def hear(self) -> tuple[Any, list[int]]:
-        """Wait for what the worker says."""
-        return self.control.receive(wait=True)
-
-    def close(self) -> None:
-        """End it."""
-        self.calls.close()
-        self.control.close()
-        self.page.close()
-        self.process.communicate(timeout=60)
-
-
 @pytest.fixture
-def echo(tmp_path: Path) -> Iterator[Process]:
+def echo(tmp_path: Path) -> Iterator[Counterpart]:
     """Lend a worker that has loaded its model."""
-    process = Process(ECHO, tmp_path)
-    message, _ = process.hear()
-    assert isinstance(message, Loaded)
-    assert message.description.name == "echo"
-    yield process
-    process.close()
+    with Counterpart(ECHO, tmp_path) as worker:
+        assert worker.loaded().description.name == "echo"
+        yield worker
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_that_cannot_be_loaded(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.py"
     path.write_text(MODELS[name])
-    process = Process(ModelSource(name, SourceKind.FILE, str(path)), tmp_path)
-    message, _ = process.hear()
-    assert isinstance(message, LoadFailed)
-    assert name in message.reason
-    assert "Error" in message.traceback or "SystemExit" in message.traceback
-    process.process.communicate(timeout=60)
-    assert process.process.returncode == 1
-    process.close()
+    with Counterpart(ModelSource(name, SourceKind.FILE, str(path)), tmp_path) as worker:
+        message = failed(worker.hear()[0])
+        assert name in message.reason
+        assert "Error" in message.traceback or "SystemExit" in message.traceback
+        assert worker.process.wait(60) == 1
 
 
-def test_a_worker_whose_server_is_gone_ends(echo: Process) -> None:
+def test_a_worker_whose_server_is_gone_ends(echo: Counterpart) -> None:
     echo.control.close()
     echo.calls.close()
     assert echo.process.wait(60) == 0
 
 
-def test_a_worker_that_is_told_to_stop_ends(echo: Process) -> None:
-    echo.page.request_stop()
-    echo.control.send(Stop())
+@pytest.mark.parametrize("how", ["page", "message", "both"])
+def test_a_worker_that_is_told_to_stop_ends(echo: Counterpart, how: str) -> None:
+    echo.call(1)
+    echo.hear()
+    if how != "message":
+        echo.page.request_stop()
+    if how != "page":
+        echo.control.send(Stop())
+    else:
+        echo.control.send(Resume())  # it looks into its page when it has been woken
     assert echo.process.wait(60) == 0
 
 
-def test_a_worker_notes_what_it_runs(echo: Process) -> None:
+def test_a_worker_notes_what_it_runs(echo: Counterpart) -> None:
     """What it has answered stands in the page no more."""
-    echo.calls.send(Call(5, "predict", "", {"text": "x"}))
+    echo.call(5, text="x")
     message, _ = echo.hear()
     assert isinstance(message, Answer)
     assert message.call_id == 5
-    echo.control.send(Stop())
-    assert echo.process.wait(60) == 0
-    assert echo.page.running is None
+    assert echo.stop() == 0
+    assert echo.page.running == []
     assert not echo.page.is_receiving
 
 
-def test_large_bodies_come_and_go_as_memory(echo: Process) -> None:
+def test_answers_of_a_worker_that_was_killed_can_be_read(tmp_path: Path) -> None:
+    """Those of calls that were over stand in the ring; the page names the one that was not."""
+    code = """
+import os
+def predict(n):
+    if n == 50:
+        os.kill(os.getpid(), 9)
+    return n
+"""
+    with Counterpart.of(code, tmp_path) as worker:
+        for number in range(1, 51):
+            worker.call(number, n=number)
+        worker.process.wait(60)
+        assert [call.call_id for call in worker.page.running] == [50]
+        answers = worker.hear_all(49)
+        assert sorted(answers) == list(range(1, 50))
+        assert answers[49].body == b'{"status":"OK","predictions":49}'
+
+
+def test_large_bodies_come_and_go_as_memory(echo: Counterpart) -> None:
     size = 2 * INLINE_BYTES
     fd = memory_file(b'{"text": "' + b"x" * size + b'"}')
     echo.calls.send(Call(1, "predict", "", None, CallInput(), has_body_fd=True), [fd])
@@ -132,6 +111,71 @@ def test_large_bodies_come_and_go_as_memory(echo: Process) -> None:
     assert message.body is None
     assert len(map_file(fds[0])) > size
     os.close(fds[0])
+
+
+@pytest.mark.parametrize(("code", "status"), [("3", 3), ("0", 0), ("None", 1), ("'text'", 1)])
+def test_a_model_that_ends_its_process_ends_it(tmp_path: Path, code: str, status: int) -> None:
+    """Threads that it left do not prevent that, and what it printed is not lost."""
+    model = f"""
+import sys, threading
+def predict(how):
+    if how == "stay":
+        return 1
+    threading.Thread(target=threading.Event().wait).start()
+    print("left", end="")
+    sys.exit({code})
+"""
+    with Counterpart.of(model, tmp_path) as worker:
+        worker.call(1, how="stay")
+        worker.call(2, how="leave")
+        assert worker.process.wait(60) == status
+        assert worker.hear()[0].call_id == 1
+        assert [call.call_id for call in worker.page.running] == [2]
+        assert worker.close().startswith("left")
+
+
+def test_a_fork_that_comes_back_answers_nothing(tmp_path: Path) -> None:
+    model = """
+import os
+def predict():
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+"""
+    with Counterpart.of(model, tmp_path) as worker:
+        worker.call(1)
+        message, _ = worker.hear()
+        assert message.body == b'{"status":"OK","predictions":0}'
+        assert worker.stop() == 0
+        assert not worker.page.ring.has_unread
+
+
+def test_a_model_that_closes_its_output(tmp_path: Path) -> None:
+    """Neither its calls nor its end depend on it."""
+    model = """
+import os, sys
+def predict(leave=False):
+    print("lost")
+    sys.stdout.close()
+    os.close(1)
+    if leave:
+        sys.exit(4)
+    sys.stdout = sys.stderr
+"""
+    with Counterpart.of(model, tmp_path) as worker:
+        worker.call(1, leave=True)
+        assert worker.process.wait(60) == 4
+
+
+def test_who_calls_is_known_to_the_model(tmp_path: Path) -> None:
+    """Of each call, and of the next one nothing is left."""
+    code = "import deepaas\ndef predict(): return [deepaas.request_id(), deepaas.principal()]"
+    with Counterpart.of(code, tmp_path) as worker:
+        worker.calls.send(Call(1, "predict", "first", {}, principal="anna"))
+        worker.calls.send(Call(2, "predict", "second", {}))
+        answers = worker.hear_all(2)
+    assert answers[1].body == b'{"status":"OK","predictions":["first","anna"]}'
+    assert answers[2].body == b'{"status":"OK","predictions":["second",null]}'
 
 
 @pytest.mark.parametrize("arguments", [[], ["predict", "more"], ["train"], ["other"]])

@@ -9,7 +9,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deepaas.execution.messages import Answer, Call, Channel, Stop
+from deepaas.execution.messages import (
+    Answer,
+    Call,
+    Channel,
+    Stop,
+    StreamData,
+    StreamEnd,
+    StreamStart,
+)
 from deepaas.execution.page import Running
 from deepaas.execution.workers import Worker, WorkerState, worker_environment
 from deepaas.records import ModelDescription
@@ -24,7 +32,27 @@ class Heard:
         self.loaded: list[ModelDescription] = []
         self.failed: list[tuple[str, str]] = []
         self.answers: list[tuple[Answer, list[int]]] = []
+        self.streams: list[StreamStart | StreamData | StreamEnd] = []
+        self.read: list[int] = []
         self.ended: list[int] = []
+
+    def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
+        self.loaded.append(description)
+
+    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
+        self.failed.append((reason, traceback))
+
+    def on_answer(self, worker: Worker, answer: Answer, fds: list[int]) -> None:
+        self.answers.append((answer, fds))
+
+    def on_stream(self, worker: Worker, part: StreamStart | StreamData | StreamEnd) -> None:
+        self.streams.append(part)
+
+    def on_read(self, worker: Worker, count: int) -> None:
+        self.read.append(count)
+
+    def on_end(self, worker: Worker, status: int) -> None:
+        self.ended.append(status)
 
 
 @asynccontextmanager
@@ -34,15 +62,8 @@ async def started(heard: Heard) -> AsyncIterator[tuple[Worker, HandWorker, HandE
     before = open_fds()
     calls, theirs = Channel.pair()
     executor = HandExecutor()
-    worker = Worker(
-        SOURCE,
-        warm=True,
-        on_loaded=heard.loaded.append,
-        on_failed=lambda reason, traceback: heard.failed.append((reason, traceback)),
-        on_answer=lambda answer, fds: heard.answers.append((answer, fds)),
-        on_end=lambda worker, status: heard.ended.append(status),
-    )
-    worker.start(executor, ["/bin/python"], {}, theirs)
+    worker = Worker(SOURCE, heard)
+    worker.start(executor, ["/bin/python"], {}, theirs, warm=True)
     hand = executor.workers[0]
     yield worker, hand, executor
     if not hand.is_gone:
@@ -58,7 +79,7 @@ async def started(heard: Heard) -> AsyncIterator[tuple[Worker, HandWorker, HandE
 async def test_a_worker_that_dies(ready: bool) -> None:
     """What it had said before is heard first, and its page can be read after."""
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         if ready:
             hand.load()
             hand.page.begin(3, 1.5)
@@ -66,9 +87,9 @@ async def test_a_worker_that_dies(ready: bool) -> None:
         hand.die(-11)
         assert heard.ended == [-11]
         assert len(heard.loaded) == len(heard.answers) == int(ready)
-        assert worker.running == (Running(3, 1.5) if ready else None)
+        assert worker.running == ([Running(3, 1.5)] if ready else [])
         await asyncio.sleep(0)
-        worker.stop(executor, 1.0)  # too late, and no harm
+        worker.stop(1.0)  # too late, and no harm
 
 
 def call_of(number: int) -> Call:
@@ -122,18 +143,18 @@ async def test_answers_come_with_their_descriptors() -> None:
 
 async def test_what_the_page_says() -> None:
     async with started(Heard()) as (worker, hand, _):
-        assert (worker.running, worker.is_receiving) == (None, False)
+        assert (worker.running, worker.is_receiving) == ([], False)
         hand.page.set_receiving(True)
         hand.page.begin(7, 2.0)
-        assert (worker.running, worker.is_receiving) == (Running(7, 2.0), True)
+        assert (worker.running, worker.is_receiving) == ([Running(7, 2.0)], True)
 
 
 async def test_a_ready_worker_is_told_to_stop() -> None:
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
-        worker.stop(executor, 2.5)
+        worker.stop(2.5)
         assert hand.stopped_s == 2.5
         assert hand.page.is_stopping
         assert hand.control.receive() == (Stop(), [])
@@ -146,29 +167,29 @@ async def test_a_ready_worker_is_told_to_stop() -> None:
 async def test_the_last_answer_of_a_worker_that_leaves_unread_words_behind() -> None:
     """It saw in its page that it is to stop, and left without reading the message."""
     heard = Heard()
-    async with started(heard) as (worker, hand, executor):
+    async with started(heard) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
-        worker.stop(executor, 1.0)
+        worker.stop(1.0)
         hand.finish(Call(1, "predict", "r"), b"last")
         hand.die(0)
         assert [answer.body for answer, _ in heard.answers] == [b"last"]
 
 
 async def test_a_worker_that_loads_cannot_listen() -> None:
-    async with started(Heard()) as (worker, hand, executor):
-        worker.stop(executor, 0.5)
+    async with started(Heard()) as (worker, hand, _executor):
+        worker.stop(0.5)
         assert hand.stopped_s == 0.5
         with pytest.raises(BlockingIOError):
             hand.control.receive()
 
 
 async def test_a_worker_that_is_gone_cannot_be_told() -> None:
-    async with started(Heard()) as (worker, hand, executor):
+    async with started(Heard()) as (worker, hand, _executor):
         hand.load()
         worker.read_answers()
         hand.control.close()
-        worker.stop(executor, 0.5)
+        worker.stop(0.5)
         assert hand.stopped_s == 0.5
 
 
@@ -186,3 +207,37 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_operator_has_set_stands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
     assert name not in worker_environment(1)
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "given"),
+    [
+        (None, "cuda:0", "0"),
+        (None, "cuda:3", "3"),
+        (None, "cpu", ""),
+        ("5,7", "cuda:0", "5"),
+        ("5,7", "cuda:1", "7"),
+        ("GPU-8932f937, GPU-aa", "cuda:1", "GPU-aa"),
+        ("5,7", "cpu", ""),
+        # Nothing that the operator has not given; no GPU, rather than another's.
+        ("5,7", "cuda:2", ""),
+        ("", "cuda:0", ""),
+    ],
+)
+def test_a_device_is_one_of_those_that_the_operator_has_given(
+    visible: str | None, device: str, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert worker_environment(1, device)["CUDA_VISIBLE_DEVICES"] == given
+
+
+@pytest.mark.parametrize("visible", [None, "5,7"])
+def test_without_devices_a_worker_sees_what_the_server_sees(
+    visible: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert "CUDA_VISIBLE_DEVICES" not in worker_environment(1)

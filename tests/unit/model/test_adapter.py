@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A module, a class, an instance or a factory behind one interface."""
 
+import asyncio
 import logging
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from marshmallow import Schema, fields
 import deepaas
 from deepaas.errors import ModelLoadError, NotImplementedByModel
 from deepaas.model.adapter import ModelAdapter, load_model
+from deepaas.model.description import describe
 from deepaas.records import CallInput, ModelSource, SourceKind
 
 SOURCE = ModelSource("cats", SourceKind.ENTRY_POINT, "cats.api:Model", "cats-pkg", "1.2")
@@ -279,4 +281,130 @@ def test_a_source_is_loaded_and_adapted() -> None:
     source = ModelSource("base", SourceKind.ENTRY_POINT, "deepaas.model.base:BaseModel")
     model = load_model(source)
 
-    assert (model.name, model.label) == ("base", "deepaas.model.base:BaseModel")
+    assert (model.name, model.source) == ("base", source)
+
+
+class Batched(deepaas.BaseModel):
+    """Has no function for one call."""
+
+    batch = deepaas.Batch(max_size=5)
+    limits = deepaas.Limits(predict_timeout_s=3, concurrency=9)
+
+    def predict_batch(self, calls: list[dict[str, Any]]) -> list[Any]:
+        return [ValueError("bad") if call["n"] == 0 else call["n"] for call in calls]
+
+
+def test_a_model_may_have_a_function_for_batches_only() -> None:
+    model = ModelAdapter(SOURCE, Batched)
+    assert model.has_predict
+    assert not model.has_single_predict
+    assert not model.is_async
+    assert model.predict(n=3) == 3
+    with pytest.raises(ValueError, match="bad"):
+        model.predict(n=0)
+    described = describe(model)
+    assert (described.at_once, described.predict_timeout_s) == (5, 3)
+    assert described.can_predict
+
+
+@pytest.mark.parametrize("batch", [None, 7, deepaas.Batch, {"max_size": 3}])
+def test_only_an_instance_of_batch_switches_batching_on(batch: Any) -> None:
+    """Existing models may use the names for things of their own."""
+    owner = SimpleNamespace(batch=batch, limits=batch, predict_batch=lambda paths: 1)
+    model = ModelAdapter(SOURCE, owner)
+    assert model.batch is None
+    assert not model.has_predict
+    with pytest.raises(NotImplementedByModel):
+        model.predict()
+    described = describe(model)
+    assert (described.at_once, described.predict_timeout_s) == (1, None)
+
+
+def test_a_batch_needs_its_function() -> None:
+    with pytest.raises(ModelLoadError, match="no function 'predict_batch'"):
+        ModelAdapter(SOURCE, SimpleNamespace(batch=deepaas.Batch(), predict=lambda: 1))
+
+
+class Async(deepaas.BaseModel):
+    """Every function is async."""
+
+    async def get_metadata(self) -> dict[str, Any]:  # type: ignore[override]
+        return {"id": "async"}
+
+    async def warm(self) -> None:  # type: ignore[override]
+        self.loop = asyncio.get_running_loop()
+
+    async def predict(self, **kwargs: Any) -> Any:
+        if kwargs:
+            return await super().predict(**kwargs)
+        return asyncio.get_running_loop() is self.loop
+
+    async def train(self, **kwargs: Any) -> Any:
+        return "trained"
+
+    async def health(self) -> str:
+        return "well"
+
+
+def test_async_functions_run_in_the_models_loop() -> None:
+    model = ModelAdapter(SOURCE, Async)
+    assert model.is_async
+    model.warm()
+    assert model.predict() is True
+    assert model.train() == "trained"
+    assert model.health() == "well"
+    assert model.metadata() == {"id": "async"}
+    assert model.loop.run(model.predict_async({})) is True
+    assert model.loop.run(model.health_async()) == "well"
+    assert describe(model).at_once == deepaas.Limits().concurrency
+
+
+def test_an_async_function_that_is_not_implemented() -> None:
+    class Absent:
+        async def predict(self, deep: bool) -> None:
+            if deep:
+                await self.kernel()
+            raise NotImplementedError
+
+        async def kernel(self) -> None:
+            raise NotImplementedError
+
+    for model, deep in ((ModelAdapter(SOURCE, Absent), False), (ModelAdapter(SOURCE, Async), 1)):
+        with pytest.raises(NotImplementedByModel):
+            model.predict(deep=deep)
+        with pytest.raises(NotImplementedByModel):
+            model.loop.run(model.predict_async({"deep": deep}))
+    model = ModelAdapter(SOURCE, Absent)
+    with pytest.raises(NotImplementedError):
+        model.predict(deep=True)
+    with pytest.raises(NotImplementedError):
+        model.loop.run(model.predict_async({"deep": True}))
+
+
+class Strict:
+    """Needs to be told what to look at."""
+
+    def health(self, part: str) -> str:
+        return part
+
+
+@pytest.mark.parametrize(
+    ("health", "expected"),
+    [
+        (lambda: None, True),
+        (lambda verbose=False, **more: None, True),
+        (Strict().health, False),
+        ("fine", False),
+        (type.mro, False),
+        (dict.fromkeys, False),
+        (None, False),
+    ],
+)
+def test_a_health_that_needs_arguments_is_something_else(health: Any, expected: bool) -> None:
+    model = ModelAdapter(SOURCE, SimpleNamespace(health=health))
+    assert describe(model).has_health == expected
+
+
+def test_the_health_of_ours_counts_as_absent() -> None:
+    assert not describe(ModelAdapter(SOURCE, Plain)).has_health
+    assert not describe(ModelAdapter(SOURCE, Extended)).has_health

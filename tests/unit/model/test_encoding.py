@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from marshmallow import Schema, fields, validate
+from PIL import Image
 
 from deepaas.errors import InvalidAnswer
 from deepaas.model.encoding import EncodedAnswer, encode_answer
@@ -220,3 +221,36 @@ def test_a_file_where_json_is_answered_is_refused(tmp_path: Path) -> None:
         pytest.raises(InvalidAnswer, match="BufferedReader at 'predictions'"),
     ):
         encode_answer(file, "*/*")
+
+
+def test_what_a_generator_yields_is_joined() -> None:
+    parts: list[Any] = [b"a", "é", io.BytesIO(b"b"), bytearray(b"c")]
+    answer = encode_answer((part for part in parts), "text/plain")
+    assert (answer.content_type, answer.body) == ("text/plain", "aébc".encode())
+    with pytest.raises(InvalidAnswer, match="yielded a dict"):
+        encode_answer((part for part in ({"a": 1},)), "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("mode", "media_type", "kind"),
+    [
+        ("RGB", "image/png", "PNG"),
+        ("RGBA", "image/png; level=9", "PNG"),
+        ("RGBA", "image/jpeg", "JPEG"),
+        ("P", "image/jpg", "JPEG"),
+        ("L", "image/jpeg", "JPEG"),
+        ("RGB", "image/gif", "GIF"),
+    ],
+)
+def test_an_image_is_written_in_the_agreed_format(mode: str, media_type: str, kind: str) -> None:
+    answer = encode_answer(Image.new(mode, (3, 2)), media_type)
+    assert answer.content_type == media_type
+    with Image.open(io.BytesIO(answer.body or b"")) as image:
+        assert (image.format, image.size) == (kind, (3, 2))
+
+
+@pytest.mark.parametrize(("mode", "media_type"), [("RGB", "image/nothing"), ("F", "image/png")])
+def test_an_image_that_cannot_be_written(mode: str, media_type: str) -> None:
+    with pytest.raises(InvalidAnswer, match=f"cannot be written as {media_type}") as caught:
+        encode_answer(Image.new(mode, (3, 2)), media_type)
+    assert caught.value.detail

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepaas.errors import InvalidAnswer
@@ -80,9 +81,66 @@ def numbers() -> Iterator[int]:
     yield 2
 
 
+class Tensor:
+    """What torch's look like: on a device, with a gradient, and of types that numpy lacks."""
+
+    def __init__(self, values: Any, *, is_ready: bool = False, has_numpy: bool = True) -> None:
+        self._values = np.asarray(values)
+        self._is_ready = is_ready
+        self._has_numpy = has_numpy
+
+    def detach(self) -> "Tensor":
+        return Tensor(self._values, has_numpy=self._has_numpy)
+
+    def cpu(self) -> "Tensor":
+        return Tensor(self._values, is_ready=True, has_numpy=self._has_numpy)
+
+    def numpy(self) -> Any:
+        if not self._has_numpy:
+            raise TypeError("got unsupported ScalarType BFloat16")
+        if not self._is_ready:
+            raise RuntimeError("it requires a gradient, or lies elsewhere")
+        return self._values
+
+    def tolist(self) -> Any:
+        return self._values.tolist()
+
+
+class EagerTensor:
+    """What those of tensorflow look like."""
+
+    def numpy(self) -> Any:
+        return np.array([[1.5]])
+
+
+class Rows:
+    """What a table of polars looks like."""
+
+    columns = ("a",)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return [{"a": 1}, {"a": None}]
+
+
+class LooksLikeATable:
+    columns = ("a",)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
+
+
+class LooksLikeATensor:
+    def numpy(self) -> Any:
+        raise RuntimeError("a symbolic tensor has no values")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (LooksLikeATable(), "LooksLikeATable at 'the top'"),
+        (LooksLikeATensor(), "LooksLikeATensor at 'the top'"),
+        (pd.DataFrame, "type at"),
+        (Tensor, "type at"),
         ({"a": [{"x": object()}]}, r"object at 'a\[0\]\.x'"),
         (b"png", "bytes at 'the top'; encode it as base64"),
         ([1, {2, b"x"}], r"bytes at '\[1\]\[\d\]'"),
@@ -149,6 +207,33 @@ def test_what_contains_itself_is_refused(form: ModuleType) -> None:
         ([np.float32(0.5), np.int8(3), np.bool_(True), np.str_("x")], [0.5, 3, True, "x"]),
         (np.float64("nan"), None),
         (np.array(["2026-01-02"], dtype="M8[ns]"), ["2026-01-02T00:00:00"]),
+        (np.float16(2), 2.0),
+        (np.datetime64("2026-01-02T03:04:05.123456789"), "2026-01-02T03:04:05.123456"),
+        *(
+            (np.array(["2026-01-05", "NaT"], dtype=f"M8[{unit}]"), ["2026-01-05T00:00:00", None])
+            for unit in ("D", "h", "m", "s", "ms", "us", "ns")
+        ),
+        ([np.datetime64("NaT", "ns"), np.datetime64(0, "s")], [None, "1970-01-01T00:00:00"]),
+        ({"t": Tensor([[1.0, np.nan]])}, {"t": [[1.0, None]]}),
+        (Tensor([1, 2], has_numpy=False), [1, 2]),
+        ([Tensor(7), 2**64], [7, 2**64]),
+        (EagerTensor(), [[1.5]]),
+        (pd.Series([1.0, None]), [1.0, None]),
+        (pd.Series([1, None], dtype="Int64"), [1, None]),
+        (pd.Index(["a"]), ["a"]),
+        (pd.Categorical(["a", "b"]), ["a", "b"]),
+        ([pd.NaT, pd.NA], [None, None]),
+        (
+            pd.DataFrame(
+                {"n": [1, 2], "t": ["x", None], "when": pd.to_datetime(["2026-01-02", None])}
+            ),
+            [
+                {"n": 1, "t": "x", "when": "2026-01-02T00:00:00"},
+                {"n": 2, "t": None, "when": None},
+            ],
+        ),
+        ({"empty": pd.DataFrame()}, {"empty": []}),
+        (Rows(), [{"a": 1}, {"a": None}]),
         ({"scores": np.array([0.5]), "big": 2**64}, {"scores": [0.5], "big": 2**64}),
     ],
 )

@@ -3,6 +3,7 @@
 """What a call holds is let go, once, whatever became of it."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from deepaas.execution.messages import memory_file
 from deepaas.records import CallInput
 from deepaas.service.incoming import PARSE_HERE_BYTES, Incoming
-from tests.unit.parts import open_fds
+from tests.unit.parts import open_fds, until
 
 
 def test_everything_is_released_once(tmp_path: Path) -> None:
@@ -36,6 +37,26 @@ def test_a_file_that_cannot_be_removed_holds_up_no_other(tmp_path: Path) -> None
     Incoming(paths=[file, folder]).release()
     assert not file.exists()
     assert folder.exists()
+
+
+@pytest.mark.parametrize(("size", "is_here"), [(1000, True), (100_000_000, False)])
+async def test_a_large_file_is_removed_by_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_here: bool
+) -> None:
+    threads = []
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        threads.append(threading.current_thread())
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    file = tmp_path / "file"
+    with file.open("wb") as opened:
+        opened.truncate(size)
+    Incoming(paths=[file]).release()
+    await until(lambda: not file.exists())
+    assert [thread is threading.main_thread() for thread in threads] == [is_here]
 
 
 @pytest.mark.parametrize(

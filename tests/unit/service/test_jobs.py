@@ -81,14 +81,14 @@ async def test_trainings_are_switched_off(tmp_path: Path) -> None:
 async def test_a_store_that_is_full_is_told_until_it_is_not(tmp_path: Path) -> None:
     store = Full()
     async with echo_service(tmp_path, store=store) as service:
-        assert service.health.readiness().trainings is None
+        assert (await service.health.readiness()).trainings is None
         with pytest.raises(errors.StorageFull):
             await train(service.jobs, given(tmp_path / "upload"))
-        assert service.health.readiness().trainings == errors.StorageFull().message
+        assert (await service.health.readiness()).trainings == errors.StorageFull().message
         assert not (tmp_path / "upload").exists()
         store.is_full = False
         job = await train(service.jobs, Incoming())
-        assert service.health.readiness().trainings is None
+        assert (await service.health.readiness()).trainings is None
         await ended(store, job)
 
 

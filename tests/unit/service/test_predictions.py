@@ -72,6 +72,8 @@ async def test_a_caller_that_goes_away(tmp_path: Path) -> None:
 
 async def test_answers(tmp_path: Path) -> None:
     async with echo_service(tmp_path) as service:
+        # What the worker and the pool of threads open when they are used first.
+        await service.predictions.predict("echo", Incoming(), request_id="first")
         await asyncio.to_thread(int)
         before = open_fds()
         found = await service.predictions.predict(

@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The worker processes of one model: started, replaced when they end, replaced on request."""
+
+import asyncio
+import logging
+
+from deepaas.errors import ModelLoadError
+from deepaas.execution.base import Executor
+from deepaas.execution.local import python
+from deepaas.execution.messages import Channel
+from deepaas.execution.processes import is_stopped
+from deepaas.execution.workers import Worker, WorkerOwner, WorkerState, worker_environment
+from deepaas.records import LogSettings, ModelSource
+
+logger = logging.getLogger(__name__)
+
+#: Workers that end one after another before they have answered anything are replaced at once this
+#: often; then each replacement waits twice as long as the one before.
+_QUICK_REPLACEMENTS = 5
+_FIRST_BACKOFF_S = 1.0
+_MAX_BACKOFF_S = 30.0
+
+
+class Crew:
+    """Keeps ``size`` workers of a model at work."""
+
+    def __init__(
+        self,
+        source: ModelSource,
+        owner: WorkerOwner,
+        *,
+        executor: Executor,
+        size: int,
+        calls: Channel,
+        warm: bool,
+        log: LogSettings,
+        devices: tuple[str, ...] = (),
+    ) -> None:
+        self.workers: list[Worker] = []
+        self.is_closing = False
+        self._source = source
+        self._owner = owner
+        self._executor = executor
+        self._size = size
+        self._calls = calls
+        self._warm = warm
+        self._log = log
+        self._devices = devices
+        self._first_load: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._was_loaded = False
+        self._failures = 0
+        self._failure: ModelLoadError | None = None
+        self._replacing = asyncio.Lock()
+        self._all_gone = asyncio.Event()
+        self._is_patient = False
+
+    def start(self) -> None:
+        """Start the workers."""
+        for index in range(self._size):
+            self._start_worker(index)
+
+    def _start_worker(self, index: int, *, is_candidate: bool = False) -> Worker:
+        worker = Worker(self._source, self._owner, index=index)
+        worker.is_candidate = is_candidate
+        self.workers.append(worker)
+        device = self._devices[index % len(self._devices)] if self._devices else ""
+        worker.start(
+            self._executor,
+            python("deepaas.execution.worker", "predict"),
+            worker_environment(self._size, device),
+            self._calls,
+            warm=self._warm,
+            log=self._log,
+        )
+        return worker
+
+    async def wait_loaded(self) -> None:
+        """Wait until every worker of the start is ready.
+
+        Raises:
+            ModelLoadError: One of them could not load the model.
+        """
+        await asyncio.shield(self._first_load)
+
+    @property
+    def ready(self) -> int:
+        """How many are loaded, warm and not told to end."""
+        return sum(worker.state is WorkerState.READY for worker in self.workers)
+
+    @property
+    def leaving_calls(self) -> int:
+        """How many calls run on workers that were told to end."""
+        if len(self.workers) <= self._size:
+            return 0
+        return sum(
+            len(worker.running) for worker in self.workers if worker.state is WorkerState.ENDING
+        )
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nobody is there, and somebody will be in a while at best."""
+        return self._failure is not None and not self.ready
+
+    @property
+    def problem(self) -> str | None:
+        """Why none of them can take a call, ``None`` if one can."""
+        ready = [worker for worker in self.workers if worker.state is WorkerState.READY]
+        if not ready:
+            return self._failure.message if self._failure is not None else "The model is loading."
+        pids = [worker.pid for worker in ready]
+        if all(pid is not None and is_stopped(pid) for pid in pids):
+            return "Every worker is stopped (state T)."
+        return None
+
+    def on_loaded(self, worker: Worker) -> None:
+        """Count a worker that is ready."""
+        self._failure = None
+        worker.set_patient(self._is_patient)
+        if self.ready == self._size and not self._first_load.done():
+            self._was_loaded = True
+            self._first_load.set_result(None)
+
+    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
+        """Note why a worker cannot load the model; its end follows."""
+        failure = ModelLoadError(
+            reason,
+            name=self._source.name,
+            distribution=self._source.distribution,
+            traceback=traceback,
+        )
+        if worker.is_candidate:
+            worker.loaded.set_exception(failure)
+            return
+        if worker.is_told:
+            return
+        if self._was_loaded:
+            logger.error(
+                "%s\n%s",
+                reason,
+                traceback,
+                extra={"action": "reload_failed", "model": self._source.name},
+            )
+        self._failure = failure
+
+    def on_end(self, worker: Worker, status: int, *, was_serving: bool) -> None:
+        """Replace a worker that ended, unless it was meant to."""
+        was_told = worker.state is WorkerState.ENDING and worker.is_told
+        self.workers.remove(worker)
+        if self.is_closing:
+            if not self.workers:
+                self._all_gone.set()
+            return
+        if was_told or worker.is_candidate:
+            return
+        self._report_end(worker, status, was_serving=was_serving)
+        if was_serving:
+            self._replace_ready(worker)
+        else:
+            self._replace_failed(worker)
+
+    def _report_end(self, worker: Worker, status: int, *, was_serving: bool) -> None:
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if not was_serving and self._failure is None:
+            self.on_load_failed(worker, f"{self._source.label}: its process ended with {how}.", "")
+        if was_serving or self._was_loaded:
+            logger.error(
+                "A worker of model %s ended with %s; it is replaced.",
+                self._source.name,
+                how,
+                extra={"action": "worker_ended", "model": self._source.name, "status": status},
+            )
+
+    def _replace_ready(self, worker: Worker) -> None:
+        if worker.answered:
+            self._failures = 0
+        elif not worker.is_blameless:
+            self._failures += 1
+        if self._failures <= _QUICK_REPLACEMENTS:
+            self._start_worker(worker.index)
+            return
+        self._failure = ModelLoadError(
+            f"{self._source.label}: its workers end again and again before they answer a call.",
+            name=self._source.name,
+            distribution=self._source.distribution,
+        )
+        self._start_later(worker.index, self._failures - _QUICK_REPLACEMENTS)
+
+    def _replace_failed(self, worker: Worker) -> None:
+        if not self._first_load.done():
+            assert self._failure is not None
+            self._first_load.set_exception(self._failure)
+        if self._was_loaded:
+            self._failures += 1
+            self._start_later(worker.index, self._failures)
+
+    def _start_later(self, index: int, attempt: int) -> None:
+        delay_s = min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(attempt - 1, 10))
+        asyncio.get_running_loop().call_later(delay_s, self._start_unless_closing, index)
+
+    def _start_unless_closing(self, index: int) -> None:
+        # A worker that came by a replacement on request may have taken the place meanwhile.
+        if not self.is_closing and not self._at(index):
+            self._start_worker(index)
+
+    def _at(self, index: int) -> list[Worker]:
+        """Return the workers of a place that are neither candidates nor told to end."""
+        return [
+            worker
+            for worker in self.workers
+            if worker.index == index and not worker.is_candidate and not worker.is_told
+        ]
+
+    def set_patient(self, patient: bool) -> None:
+        """Choose for all; see :meth:`.workers.Worker.set_patient`."""
+        if patient != self._is_patient:
+            self._is_patient = patient
+            for worker in self.workers:
+                worker.set_patient(patient)
+
+    async def replace(self) -> None:
+        """Replace the workers one by one: each leaves when the next one is ready.
+
+        Raises:
+            ModelLoadError: The model cannot be loaded now; the workers that were there stay.
+        """
+        async with self._replacing:
+            for index in range(self._size):
+                if self.is_closing:
+                    return
+                candidate = self._start_worker(index, is_candidate=True)
+                await asyncio.shield(candidate.loaded)
+                if candidate not in self.workers:  # gone before we heard that it was ready
+                    raise ModelLoadError(
+                        f"{self._source.label}: its new process ended at once.",
+                        name=self._source.name,
+                        distribution=self._source.distribution,
+                    )
+                leaving = self._at(index)
+                candidate.is_candidate = False
+                for worker in leaving:
+                    worker.drain()
+
+    async def close(self, grace_s: float) -> None:
+        """End the workers; what runs gets the grace."""
+        self.is_closing = True
+        for worker in self.workers:
+            worker.stop(grace_s)
+        if self.workers:
+            await self._all_gone.wait()
+        if not self._first_load.done():
+            self._first_load.cancel()
+        elif not self._first_load.cancelled():
+            self._first_load.exception()  # retrieved here, so that nobody warns of it

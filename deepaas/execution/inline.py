@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A model in the server's own process, its calls in one thread: for debuggers.
+
+Nothing here protects the server from the model: a call cannot be ended, a crash ends everything.
+"""
+
+import asyncio
+import mmap
+import os
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from deepaas.errors import CallFailed, ModelLoadError, Unavailable
+from deepaas.execution.base import Result
+from deepaas.execution.messages import Call, map_file
+from deepaas.records import CallInput, ModelDescription, ModelSource
+
+if TYPE_CHECKING:
+    from deepaas.execution.calls import CallRunner
+
+_Task = Callable[[], None]
+
+
+class InlinePool:
+    """Serves one model in a thread; a :class:`~deepaas.execution.base.ModelPool`."""
+
+    def __init__(
+        self,
+        source: ModelSource,
+        *,
+        warm: bool,
+        on_loaded: Callable[[ModelDescription], object],
+    ) -> None:
+        self.source = source
+        self._warm = warm
+        self._on_loaded = on_loaded
+        self._loop = asyncio.get_running_loop()
+        self._loaded: asyncio.Future[None] = self._loop.create_future()
+        self._is_refusing = False
+        #: What callers wait for.
+        self._waiting: set[asyncio.Future[Result]] = set()
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._runner: CallRunner
+        # A daemon: somebody at a debugger's prompt must not keep the server from ending.
+        self._thread = threading.Thread(target=self._work, name=f"model {source.name}", daemon=True)
+
+    def start(self) -> None:
+        """Load the model in the thread."""
+        self._tasks.put(self._load)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+
+    def _soon(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the loop's thread."""
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            return  # the loop is closed; nobody waits
+
+    def _load(self) -> None:
+        from deepaas.execution.calls import CallRunner
+        from deepaas.execution.worker import load_warm
+        from deepaas.model.description import describe
+
+        try:
+            adapter = load_warm(self.source, warm=self._warm)
+            self._runner = CallRunner(adapter)
+            description = describe(adapter)
+        except ModelLoadError as exc:
+            self._soon(_settle, self._loaded, None, exc)
+        except BaseException as exc:  # noqa: BLE001 - the border of the author's code
+            reason = f"{self.source.label}: {type(exc).__name__}: {exc}"
+            error = ModelLoadError(reason, name=self.source.name, traceback=traceback.format_exc())
+            self._soon(_settle, self._loaded, None, error)
+        else:
+            self._soon(self._on_loaded, description)
+            self._soon(_settle, self._loaded, None, None)
+
+    async def wait_loaded(self) -> None:
+        """Wait until the model is loaded; see :meth:`.base.ModelPool.wait_loaded`."""
+        await asyncio.shield(self._loaded)
+
+    @property
+    def _is_loaded(self) -> bool:
+        return self._loaded.done() and not self._loaded.cancelled() and not self._loaded.exception()
+
+    @property
+    def ready_workers(self) -> int:
+        """One, once it is loaded."""
+        return int(self._is_loaded)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs or waits."""
+        return bool(self._waiting)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the model cannot answer at the moment, ``None`` if it can."""
+        if self._is_refusing:
+            return "The service is shutting down."
+        return None if self._is_loaded else "The model is loading."
+
+    async def call(
+        self,
+        function: str,
+        *,
+        request_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        given: CallInput | None = None,
+        body_fd: int | None = None,
+        release: Callable[[], None] | None = None,
+        stream: str = "",
+        principal: str | None = None,
+    ) -> Result:
+        """Run a function of the model; what a generator yields is collected."""
+        call = Call(0, function, request_id, arguments, given, body_fd is not None, "", principal)
+        future: asyncio.Future[Result] = self._loop.create_future()
+
+        def done(result: Result | None, error: Exception | None) -> None:
+            self._waiting.discard(future)
+            _settle(future, result, error)
+            if release is not None:
+                release()
+
+        def run() -> None:
+            result, error = None, None
+            try:
+                if not future.done():
+                    result = self._run(call, body_fd)
+            except BaseException as exc:  # noqa: BLE001 - SystemExit of the author's among them
+                error = CallFailed(type(exc).__name__, str(exc))
+            self._soon(done, result, error)
+
+        if self._is_refusing:
+            done(None, Unavailable("The service is shutting down."))
+        else:
+            self._waiting.add(future)
+            self._tasks.put(run)
+        return await future
+
+    def _run(self, call: Call, body_fd: int | None) -> Result:
+        body: mmap.mmap | memoryview | None = None if body_fd is None else map_file(body_fd)
+        answer, file = self._runner.run(call, None if body is None else memoryview(body))
+        if file is None:
+            return Result(answer)
+        with file:
+            return Result(answer._replace(body=None), os.dup(file.fileno()))
+
+    def refuse(self) -> None:
+        """Take no more calls."""
+        self._is_refusing = True
+
+    async def close(self, *, grace_s: float) -> None:
+        """Let the thread end; what it runs cannot be ended, but nobody waits for it any more."""
+        self._is_refusing = True
+        self._tasks.put(None)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, grace_s)
+        await asyncio.sleep(0)  # for what the thread has said at last
+        for future in tuple(self._waiting):
+            _settle(future, None, Unavailable("The service is shutting down."))
+        if not self._loaded.done():
+            self._loaded.cancel()
+        elif not self._loaded.cancelled():
+            self._loaded.exception()  # retrieved here, so that nobody warns of it
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+    """Tell whoever waits; a descriptor that nobody waits for is closed."""
+    if future.done():
+        if isinstance(result, Result) and result.fd is not None:
+            os.close(result.fd)
+    elif error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

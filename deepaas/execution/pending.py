@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A call between the client that waits and the worker that answers."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+
+from deepaas.execution.base import Result
+from deepaas.execution.messages import Call
+from deepaas.execution.streams import AnswerStream
+
+
+class Pending:
+    """A call on its way; its resources are released when nobody needs them any more."""
+
+    __slots__ = (
+        "accepted_s",
+        "body_fd",
+        "call",
+        "future",
+        "is_abandoned",
+        "lost",
+        "release",
+        "stream",
+    )
+
+    def __init__(self, call: Call, body_fd: int | None, release: Callable[[], None] | None) -> None:
+        self.call = call
+        self.body_fd = body_fd
+        self.release = release
+        self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.accepted_s = time.monotonic()
+        #: How many workers took it and died before they began it.
+        self.lost = 0
+        self.stream: AnswerStream | None = None
+        #: Nobody waits for the answer any more.
+        self.is_abandoned = False
+
+    def give_up(self, error: Exception) -> None:
+        """Tell whoever waits; the call may still run."""
+        if self.stream is not None:
+            self.stream.break_off(error)
+        elif not self.future.done():
+            self.future.set_exception(error)
+
+    def leave(self) -> None:
+        """Note that whoever waited has left; what it was given and never saw is released."""
+        self.is_abandoned = True
+        if not self.future.done() or self.future.cancelled() or self.future.exception():
+            return
+        result = self.future.result()
+        if result.fd is not None:
+            os.close(result.fd)
+        if result.stream is not None:
+            result.stream.close()
+
+    def end(self, result: Result | None, error: Exception | None = None) -> None:
+        """Tell whoever waits, and release what the call held."""
+        if error is not None:
+            self.give_up(error)
+        elif result is not None:
+            if not self.future.done():
+                self.future.set_result(result)
+            elif result.fd is not None:
+                os.close(result.fd)
+        if self.release is not None:
+            self.release()

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A model in the server's own process answers as in one of its own, and keeps nobody waiting."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from deepaas.errors import CallFailed, ModelLoadError, Unavailable
+from deepaas.execution.inline import InlinePool
+from deepaas.records import ModelDescription, ModelSource, SourceKind
+from tests.unit.parts import until
+
+CODE = """
+import threading
+from webargs import fields
+go = threading.Event()
+began = threading.Event()
+def get_predict_args():
+    return {"how": fields.Str(load_default="")}
+def predict(how):
+    if how == "raise":
+        raise ValueError("seven")
+    if how == "exit":
+        raise SystemExit(3)
+    if how == "wait":
+        began.set()
+        go.wait(30)
+    return how
+"""
+
+
+@asynccontextmanager
+async def inline(tmp_path: Path, code: str = CODE) -> AsyncIterator[InlinePool]:
+    # A name of its own: the module stays in this process.
+    name = f"inline_{tmp_path.name}"
+    path = tmp_path / f"{name}.py"
+    path.write_text(code)
+    source = ModelSource(name, SourceKind.FILE, str(path))
+    loaded: list[ModelDescription] = []
+    pool = InlinePool(source, warm=True, on_loaded=loaded.append)
+    pool.start()
+    yield pool
+    await pool.close(grace_s=0.05)
+    await pool.close(grace_s=0.05)
+
+
+def predict(pool: InlinePool, how: str, released: list[str]) -> "asyncio.Task[bytes | None]":
+    async def run() -> bytes | None:
+        result = await pool.call(
+            "predict",
+            request_id="r",
+            arguments={"how": how},
+            release=lambda: released.append(how),
+        )
+        if result.answer.failure is not None:
+            return result.answer.failure.text.encode()
+        return result.answer.body
+
+    return asyncio.create_task(run())
+
+
+async def test_calls_are_answered_and_fail_one_by_one(tmp_path: Path) -> None:
+    released: list[str] = []
+    async with inline(tmp_path) as pool:
+        assert pool.reason == "The model is loading."
+        await pool.wait_loaded()
+        assert (pool.ready_workers, pool.is_busy) == (1, False)
+        assert b'"x"' in (await predict(pool, "x", released) or b"")
+        assert await predict(pool, "raise", released) == b"seven"
+        with pytest.raises(CallFailed, match="SystemExit: 3"):
+            await predict(pool, "exit", released)
+        assert b'"y"' in (await predict(pool, "y", released) or b"")
+        assert released == ["x", "raise", "exit", "y"]
+        assert not pool.is_busy
+
+
+async def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
+    async with inline(tmp_path, "raise ValueError('not today')\n") as pool:
+        with pytest.raises(ModelLoadError, match="not today"):
+            await pool.wait_loaded()
+        assert pool.ready_workers == 0
+
+
+async def test_closing_waits_for_no_call_that_hangs(tmp_path: Path) -> None:
+    released: list[str] = []
+    async with inline(tmp_path) as pool:
+        await pool.wait_loaded()
+        hanging, queued = (predict(pool, how, released) for how in ("wait", "queued"))
+        await asyncio.sleep(0)
+        pool.refuse()
+        assert pool.reason == "The service is shutting down."
+        with pytest.raises(Unavailable):
+            await predict(pool, "late", released)
+        await pool.close(grace_s=0.05)
+        for call in (hanging, queued):
+            with pytest.raises(Unavailable, match="shutting down"):
+                await call
+        [thread] = [
+            each for each in threading.enumerate() if each.name == f"model {pool.source.name}"
+        ]
+        assert thread.daemon
+        release_model(pool)
+        await until(lambda: not thread.is_alive())
+        await asyncio.sleep(0)
+        assert sorted(released) == ["late", "queued", "wait"]
+
+
+def release_model(pool: InlinePool) -> None:
+    """Let the call that waits go on."""
+    sys.modules[pool.source.name].go.set()
