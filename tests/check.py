@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 MINUTES = 60.0
@@ -38,6 +40,8 @@ class Check:
     name: str
     steps: tuple[Step, ...]
     limit_s: float
+    #: Behind them, all of these at the same time; what the first one prints is seen at once.
+    together: tuple[Step, ...] = ()
 
 
 def example_types() -> Iterator[Step]:
@@ -46,6 +50,10 @@ def example_types() -> Iterator[Step]:
         cache = ROOT / ".mypy_cache" / file.parent.name
         options = (f"--config-file={ROOT / 'setup.cfg'}", f"--cache-dir={cache}")
         yield Step(("mypy", *options, "."), file.parent)
+
+
+def _pytest(*folders: str) -> Step:
+    return Step(("coverage", "run", "-m", "pytest", *folders))
 
 
 SPHINX = ("sphinx", "-W", "-n", "-q", "--keep-going", "doc/source", "doc/build/html")
@@ -59,8 +67,13 @@ CHECKS = (
     Check("docs", (Step(SPHINX),), 3 * MINUTES),
     Check(
         "tests",
-        (Step(("coverage", "erase")), Step(("coverage", "run", "-m", "pytest"))),
+        (Step(("coverage", "erase")),),
         15 * MINUTES,
+        # Tests with real servers wait more than they compute: the others have a processor.
+        together=(
+            _pytest("tests/integration"),
+            _pytest("tests/unit", "tests/contract", "tests/acceptance", "examples"),
+        ),
     ),
     Check(
         "coverage",
@@ -78,21 +91,55 @@ def run(check: Check, environment: Mapping[str, str]) -> str | None:
     """
     deadline = time.monotonic() + check.limit_s
     for step in check.steps:
-        line = " ".join(step.arguments)
-        child = subprocess.Popen(
-            [sys.executable, "-m", *step.arguments], cwd=step.folder, env=environment
-        )
-        try:
-            status = child.wait(timeout=max(deadline - time.monotonic(), 1))
-        except subprocess.TimeoutExpired:
-            end(child)
-            return f"{line}: took longer than {check.limit_s / MINUTES:.0f} minutes"
-        except KeyboardInterrupt:
-            end(child)
-            raise
-        if status:
-            return f"{line}: exit status {status}"
-    return None
+        if reason := wait(start(step, environment), step, deadline, check.limit_s):
+            return reason
+    return run_together(check, environment, deadline)
+
+
+def start(
+    step: Step, environment: Mapping[str, str], output: IO[bytes] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a step."""
+    command = [sys.executable, "-m", *step.arguments]
+    return subprocess.Popen(command, cwd=step.folder, env=environment, stdout=output, stderr=output)
+
+
+def wait(
+    child: "subprocess.Popen[bytes]", step: Step, deadline: float, limit_s: float
+) -> str | None:
+    """Wait for a step; return why it failed, ``None`` if it did not."""
+    line = " ".join(step.arguments)
+    try:
+        status = child.wait(timeout=max(deadline - time.monotonic(), 1))
+    except subprocess.TimeoutExpired:
+        end(child)
+        return f"{line}: took longer than {limit_s / MINUTES:.0f} minutes"
+    except KeyboardInterrupt:
+        end(child)
+        raise
+    return f"{line}: exit status {status}" if status else None
+
+
+def run_together(check: Check, environment: Mapping[str, str], deadline: float) -> str | None:
+    """Run the steps that run at the same time, each with a temporary folder of its own."""
+    reasons = []
+    with ExitStack() as stack:
+        running = []
+        for number, step in enumerate(check.together):
+            output = stack.enter_context(tempfile.TemporaryFile()) if number else None
+            folder = Path(environment.get("TMPDIR", tempfile.gettempdir())) / str(number)
+            folder.mkdir()
+            child = start(step, {**environment, "TMPDIR": str(folder)}, output)
+            stack.callback(end, child)  # nothing happens if it has ended
+            running.append((child, step, output))
+        for child, step, output in running:
+            reasons.append(wait(child, step, deadline, check.limit_s))
+            if output is not None:
+                output.seek(0)
+                sys.stdout.flush()
+                shutil.copyfileobj(output, sys.stdout.buffer)
+                sys.stdout.flush()
+    return "; ".join(reason for reason in reasons if reason) or None
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:
@@ -107,7 +154,13 @@ def end(child: "subprocess.Popen[bytes]") -> None:
 
 def remains(folder: Path) -> list[str]:
     """Return what the checks left in the run's temporary folder, pytest's own files apart."""
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("pytest-of-"))
+    found = []
+    for path in folder.iterdir():
+        if path.name.isdigit():
+            found += [f"{path.name}/{name}" for name in remains(path)]
+        elif not path.name.startswith("pytest-of-"):
+            found.append(path.name)
+    return sorted(found)
 
 
 def main(names: Iterable[str]) -> int:

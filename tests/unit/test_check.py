@@ -41,4 +41,31 @@ def test_one_failure_fails_the_whole(
 def test_what_is_left_in_the_temporary_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "pytest-of-someone").mkdir()
     (tmp_path / "deepaas-upload").touch()
-    assert check.remains(tmp_path) == ["deepaas-upload"]
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "pytest-of-someone").mkdir()
+    (tmp_path / "1" / "other").touch()
+    assert check.remains(tmp_path) == ["1/other", "deepaas-upload"]
+
+
+def test_steps_that_run_together_all_run_and_each_failure_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", "TMPDIR": str(tmp_path)}
+    together = (FAILS, PASSES, Step(("deepaas_neither",)))
+    reason = check.run(Check("x", (), 60, together), environment)
+    assert reason == "deepaas_no_such_module: exit status 1; deepaas_neither: exit status 1"
+    shown = capfd.readouterr()
+    assert "Beautiful is better than ugly." in shown.out
+    assert "deepaas_neither" in shown.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+
+
+def test_every_folder_of_tests_is_run() -> None:
+    [tests] = [each for each in check.CHECKS if each.name == "tests"]
+    named = {folder for step in tests.together for folder in step.arguments[4:]}
+    folders = {
+        f"tests/{path.name}"
+        for path in (check.ROOT / "tests").iterdir()
+        if path.is_dir() and any(path.rglob("test_*.py"))
+    }
+    assert named == folders | {"examples"}
