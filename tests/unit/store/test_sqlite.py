@@ -66,12 +66,11 @@ def locked(path: Path) -> Iterator[None]:
 async def limit_pages(store: SqliteJobStore, more: int) -> None:
     """Let the file grow by so many pages only, as a full disk would."""
 
-    def work() -> None:
-        connection = store._opened()
+    def step(connection: sqlite3.Connection) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + more}")
 
-    await store._on_thread(work)
+    await store.database.read(step)
 
 
 def test_jobs_are_there_after_a_restart(tmp_path: Path) -> None:
@@ -147,13 +146,13 @@ def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
 def test_a_step_waits_for_another_process(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path / "jobs.sqlite") as store:
-            with locked(store.path):
+            with locked(store.database.path):
                 adding = asyncio.ensure_future(store.add(make_job()))
                 done, _ = await asyncio.wait({adding}, timeout=0.05)
                 assert not done
             await adding
         async with opened(tmp_path / "jobs.sqlite", busy_timeout_s=0.05) as store:
-            with locked(store.path), pytest.raises(StorageUnavailable, match="locked"):
+            with locked(store.database.path), pytest.raises(StorageUnavailable, match="locked"):
                 await store.check()
 
     asyncio.run(main())
@@ -162,7 +161,7 @@ def test_a_step_waits_for_another_process(tmp_path: Path) -> None:
 def test_work_that_was_begun_is_carried_out_though_its_caller_is_cancelled(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path / "jobs.sqlite") as store:
-            with locked(store.path):
+            with locked(store.database.path):
                 calls = [asyncio.ensure_future(store.add(make_job(n))) for n in (1, 2)]
                 await asyncio.wait(calls, timeout=0.05)
                 for call in calls:
