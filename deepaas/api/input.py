@@ -9,7 +9,7 @@ the event loop, and limits are enforced while reading.
 from aiohttp import content_disposition_filename, web
 
 from deepaas.api.forms import Files, Texts, read_multipart, read_urlencoded
-from deepaas.api.keys import SERVICE
+from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.api.limits import Budget
 from deepaas.api.multipart import disposition_of
 from deepaas.api.routing import ROWS
@@ -35,7 +35,10 @@ async def receive(request: web.Request) -> Incoming:
     """
     incoming = Incoming()
     try:
-        await _read(request, incoming)
+        if (body := _json_at_hand(request)) is not None:
+            incoming.given = _given(request, body=body)
+        else:
+            await _read(request, incoming)
     except web.RequestPayloadError as exc:
         incoming.release()
         kind = "json" if request.content_type.endswith("json") else "form"
@@ -62,20 +65,42 @@ async def _read(request: web.Request, incoming: Incoming) -> None:
             body = await _read_json(request, budget, incoming)
         elif (argument := _argument_for_raw(request)) is not None:
             files = await _read_raw(request, budget, incoming, argument.wire_name)
-    incoming.given = CallInput(
-        query=tuple(request.rel_url.query.items()),
-        form=tuple(form),
-        files=tuple(files),
-        body=body,
-        headers=tuple(request.headers.items()),
-        cookies=tuple(request.cookies.items()) if "Cookie" in request.headers else (),
+    incoming.given = _given(request, tuple(form), tuple(files), body)
+
+
+def _given(
+    request: web.Request,
+    form: tuple[tuple[str, str], ...] = (),
+    files: tuple[tuple[str, UploadedFile], ...] = (),
+    body: bytes | None = None,
+) -> CallInput:
+    url, headers = request.rel_url, request.headers
+    return CallInput(
+        tuple(url.query.items()) if url.raw_query_string else (),
+        form,
+        files,
+        body,
+        tuple(headers.items()),
+        tuple(request.cookies.items()) if "Cookie" in headers else (),
     )
 
 
+def _json_at_hand(request: web.Request) -> bytes | None:
+    """Return the body if it is JSON that has come with the head, as most are; else ``None``."""
+    content = request.content
+    if request.headers.get("Content-Type") != "application/json" or not content.is_eof():
+        return None
+    limit = request.app[SETTINGS].client_max_bytes or _IN_LOOP_BYTES
+    if not 0 < content.total_bytes <= min(limit, _IN_LOOP_BYTES):
+        return None
+    return content.read_nowait()
+
+
 async def _read_json(request: web.Request, budget: Budget, incoming: Incoming) -> bytes | None:
+    content = request.content
     parts: list[bytes] = []
     size = 0
-    while chunk := await request.content.readany():
+    while chunk := await content.readany():
         budget.check()
         size += len(chunk)
         if size <= _IN_LOOP_BYTES:

@@ -3,8 +3,8 @@
 """The one middleware: request id, sign-in, policy, and errors into responses."""
 
 import logging
-import os
 import re
+from random import getrandbits
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -24,12 +24,17 @@ _USABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 @web.middleware
 async def guard_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve a request: whatever happens, the answer is clear and carries the request's id."""
-    given = request.headers.get(HEADER, "")
-    current = given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
+    given = request.headers.get(HEADER)
+    current = given if given and _USABLE_ID.fullmatch(given) else f"{getrandbits(128):032x}"
     request[REQUEST_ID] = current
     token = request_id.set(current)
     try:
-        response = await _serve(request, handler)
+        await _authorize(request)
+        response = await handler(request)
+    except ConnectionError:
+        raise  # the client is gone; there is nobody to answer
+    except Exception as exc:  # noqa: BLE001 - the border of a request
+        response = await _answer(request, exc)
     finally:
         request_id.reset(token)
     if not response.prepared:
@@ -37,21 +42,16 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     return response
 
 
-async def _serve(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        await _authorize(request)
-        return await handler(request)
-    except web.HTTPMethodNotAllowed as exc:
+async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:
+    """Return what a client is told of an exception."""
+    if isinstance(exc, web.HTTPMethodNotAllowed):
         return _options(request, exc)
-    except web.HTTPException as exc:
+    if isinstance(exc, web.HTTPException):
         return await _with_slash(request) or _form(request, exc)
-    except DeepaasError as exc:
+    if isinstance(exc, DeepaasError):
         return _form(request, told(request, exc))
-    except ConnectionError:
-        raise  # the client is gone; there is nobody to answer
-    except Exception:
-        logger.exception("A request failed.", extra={"action": "request_failed"})
-        return _form(request, DeepaasError("Internal Server Error"))
+    logger.error("A request failed.", exc_info=exc, extra={"action": "request_failed"})
+    return _form(request, DeepaasError("Internal Server Error"))
 
 
 def _form(request: web.Request, exc: DeepaasError | web.HTTPException) -> web.StreamResponse:
@@ -74,11 +74,11 @@ def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamR
 
 
 async def _authorize(request: web.Request) -> None:
-    route = request.match_info.route
-    if request.match_info.http_exception is not None:
+    match = request.match_info
+    row = request.app[ROWS].get(match.route)
+    if row is None and match.http_exception is not None:
         return  # no route, or not this method: the handler raises that
     principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
-    row = request.app[ROWS].get(route)
     if row is None or not principal.may(row.policy):
         raise Forbidden
     request[PRINCIPAL] = principal

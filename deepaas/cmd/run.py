@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
 
+from deepaas.cmd import memory
 from deepaas.config import Settings, load_settings
 from deepaas.errors import ConfigurationError, ModelLoadError
 from deepaas.model.discovery import select_sources
@@ -170,6 +171,8 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 raise _address_error(settings, exc) from exc
             stack.enter_context(_renewal(service))
             await stack.enter_async_context(http.listen(service, settings, sock, force))
+            if settings.workers:  # else a model is in here, with cycles of its own
+                memory.tune()
             url = _url(sock, settings.base_path)
             if settings.listen_early:
                 logger.info("Listening at %s; loading.", url, extra={"action": "listening"})

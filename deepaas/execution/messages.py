@@ -34,6 +34,12 @@ INLINE_BYTES = 100 * 1024
 _ANCILLARY_BYTES = socket.CMSG_SPACE(8 * array.array("i").itemsize)
 
 
+#: Of recvmsg(2); as numbers, for members of an enumeration take longer to put together than to use.
+_WAIT = int(socket.MSG_CMSG_CLOEXEC)
+_DO_NOT_WAIT = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
+_NO_SIGNAL = int(socket.MSG_NOSIGNAL)
+
+
 class Failure(NamedTuple):
     """An exception, as data."""
 
@@ -272,7 +278,7 @@ class Channel:
             BlockingIOError: Nothing is there, and ``wait`` is false.
             ChannelClosed: The other end is gone.
         """
-        flags = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
+        flags = _WAIT if wait else _DO_NOT_WAIT
         try:
             data, ancillary, _, _ = self.socket.recvmsg(INLINE_BYTES + 1, _ANCILLARY_BYTES, flags)
         except ConnectionResetError:
@@ -295,9 +301,9 @@ class Channel:
 def _send_packet(sock: socket.socket, data: bytes, fds: Sequence[int]) -> None:
     if fds:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
-        sock.sendmsg([data], [rights], socket.MSG_NOSIGNAL)
+        sock.sendmsg([data], [rights], _NO_SIGNAL)
     else:
-        sock.send(data, socket.MSG_NOSIGNAL)
+        sock.send(data, _NO_SIGNAL)
 
 
 def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:

@@ -178,7 +178,10 @@ class Pool:
         return None
 
     def _no_room(self) -> Exception | None:
-        waiting = len(self._queue) + len(self._handed) - self._crew.ready * self._at_once
+        waiting = len(self._queue) + len(self._handed)
+        if waiting < self.limits.max_queue:
+            return None  # without counting those that run
+        waiting -= self._crew.ready * self._at_once
         if waiting < self.limits.max_queue:
             return None
         return QueueFull(f"{waiting} calls wait already, as many as are allowed; try again later.")

@@ -10,11 +10,12 @@ declares something: a model without arguments never pays for it.
 import copy
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from deepaas.errors import InvalidArguments, MalformedBody
+from deepaas.errors import InvalidArguments
 from deepaas.model.accept import ANYTHING, AcceptRule
-from deepaas.model.jsonform import decode_json, json_safe
+from deepaas.model.jsonform import json_safe
+from deepaas.model.lookup import ANYWHERE, Lookup, Rule
 from deepaas.records import MISSING, Argument, CallInput, UploadedFile
 
 if TYPE_CHECKING:
@@ -28,11 +29,8 @@ logger = logging.getLogger(__name__)
 #: Shown in the place of a secret.
 MASK = "***"
 
-_DEFAULT_SOURCES = ("query", "form", "json")
 # Their instances cannot be changed by a model that was handed one as a default.
 _IMMUTABLE = (type(None), bool, int, float, str, bytes)
-# Larger integers than orjson keeps.
-_EXACT_LIMIT = 2.0**63
 
 
 class ArgumentParser:
@@ -52,7 +50,7 @@ class ArgumentParser:
         self._fields = dict(fields)
         #: The declaration as records, in order.
         self.arguments: tuple[Argument, ...] = ()
-        self._rules: tuple[_Rule, ...] = ()
+        self._lookup = Lookup(())
         self._schema: Schema | None = None
         self._plain: PlainLoader | None = None
         self._accept: AcceptRule | None = None
@@ -76,7 +74,7 @@ class ArgumentParser:
         arguments = describe_fields(bound)
         speed_up(bound.values())
         self._plain = PlainLoader(self._schema)
-        self._rules = tuple(_rule(argument, bound[argument.name]) for argument in arguments)
+        self._lookup = Lookup(_rule(argument, bound[argument.name]) for argument in arguments)
         self._mutable_defaults = tuple(
             (argument.wire_name, field.attribute or argument.name, field.load_default)
             for argument, field in ((each, bound[each.name]) for each in arguments)
@@ -108,12 +106,7 @@ class ArgumentParser:
         """
         if self._schema is None:
             return {}
-        reader = _Reader(call)
-        data = {
-            rule.wire_name: value
-            for rule in self._rules
-            if (value := reader.find(rule)) is not MISSING
-        }
+        data = self._lookup.find(call)
         if self._accept is not None:
             _negotiate(self._accept, call, data)
         kwargs = self._load(data)
@@ -224,98 +217,14 @@ def sole_upload(arguments: Iterable[Argument]) -> Argument | None:
     return found[0] if len(found) == 1 else None
 
 
-class _Rule(NamedTuple):
-    """Where to look for one argument."""
-
-    wire_name: str
-    sources: tuple[str, ...]
-    #: Repeated keys make a list.
-    is_list: bool
-    is_file: bool
-    #: Of a delimited list, which JSON may also give as a list (webargs 5 took both).
-    delimiter: str | None
-
-
-def _rule(argument: Argument, field: "Field") -> _Rule:
-    return _Rule(
+def _rule(argument: Argument, field: "Field") -> Rule:
+    return Rule(
         wire_name=argument.wire_name,
-        sources=(argument.location,) if argument.location else _DEFAULT_SOURCES,
+        sources=(argument.location,) if argument.location else ANYWHERE,
         is_list=argument.is_list,
         is_file=argument.is_file,
         delimiter=None if argument.is_list else getattr(field, "delimiter", None),
     )
-
-
-class _Reader:
-    """The values of one call, looked at as far as they are needed."""
-
-    def __init__(self, call: CallInput) -> None:
-        self._call = call
-        self._json: Any = MISSING
-        self._is_exact = False
-
-    def find(self, rule: _Rule) -> Any:
-        """Return the first hit in the order of the places, :data:`MISSING` if there is none."""
-        for source in rule.sources:
-            if source == "json":
-                value = self._find_in_body(rule)
-                if value is not MISSING:
-                    return value
-                continue
-            values = self._values(source, rule)
-            if values:
-                return values if rule.is_list else values[0]
-        return MISSING
-
-    def _values(self, source: str, rule: _Rule) -> list[Any]:
-        call, name = self._call, rule.wire_name
-        if source == "query":
-            return _named(name, call.query)
-        if source == "files":
-            return _named(name, call.files)
-        if source == "cookies":
-            return _named(name, call.cookies)
-        if source == "headers":
-            name = name.lower()
-            return [value for key, value in call.headers if key.lower() == name]
-        # A form holds both; which of the two kinds came first is not known.
-        texts, files = _named(name, call.form), _named(name, call.files)
-        return files + texts if rule.is_file else texts + files
-
-    def _find_in_body(self, rule: _Rule) -> Any:
-        body = self._body()
-        value = body.get(rule.wire_name, MISSING) if isinstance(body, dict) else MISSING
-        if isinstance(value, float) and abs(value) >= _EXACT_LIMIT and not self._is_exact:
-            # Perhaps an integer that orjson could not keep: read all of it again, exactly.
-            self._is_exact = True
-            self._json = MISSING
-            return self._find_in_body(rule)
-        if rule.is_list and value is not MISSING and value is not None:
-            return list(value) if isinstance(value, list | tuple) else [value]
-        if rule.delimiter is not None and isinstance(value, list):
-            return _join(value, rule.delimiter)
-        return value
-
-    def _body(self) -> Any:
-        if self._json is MISSING:
-            body = self._call.body
-            try:
-                self._json = decode_json(body, exact=self._is_exact) if body else None
-            except ValueError as exc:
-                raise MalformedBody("json", "Invalid JSON body.") from exc
-        return self._json
-
-
-def _named(name: str, pairs: Iterable[tuple[str, Any]]) -> list[Any]:
-    return [value for key, value in pairs if key == name]
-
-
-def _join(values: list[Any], delimiter: str) -> Any:
-    """Write a list as its delimited text; the list itself, to be refused, where that is unclear."""
-    texts = [str(value) for value in values if type(value) in (str, int, float)]
-    if len(texts) < len(values) or any(delimiter in text for text in texts):
-        return values
-    return delimiter.join(texts)
 
 
 def _messages(exc: "ValidationError") -> dict[str, Any]:

@@ -5,7 +5,7 @@
 import asyncio
 import logging
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepaas.records import CallInput
@@ -17,13 +17,14 @@ logger = logging.getLogger(__name__)
 PARSE_HERE_BYTES = 16 * 1024
 #: A file up to this size is removed in the event loop: the kernel frees 200 MB in some 20 ms.
 _REMOVE_HERE_BYTES = 8 * 1024 * 1024
+_NOTHING = CallInput()
 
 
 @dataclass(slots=True)
 class Incoming:
     """What a client sent; whoever is given one sees that it is released."""
 
-    given: CallInput = field(default_factory=CallInput)
+    given: CallInput = _NOTHING
     #: A memory file with the JSON body, where that is too large for ``given``.
     body_fd: int | None = None
     #: Uploaded files, removed with the call unless somebody moved them away.
@@ -42,8 +43,7 @@ class Incoming:
             self.body_fd = None
         while self.paths:
             _remove_aside(self.paths.pop())
-        if self.given.body is not None:
-            self.given = replace(self.given, body=None)
+        self.given = _NOTHING
 
 
 def _remove_aside(path: Path) -> None:
