@@ -203,6 +203,11 @@ _STREAM_DATA = _FREQUENT.index(StreamData)
 _DATA_HEAD = struct.Struct("<BQ")
 
 
+#: What has no content is a word of one letter: one is said for every call that comes alone.
+_WORDS: dict[type[NamedTuple], bytes] = {Wake: b"w", Resume: b"r"}
+_SAID: dict[bytes, NamedTuple] = {b"w": Wake(), b"r": Resume()}
+
+
 def pack(message: NamedTuple) -> bytes:
     """Return one of the frequent messages as bytes."""
     if isinstance(message, StreamData):
@@ -256,6 +261,9 @@ class Channel:
             BlockingIOError: The socket is non-blocking and full; nothing was sent.
             BrokenPipeError: The other end is closed.
         """
+        if (word := _WORDS.get(type(message))) is not None:
+            _send_packet(self.socket, word, fds)
+            return
         if type(message) is Call:
             data = pack(message)
             if len(data) < INLINE_BYTES:
@@ -290,6 +298,8 @@ class Channel:
             raise ChannelClosed
         if data[0] == ord("c"):
             return unpack(data[1:]), fds
+        if (said := _SAID.get(data)) is not None:
+            return said, fds
         if data[0] == ord("i"):
             return pickle.loads(memoryview(data)[1:]), fds  # noqa: S301 - see the module
         with map_file(fds[0]) as view:
