@@ -110,5 +110,12 @@ class State:
     async def _claim(self, job: Job, now: datetime) -> None:
         store = await SqliteJobStore.open(self._database)
         await store.add(job)
-        await store.claim(job.id, server=uuid.uuid4().hex, models=[job.model], slots=99, now=now)
+        await store.claim(
+            job.id,
+            server=uuid.uuid4().hex,
+            models=[job.model],
+            kinds=[job.kind],
+            slots=99,
+            now=now,
+        )
         await store.close()

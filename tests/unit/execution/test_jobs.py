@@ -12,13 +12,13 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepaas.errors import JobNotFound, StorageUnavailable
+from deepaas.execution.claiming import JobLimits
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End
 from deepaas.execution.jobs import JobRunner
@@ -27,6 +27,7 @@ from deepaas.execution.messages import memory_file
 from deepaas.execution.presence import ServerPresence
 from deepaas.records import CallInput, Job, JobState, ModelSource, SourceKind, UploadedFile
 from deepaas.store.base import Jobs, JobStore
+from deepaas.store.contract import TRAINS
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.test_jobdir import first_line, holder
 from tests.unit.parts import ended, eventually, until
@@ -111,9 +112,8 @@ async def served(
                 presence=presence,
                 executor=executor,
                 sources=dict.fromkeys(models, source),
-                slots=slots,
+                limits=JobLimits(slots, grace_s),
                 warm=False,
-                cancel_grace_s=grace_s,
                 keep_trainings=keep,
             )
         )
@@ -141,6 +141,11 @@ class Failing(InMemoryJobStore):
         """Fail or answer."""
         self._fail("running")
         return await super().running()
+
+
+async def claim_for_nobody(store: JobStore, job: Job) -> None:
+    """Claim a job for a server that is gone."""
+    assert await store.claim(job.id, server="gone", models=["cat"], slots=9, **TRAINS)
 
 
 # Submitting
@@ -429,7 +434,7 @@ async def test_what_a_dead_server_left_is_settled(
     async with served(tmp_path, store, slots=0) as server:
         job = await server.submit(1)
         directory = server.runner.directory(job.id)
-    await store.claim(job.id, server="gone", models=["cat"], slots=1, now=datetime.now(UTC))
+    await claim_for_nobody(store, job)
     if begun:
         directory.begin(1)
     if outcome is not None:
