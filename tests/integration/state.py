@@ -13,6 +13,7 @@ from typing import Any
 
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.jobevents import last_progress
 from deepaas.execution.processes import marked
 from deepaas.records import CallInput, Job, JobState, ModelSource, SourceKind
 from deepaas.store.sqlite import SqliteJobStore
@@ -73,6 +74,10 @@ class State:
     def directory(self, job: str) -> JobDirectory:
         """Return a job's directory."""
         return JobDirectory(self.path / "jobs" / job)
+
+    def has_reported(self, job: str) -> bool:
+        """Whether the training's function runs, or ran, and told how far it is."""
+        return last_progress(self.directory(job).events) is not None
 
     def processes(self, job: str) -> list[int]:
         """Return the training's process and all that it started, wherever they are now."""
