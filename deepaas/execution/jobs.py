@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _LOOK_ADOPTED_S = 0.25
 #: How often to look for what other servers queued or left behind.
 _LOOK_S = 1.0
+#: What guards get, after the grace, to record the end of what they killed.
+_LEAVE_S = 5.0
 
 
 class JobRunner:
@@ -218,7 +220,7 @@ class JobRunner:
         await self._follower.stop_all()
         forcing = asyncio.create_task(self._kill_when_forced())
         try:
-            async with asyncio.timeout(self._limits.cancel_grace_s + 5):
+            async with asyncio.timeout(self._limits.cancel_grace_s + _LEAVE_S):
                 while self._follower:
                     await self._attempt(self._follower.settle)
                     await asyncio.sleep(0.02)

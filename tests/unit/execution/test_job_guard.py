@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,33 @@ JobDirectory(Path(sys.argv[1])).write_outcome(End.now('done', result='1'))
 NO_MORE = Training()
 #: The guard, impatient with a training that does not leave after its outcome.
 IMPATIENT = "from deepaas.execution import job_guard as g; g._LEAVE_S = 0.0; g.main()"
+
+
+@contextmanager
+def group_with(max_bytes: int) -> Iterator[Path]:
+    """Make a control group whose memory is limited, where this process may."""
+    name = f"deepaas-test-{os.getpid()}"
+    places = [
+        (Path("/sys/fs/cgroup/memory"), ":memory:", "memory.limit_in_bytes"),
+        (Path("/sys/fs/cgroup"), "0::", "memory.max"),
+    ]
+    groups = Path("/proc/self/cgroup").read_text().splitlines()
+    for root, kind, limit in places:
+        for path in (line.partition(kind)[2] for line in groups if kind in line):
+            group = root / path.lstrip("/") / name
+            try:
+                group.mkdir()
+            except OSError:
+                continue
+            try:
+                (group / limit).write_text(str(max_bytes))
+            except OSError:
+                group.rmdir()
+                continue
+            yield group
+            group.rmdir()
+            return
+    pytest.skip("no control group can be made here")
 
 
 class Guarded:
@@ -306,6 +335,28 @@ def test_what_is_left_of_a_cancelled_training_and_does_not_listen_is_killed(path
     guard.directory.decide(End.now("cancelled"))
     assert guard.end().state == "cancelled"
     assert is_gone(int((path / "pid").read_text()))
+
+
+def test_the_kernel_that_ends_a_training_is_asked_why(path: Path) -> None:
+    """With a limit of memory, and a kernel, that are real."""
+    hog = f"exec {sys.executable} -c 'bytearray(300_000_000)'"
+    with group_with(100_000_000) as group:
+        enter = ["/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group)]
+        guard = Guarded(path, [*enter, *python("deepaas.execution.job_guard", str(path))])
+        guard.begin(hog)
+        end = guard.end()
+        assert "killed by SIGKILL: it ran out of memory, more than" in (end.message or "")
+        # One that the training survives is told with its failure.
+        again = JobDirectory(path.parent / "again")
+        again.create(b"")
+        guard = Guarded(
+            again.path, [*enter, *python("deepaas.execution.job_guard", str(again.path))]
+        )
+        failing = OUTCOME.replace("'done', result='1'", "'error', 'a loader is gone'")
+        guard.begin(f'({hog}); {failing} "$1"')
+        assert guard.end().message == (
+            "a loader is gone (Meanwhile the kernel killed a process here for lack of memory.)"
+        )
 
 
 def test_a_log_is_kept_under_its_cap(path: Path) -> None:
