@@ -40,7 +40,8 @@ def train(how, numbers=None, data=None):
     if how.endswith("stubborn"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if how:
-        Path(how + ".pid").write_text(str(os.getpid()))
+        Path(how + ".tmp").write_text(str(os.getpid()))
+        Path(how + ".tmp").rename(how + ".pid")
         while not Path(how).exists():
             time.sleep(0.01)
     return {"numbers": numbers, "data": data and Path(data.filename).read_text()}
@@ -87,6 +88,7 @@ async def served(
     models: tuple[str, ...] = ("cat",),
     grace_s: float = 5.0,
     force: asyncio.Event | None = None,
+    executor: LocalExecutor | None = None,
 ) -> AsyncIterator[Server]:
     """Open a server on the jobs in ``tmp_path``."""
     path = tmp_path / "jobs_model.py"
@@ -94,7 +96,7 @@ async def served(
     source = ModelSource("cat", SourceKind.FILE, str(path))
     (tmp_path / "jobs").mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
-        executor = LocalExecutor()  # its guard for predictions is not needed
+        executor = executor or LocalExecutor()  # its guard for predictions is not needed
         stack.push_async_callback(executor.close)
         presence = ServerPresence(tmp_path / "servers")
         stack.callback(presence.close)

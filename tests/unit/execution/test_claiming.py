@@ -7,11 +7,16 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
-from deepaas.records import JobState
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.local import LocalExecutor, LocalJobProcess
+from deepaas.records import Job, JobState
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.runner import Failing, served
 from tests.unit.execution.test_jobdir import first_line, holder
@@ -124,3 +129,60 @@ async def test_a_store_that_fails_holds_jobs_up_and_loses_none(
         assert (await server.ended(job)).state is JobState.DONE
         await until(lambda: not store.failures["running"])
     assert caplog.text.count("held up") == 1
+
+
+class KillsItsFirstGuard(LocalExecutor):
+    """Kills a guard between its taking the lock and its being told to begin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_first = True
+
+    async def start_job(
+        self, directory: JobDirectory, on_end: Callable[[], None]
+    ) -> LocalJobProcess | None:
+        """Start the guard, and kill it the first time."""
+        gone = asyncio.Event()
+
+        def ended() -> None:
+            gone.set()
+            on_end()
+
+        process = await super().start_job(directory, ended)
+        if self.is_first:
+            self.is_first = False
+            (guard,) = psutil.Process().children()
+            guard.kill()
+            await gone.wait()
+        return process
+
+
+async def test_a_job_whose_guard_is_gone_before_it_begins_is_started_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path, InMemoryJobStore(), executor=KillsItsFirstGuard()) as server:
+        job = await server.ended(await server.submit(1))
+    assert (job.state, job.attempt) == (JobState.DONE, 2)
+    assert "ended before it began" in caplog.text
+
+
+class LosesItsFirstClaim(InMemoryJobStore):
+    """A store on which another server is faster, once."""
+
+    has_lost = False
+
+    async def claim(self, job_id: str, **options: Any) -> Job | None:
+        """Claim, or say that it is too late."""
+        if not self.has_lost:
+            self.has_lost = True
+            return None
+        return await super().claim(job_id, **options)
+
+
+async def test_a_job_that_another_server_was_faster_to_claim_is_left_to_it(tmp_path: Path) -> None:
+    store = LosesItsFirstClaim()
+    async with served(tmp_path, store) as server:
+        job = await server.submit(1)
+        await until(lambda: store.has_lost)
+        # Here nobody else has it, so it is queued still, and its turn comes.
+        assert (await server.ended(job)).attempt == 1
