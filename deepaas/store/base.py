@@ -98,8 +98,8 @@ class JobStore(Protocol):
             models: The models that the caller serves.
             slots: How many jobs of these models and kinds may run at once, on all servers together.
             kinds: The kinds of jobs that the caller runs.
-            now: A job whose ``not_before`` lies between now and :data:`LONGEST_DELAY` later is
-                passed over. One that lies further ahead was set before the clock was put back.
+            now: A job whose ``not_before`` lies between now and an hour later is passed over. One
+                that lies further ahead was set before the clock was put back.
 
         Returns:
             A candidate for :meth:`claim`, or ``None``: nothing is queued, or no slot is free.
@@ -147,8 +147,7 @@ class JobStore(Protocol):
         Args:
             job_id: A running job.
             server: The caller.
-            not_before: When it may be started again, at most :data:`LONGEST_DELAY` from now;
-                ``None``: at once.
+            not_before: When it may be started again, at most an hour from now; ``None``: at once.
             message: Why, for people.
 
         Returns:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.execution.jobevents import last_progress
 from tests.integration.harness import Server, serve, wait_for
 from tests.integration.namespaces import needs_mounts, needs_pids
 from tests.integration.place import MODEL, Place, guard_of
@@ -132,7 +131,7 @@ def test_a_training_that_ends_on_a_full_disk_is_done_once_there_is_space(tmp_pat
         )
         uuid = accepted.json["uuid"]
         directory = disk.jobs / uuid
-        wait_for(lambda: last_progress(directory / "events.jsonl"))
+        wait_for((directory / "log").exists)
         disk.fill()
         changed = directory.stat().st_mtime_ns
         gate.touch()
