@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         progress,
         request_id,
     )
-    from deepaas.records import Batch, Limits, ReturnedFile, UploadedFile
+    from deepaas.records import Batch, Limits, ReturnedFile, Training, UploadedFile
 
 __version__ = "3.0.0.dev0"
 
@@ -30,6 +30,7 @@ _HOME_OF = {
     "InvalidInput": "deepaas.errors",
     "Limits": "deepaas.records",
     "ReturnedFile": "deepaas.records",
+    "Training": "deepaas.records",
     "UploadedFile": "deepaas.records",
     "artifact_dir": "deepaas.model.context",
     "checkpoint_dir": "deepaas.model.context",
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidInput",
     "Limits",
     "ReturnedFile",
+    "Training",
     "UploadedFile",
     "__version__",
     "artifact_dir",

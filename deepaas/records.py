@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 #: The most calls that one worker may run at the same time.
 MAX_AT_ONCE: Final = 1024
 _MAX_WAIT_MS: Final = 60_000
+_MAX_RETRIES: Final = 100
 
 
 class UploadedFile(NamedTuple):
@@ -108,6 +109,27 @@ class Limits:
             raise ValueError(f"predict_timeout_s is {timeout_s!r}; it must be 0 or more seconds")
         if not 1 <= self.concurrency <= MAX_AT_ONCE:
             raise ValueError(f"concurrency is {self.concurrency!r}; it must be 1 to {MAX_AT_ONCE}")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Says what becomes of a training of the model's that does not come to its end.
+
+    Args:
+        resumable: Whether ``train`` goes on from what it finds in
+            :func:`deepaas.checkpoint_dir`. A training that was interrupted is then queued again.
+        retries: How often ``train`` is called again after it failed, 0 to 100.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    resumable: bool = False
+    retries: int = 0
+
+    def __post_init__(self) -> None:
+        if self.retries not in range(_MAX_RETRIES + 1):
+            raise ValueError(f"retries is {self.retries!r}; it must be 0 to {_MAX_RETRIES}")
 
 
 class _Missing(Enum):
@@ -228,6 +250,8 @@ class ModelDescription:
     is_async: bool = False
     #: Seconds that a call may run, 0 without a limit, ``None`` as the server's option says.
     predict_timeout_s: float | None = None
+    #: What becomes of a training that fails or is interrupted.
+    training: Training = Training()
     #: Whether the model can be asked for its own health.
     has_health: bool = False
     #: Files of Python code that were read to load it, for who watches them.
@@ -235,6 +259,10 @@ class ModelDescription:
     #: JSON Schema of an answer, titled with its name in the API's description; ``None`` where the
     #: model declares no response schema.
     response_schema: Mapping[str, Any] | None = None
+
+
+#: Kinds of jobs that have a process of their own and share the slots for them.
+PROCESS_KINDS: Final = ("train", "evaluate")
 
 
 class JobState(StrEnum):
@@ -259,7 +287,7 @@ class JobState(StrEnum):
         return self in FINAL_STATES
 
     def can_move_to(self, target: "JobState") -> bool:
-        """Whether the move to ``target`` is allowed; RUNNING to QUEUED is a claim undone."""
+        """Whether the move to ``target`` is allowed; RUNNING to QUEUED: for another attempt."""
         if self is JobState.QUEUED:
             return target is JobState.RUNNING or target.is_final
         return self is JobState.RUNNING and (target is JobState.QUEUED or target.is_final)
@@ -300,6 +328,7 @@ class Job:
     owner: str | None = None
     started: datetime | None = None
     finished: datetime | None = None
+    #: Why it ended, or why it is to be tried again; for people.
     message: str | None = None
     #: JSON text of the result, ``None`` unless done.
     result: str | None = None
@@ -309,6 +338,11 @@ class Job:
     server: str | None = None
     #: When it left the contract's view (DELETE), ``None`` while it is shown there.
     hidden_at: datetime | None = None
+    #: What the model's :class:`Training` said when the job was accepted.
+    resumable: bool = False
+    retries: int = 0
+    #: Not to be started before this time, ``None``: at once.
+    not_before: datetime | None = None
 
     def evolve(self, **changes: Any) -> "Job":
         """Return a copy with the named fields changed."""

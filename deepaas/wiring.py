@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from deepaas.config import Settings
 from deepaas.errors import ModelLoadError, StorageUnavailable
 from deepaas.execution.base import ModelPool, PoolLimits
+from deepaas.execution.claiming import JobLimits
 from deepaas.execution.inline import InlinePool
 from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
@@ -26,16 +27,22 @@ logger = logging.getLogger(__name__)
 
 #: What a worker gets to leave once nobody waits for its answers any more.
 _WORKER_LEAVES_S = 1.0
+#: How often to try a state directory that could not be used.
+_OPEN_AGAIN_S = 5.0
 
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, sources: Sequence[ModelSource], transcript: Transcript | None = None
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    transcript: Transcript | None = None,
+    force: asyncio.Event | None = None,
 ) -> AsyncIterator[Service]:
     """Start the workers, open the store, and give the service once every model is warm.
 
     With ``listen_early`` the service is given at once, and its ``loading`` tells the rest, the
-    errors too. With a transcript, what the prediction workers print is kept there too.
+    errors too. With a transcript, what the prediction workers print is kept there too. While the
+    service is closed, ``force`` ends the grace of running trainings.
 
     Raises:
         ModelLoadError: A model that was named cannot be loaded, or none of the installed ones can.
@@ -51,7 +58,7 @@ async def open_service(
         health = HealthService(registry, pools, jobs)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
-            _load(settings, opened, executor, registry, pools, jobs), name="loading"
+            _load(settings, opened, executor, registry, pools, jobs, force), name="loading"
         )
         # Ended before what it opens is closed.
         stack.push_async_callback(_end_task, loading)
@@ -129,9 +136,15 @@ async def _load(
     registry: ModelRegistry,
     pools: dict[str, ModelPool],
     jobs: JobService,
+    force: asyncio.Event | None,
 ) -> None:
     await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
-    await _open_jobs(settings, stack, executor, pools, jobs)
+    opening = (settings, executor, pools, jobs, force)
+    if not await _open_jobs(stack, *opening):
+        # What it opens is closed after it has ended.
+        later = await stack.enter_async_context(AsyncExitStack())
+        task = asyncio.create_task(_keep_opening_jobs(later, *opening), name="opening jobs")
+        stack.push_async_callback(_end_task, task)
 
 
 async def _wait_loaded(
@@ -151,39 +164,64 @@ async def _wait_loaded(
         raise ModelLoadError("None of the installed models can be loaded.", name="")
 
 
-async def _open_jobs(
-    settings: Settings,
+async def _keep_opening_jobs(
     stack: AsyncExitStack,
+    settings: Settings,
     executor: LocalExecutor,
     pools: dict[str, ModelPool],
     jobs: JobService,
+    force: asyncio.Event | None,
 ) -> None:
+    """Try again until the state directory can be used."""
+    while True:
+        await asyncio.sleep(_OPEN_AGAIN_S)
+        if await _open_jobs(stack, settings, executor, pools, jobs, force):
+            logger.info("Trainings are taken from now on.", extra={"action": "state_dir_usable"})
+            return
+
+
+async def _open_jobs(
+    stack: AsyncExitStack,
+    settings: Settings,
+    executor: LocalExecutor,
+    pools: dict[str, ModelPool],
+    jobs: JobService,
+    force: asyncio.Event | None,
+) -> bool:
     """Open store and runner; a state directory that cannot be used only stops trainings."""
-    try:
-        store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
-        stack.push_async_callback(store.close)
-        presence = ServerPresence(settings.state_dir / "servers")
-        stack.callback(presence.close)
-        (settings.state_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
-    except (OSError, StorageUnavailable) as exc:
-        problem = StorageUnavailable(
-            f"The state directory {settings.state_dir} cannot be used: {exc}."
-            " Trainings are refused; see the option --state-dir."
+    async with AsyncExitStack() as opened:
+        try:
+            store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
+            opened.push_async_callback(store.close)
+            presence = ServerPresence(settings.state_dir / "servers")
+            opened.callback(presence.close)
+            (settings.state_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
+        except (OSError, StorageUnavailable) as exc:
+            problem = StorageUnavailable(
+                f"The state directory {settings.state_dir} cannot be used: {exc}."
+                " Trainings are refused; see the option --state-dir."
+            )
+            if jobs.is_starting:
+                logger.warning(problem.message, extra={"action": "state_dir_unusable"})
+            jobs.refuse(problem)
+            return False
+        runner = await opened.enter_async_context(
+            JobRunner(
+                store,
+                settings.state_dir / "jobs",
+                presence=presence,
+                executor=executor,
+                sources={name: pool.source for name, pool in pools.items()},
+                limits=JobLimits(
+                    settings.train_workers,
+                    settings.cancel_grace_s,
+                    settings.train_max_log_bytes,
+                ),
+                warm=settings.warm,
+                keep_trainings=settings.keep_trainings,
+                force=force,
+            )
         )
-        logger.warning(problem.message, extra={"action": "state_dir_unusable"})
-        jobs.refuse(problem)
-        return
-    runner = await stack.enter_async_context(
-        JobRunner(
-            store,
-            settings.state_dir / "jobs",
-            presence=presence,
-            executor=executor,
-            sources={name: pool.source for name, pool in pools.items()},
-            slots=settings.train_workers,
-            warm=settings.warm,
-            cancel_grace_s=settings.cancel_grace_s,
-            keep_trainings=settings.keep_trainings,
-        )
-    )
-    jobs.open(store, runner)
+        stack.push_async_exit(opened.pop_all())
+        jobs.open(store, runner)
+        return True

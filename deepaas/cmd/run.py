@@ -147,7 +147,7 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
     """Serve the models until told to stop; everything is closed on return.
 
     After the first signal new predictions are refused, which readiness shows, and those that were
-    taken get the grace; a second signal ends them.
+    taken get the grace, running trainings theirs; a second signal ends both.
     """
     with bind(settings) as sock, _stop_signals() as (stop, force):
         # The HTTP stack is imported while the workers import the models.
@@ -158,7 +158,7 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 transcript = Transcript()
                 logging.getLogger().addHandler(transcript)
                 stack.callback(logging.getLogger().removeHandler, transcript)
-            opening = stack.enter_async_context(open_service(settings, sources, transcript))
+            opening = stack.enter_async_context(open_service(settings, sources, transcript, force))
             service = await _unless_stopped(opening, stop)
             http = await importing
             if service is None:

@@ -172,6 +172,13 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Trainings that run at once, counting those of other servers on the same"
         " state-dir that serve the same models.",
     ),
+    cfg.IntOpt(
+        "train-max-log",
+        default=100 * 1024 * 1024,
+        min=0,
+        help="Bytes kept of what one training prints: of more, the beginning and the end, at least"
+        " 65536. 0: all.",
+    ),
     cfg.FloatOpt(
         "cancel-grace",
         default=5.0,

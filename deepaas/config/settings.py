@@ -29,6 +29,8 @@ _MODEL_VARIABLE = "DEEPAAS_V2_MODEL"
 #: as anything else.
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 _DEVICE = re.compile(r"cpu|cuda:\d{1,3}")
+#: A beginning and an end, and between them what is missing.
+_MIN_LOG_BYTES = 64 * 1024
 _METHODS = (
     "A method follows: get_metadata, warm, predict or train, and behind it the arguments of the"
     " model; `deepaas-cli predict --help` lists them."
@@ -63,6 +65,7 @@ class Settings:
     hide_model_errors: bool
     state_dir: Path
     train_workers: int
+    train_max_log_bytes: int
     cancel_grace_s: float
     keep_trainings: bool
     shutdown_grace_s: float
@@ -140,6 +143,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
         train_workers=values["train_workers"],
+        train_max_log_bytes=_max_log(values["train_max_log"]),
         cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),
         keep_trainings=values["keep_trainings"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
@@ -203,6 +207,14 @@ def _model_names(values: Mapping[str, Any]) -> tuple[str, ...]:
 def _seconds(option: str, value: float) -> float:
     if not math.isfinite(value):
         raise ConfigurationError(f"{option} is {value}; it must be a finite number of seconds.")
+    return value
+
+
+def _max_log(value: int) -> int:
+    if 0 < value < _MIN_LOG_BYTES:
+        raise ConfigurationError(
+            f"train-max-log is {value}; it must be {_MIN_LOG_BYTES} bytes or more, or 0 for no cap."
+        )
     return value
 
 

@@ -8,11 +8,13 @@ what happened:
     call.json      the model and the input, as accepted
     inputs/        uploaded files, kept as long as the job
     alive          locked (POSIX record lock) by the guard exactly while the job is alive
-    begun-N        created by the guard when attempt N starts
-    log            standard output and error of the training
-    events.jsonl   progress, one JSON object a line
+    begun-N        created by the guard when attempt N starts; holds what checkpoints/ was like
+    log            standard output and error of the training, of all attempts
+    log-gap.json   what was left out of the log, see joblog
+    events.jsonl   states and progress, one JSON object a line, see jobevents
     checkpoints/   artifacts/
-    outcome.json   how the function ended, written by the training itself
+    outcome.json   how the function ended in the attempt that runs, written by the training itself
+    ended-N.json   how attempt N ended, where another is to follow; created once, by link(2)
     end.json       how the job ended; created once, by link(2), and never changed
 
 A POSIX lock frees when its process dies, also while a fork of it lives on, and unlike a pid it
@@ -24,10 +26,14 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from deepaas.execution import jobevents
+from deepaas.execution.fingerprint import fingerprint
 
 T = TypeVar("T")
 
@@ -51,6 +57,20 @@ class End(NamedTuple):
     def now(cls, state: str, message: str | None = None, result: str | None = None) -> "End":
         """Return an end that is decided now."""
         return cls(state, datetime.now(UTC).isoformat(timespec="microseconds"), message, result)
+
+
+class AttemptEnd(NamedTuple):
+    """The content of ``ended-N.json``."""
+
+    #: What the job's state would be if no attempt followed.
+    state: str
+    #: When it ended, ISO 8601, UTC.
+    finished: str
+    message: str | None
+    #: A :class:`deepaas.execution.attempts.Cause`.
+    cause: str
+    #: Whether the attempt left ``checkpoints/`` other than it had found it.
+    has_new_checkpoint: bool
 
 
 class JobDirectory:
@@ -97,20 +117,49 @@ class JobDirectory:
 
     def begin(self, attempt: int) -> bool:
         """Note that an attempt starts; false if it had started before."""
-        try:
-            fd = os.open(self._begun(attempt), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
+        if self.has_begun(attempt):
             return False
-        os.close(fd)
-        sync_directory(self.path)
-        return True
+        # What the function said in an attempt before this one, which is over.
+        (self.path / "outcome.json").unlink(missing_ok=True)
+        return self._create_once(self._begun(attempt), fingerprint(self.checkpoints).encode())
 
     def has_begun(self, attempt: int) -> bool:
         """Whether the attempt was ever started."""
         return self._begun(attempt).exists()
 
+    def has_new_checkpoint(self, attempt: int) -> bool:
+        """Whether ``checkpoints/`` has changed since the attempt began."""
+        try:
+            before = self._begun(attempt).read_text()
+        except FileNotFoundError:
+            return False
+        return fingerprint(self.checkpoints) != before
+
     def _begun(self, attempt: int) -> Path:
         return self.path / f"begun-{attempt}"
+
+    def end_attempt(self, attempt: int, end: AttemptEnd) -> bool:
+        """Note that an attempt is over and another is to follow; false if that was noted before.
+
+        It does not bind: an ``end.json`` counts more, whenever it came.
+        """
+        return self._create_once(self._ended(attempt), json.dumps(end._asdict()).encode())
+
+    def has_ended(self, attempt: int) -> bool:
+        """Whether the attempt is over and another is to follow."""
+        return self._ended(attempt).exists()
+
+    def attempt_end(self, attempt: int) -> AttemptEnd | None:
+        """Return how an attempt ended that another is to follow, ``None`` if there is none."""
+        return _read(AttemptEnd, self._ended(attempt))
+
+    def attempts_ended(self) -> list[AttemptEnd]:
+        """Return how the attempts ended that another was to follow, oldest first."""
+        found = sorted(self.path.glob("ended-*.json"), key=_number)
+        return [AttemptEnd(**json.loads(path.read_bytes())) for path in found]
+
+    def _ended(self, attempt: int) -> Path:
+        return self.path / f"ended-{attempt}.json"
 
     def write_outcome(self, end: End) -> None:
         """Note how the function ended; the guard makes it the job's end unless one stands."""
@@ -121,14 +170,18 @@ class JobDirectory:
 
     def outcome(self) -> End | None:
         """Return how the function ended, ``None`` while it has not said so."""
-        return _read_end(self.path / "outcome.json")
+        return _read(End, self.path / "outcome.json")
 
     def decide(self, end: End) -> bool:
         """Make ``end`` the job's end; false, and nothing changes, if one stands already."""
-        temporary = self.path / f"end.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-        _write_durably(temporary, json.dumps(end._asdict()).encode())
+        return self._create_once(self.path / "end.json", json.dumps(end._asdict()).encode())
+
+    def _create_once(self, path: Path, data: bytes) -> bool:
+        """Make a file appear, complete and durable; false, and nothing changes, if it is there."""
+        temporary = self.path / f"{path.stem}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+        _write_durably(temporary, data)
         try:
-            os.link(temporary, self.path / "end.json")
+            os.link(temporary, path)
         except FileExistsError:
             return False
         finally:
@@ -138,7 +191,7 @@ class JobDirectory:
 
     def end(self) -> End | None:
         """Return how the job ended, ``None`` while it is undecided."""
-        return _read_end(self.path / "end.json")
+        return _read(End, self.path / "end.json")
 
     def is_decided(self) -> bool:
         """Whether the job's end stands; cheaper than reading it."""
@@ -147,6 +200,26 @@ class JobDirectory:
     def has_outcome(self) -> bool:
         """Whether the function has ended and said how."""
         return (self.path / "outcome.json").exists()
+
+    def append_event(self, event: Mapping[str, Any]) -> None:
+        """Append a line to the events.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        jobevents.append(self.events, event)
+
+    def note_state(
+        self, state: str, attempt: int, message: str | None = None, *, time: str | None = None
+    ) -> None:
+        """Tell in the events that the job is in a state now, once, however often it is noted.
+
+        One that cannot be written is left out: what is true stands in other files, and does not
+        wait for a report.
+        """
+        event = jobevents.state_event(state, attempt, message, time=time)
+        with suppress(OSError):
+            jobevents.append_once(self.events, event)
 
 
 def until_there_is_space(write: Callable[[], T]) -> T:
@@ -180,8 +253,12 @@ def _write_durably(path: Path, data: bytes) -> None:
         raise
 
 
-def _read_end(path: Path) -> End | None:
+def _number(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _read(kind: Callable[..., T], path: Path) -> T | None:
     try:
-        return End(**json.loads(path.read_bytes()))
+        return kind(**json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None

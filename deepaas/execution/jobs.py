@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Claims queued trainings, follows running ones to their end, and recovers after a crash.
+"""Runs jobs: accepts them, cancels them, and goes round to adopt, settle and start.
 
 The store owns what was asked; a job's directory owns what happened. Running and recovering are one
 path: a server follows jobs by their directories, whether it started them itself or found them after
@@ -9,24 +9,20 @@ the one that did had died.
 
 import asyncio
 import logging
-import os
-import shutil
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
-from deepaas.errors import GuardFailed, StorageFull, StorageUnavailable
+from deepaas.errors import JobNotFound
+from deepaas.execution import submission
 from deepaas.execution.base import Executor
-from deepaas.execution.jobcall import JobCall, body_file
-from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
-from deepaas.execution.local import python
-from deepaas.execution.messages import Begin
+from deepaas.execution.claiming import JobClaimer, JobLimits
+from deepaas.execution.following import JobFollower
+from deepaas.execution.jobcall import JobCall
+from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
-from deepaas.execution.recovery import NeverBegun, settle, to_record
-from deepaas.execution.workers import worker_environment
-from deepaas.records import Job, JobEnd, JobState, ModelSource, UploadedFile
+from deepaas.execution.recovery import note_end, to_record
+from deepaas.records import Job, JobEnd, JobState, ModelSource
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
@@ -35,15 +31,8 @@ logger = logging.getLogger(__name__)
 _LOOK_ADOPTED_S = 0.25
 #: How often to look for what other servers queued or left behind.
 _LOOK_S = 1.0
-_MAX_GUARD_FAILURES = 3
-
-
-@dataclass(slots=True)
-class _Followed:
-    job: Job
-    #: Whether the guard is our child, so that its end is told to us.
-    is_ours: bool
-    has_ended: bool = False
+#: What guards get, after the grace, to record the end of what they killed.
+_LEAVE_S = 5.0
 
 
 class JobRunner:
@@ -57,10 +46,10 @@ class JobRunner:
         presence: ServerPresence,
         executor: Executor,
         sources: Mapping[str, ModelSource],
-        slots: int,
+        limits: JobLimits,
         warm: bool,
-        cancel_grace_s: float,
         keep_trainings: bool,
+        force: asyncio.Event | None = None,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
 
@@ -70,34 +59,41 @@ class JobRunner:
             presence: This server's place among those that share the store.
             executor: Starts the guards.
             sources: The models served; jobs of others are left alone.
-            slots: How many jobs of these models run at once, on all servers of the store together.
+            limits: How many jobs run at once, and what they get.
             warm: Whether ``warm()`` runs before a training.
-            cancel_grace_s: Seconds between SIGTERM and SIGKILL.
             keep_trainings: Whether running trainings go on when the server ends.
+            force: When it is set, trainings that are being stopped get no more time.
         """
         self._store = store
         self._folder = folder
         self._presence = presence
-        self._executor = executor
-        self._sources = sources
-        self._slots = slots
+        self._limits = limits
         self._warm = warm
-        self._cancel_grace_s = cancel_grace_s
         self._keep_trainings = keep_trainings
-        self._followed: dict[str, _Followed] = {}
+        self._force = force or asyncio.Event()
+        self._wake = asyncio.Event()
+        self._follower = JobFollower(store, folder, presence=presence, models=sources)
+        self._claimer = JobClaimer(
+            store,
+            folder,
+            server=presence.id,
+            executor=executor,
+            sources=sources,
+            limits=limits,
+            follower=self._follower,
+            wake=self._wake.set,
+        )
         #: Names of the steps that failed in the last round.
         self._held_up: set[str] = set()
-        self._guard_failures: Counter[str] = Counter()
-        self._wake = asyncio.Event()
-        self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "JobRunner":
+        await self._attempt(self._collect)
         self._task = asyncio.create_task(self._run(), name="job runner")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._closing = True
+        self._claimer.is_closing = True
         self._wake.set()
         if self._task is not None:
             await self._task
@@ -121,18 +117,33 @@ class JobRunner:
             StorageUnavailable: The state directory cannot be written.
         """
         call = replace(call, warm=self._warm)
-        directory = self.directory(job.id)
         try:
-            await asyncio.to_thread(_write_call, directory, call, body_fd)
+            await asyncio.to_thread(
+                submission.submit,
+                self.directory(job.id),
+                call,
+                body_fd,
+                server=self._presence.id,
+                attempt=job.attempt,
+            )
             await self._store.add(job)
-        except OSError as exc:
-            await asyncio.to_thread(shutil.rmtree, directory.path, ignore_errors=True)
-            raise _storage_error(exc, self._folder) from exc
-        except BaseException:
-            await asyncio.to_thread(shutil.rmtree, directory.path, ignore_errors=True)
+        except BaseException as exc:
+            await self._forget(self._presence.id, job.id, is_known=False)
+            if isinstance(exc, OSError):
+                raise submission.storage_error(exc, self._folder) from exc
             raise
+        await self._forget(self._presence.id, job.id, is_known=True)
         self._wake.set()
         return job
+
+    async def _forget(self, server: str, job_id: str, *, is_known: bool) -> None:
+        """End a submission; what cannot be removed now is removed by a later server."""
+        try:
+            await asyncio.to_thread(
+                submission.forget, self._folder, server, job_id, is_known=is_known
+            )
+        except OSError as exc:
+            logger.warning("A mark in %s cannot be removed: %s.", self._folder, exc.strerror)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it as decided: cancelled, or how it had ended before.
@@ -143,32 +154,40 @@ class JobRunner:
         job = await self._store.get(job_id)
         if job.state.is_final:
             return job
-        end = await asyncio.to_thread(self._decide, job_id, End.now("cancelled"))
+        end = await asyncio.to_thread(self._decide, job, End.now("cancelled"))
         if (await self._store.get(job_id)).state is JobState.QUEUED:
+            await asyncio.to_thread(self._note_end, job)
             await self._store.finish(job_id, end)
         self._wake.set()
         return job.evolve(
             state=end.state, finished=end.finished, message=end.message, result=end.result
         )
 
-    def _decide(self, job_id: str, end: End) -> JobEnd:
-        directory = self.directory(job_id)
+    def _decide(self, job: Job, end: End) -> JobEnd:
+        directory = self.directory(job.id)
         try:
             directory.decide(end)
             return to_record(directory.end() or end)
         except FileNotFoundError:
             return to_record(End.now("error", "The job's directory was removed."))
         except OSError as exc:
-            raise _storage_error(exc, self._folder) from exc
+            raise submission.storage_error(exc, self._folder) from exc
+
+    def _note_end(self, job: Job) -> None:
+        directory = self.directory(job.id)
+        if (end := directory.end()) is not None:
+            note_end(directory, job.attempt, end)
 
     async def _run(self) -> None:
-        while not self._closing:
+        steps = (self._follower.adopt, self._follower.settle, self._claimer.claim)
+        while not self._claimer.is_closing:
             self._wake.clear()
-            for step in (self._adopt, self._settle, self._claim):
+            for step in steps:
                 await self._attempt(step)
-            adopted = any(not followed.is_ours for followed in self._followed.values())
             try:
-                async with asyncio.timeout(_LOOK_ADOPTED_S if adopted else _LOOK_S):
+                async with asyncio.timeout(
+                    _LOOK_ADOPTED_S if self._follower.has_adopted else _LOOK_S
+                ):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -185,165 +204,32 @@ class JobRunner:
         else:
             self._held_up.discard(name)
 
-    async def _adopt(self) -> None:
-        """Follow the running jobs of servers that are gone."""
-        for job in await self._store.running():
-            if job.id in self._followed or job.model not in self._sources:
-                continue
-            if await asyncio.to_thread(self._presence.is_alive, job.server):
-                continue
-            adopted = await self._store.adopt(
-                job.id, old_server=job.server, server=self._presence.id
-            )
-            if adopted is not None:
-                logger.info(
-                    "Follows training %s, whose server is gone.",
-                    job.id,
-                    extra={"action": "job_adopted", "job": job.id},
-                )
-                self._followed[job.id] = _Followed(adopted, is_ours=False)
-
-    async def _settle(self) -> None:
-        """Record the end of the jobs that have ended; one that cannot be holds up no other."""
-        failures = []
-        for followed in list(self._followed.values()):
-            if followed.is_ours and not followed.has_ended:
-                continue
+    async def _collect(self) -> None:
+        """Remove what servers that were killed had submitted by half."""
+        is_alive = self._presence.is_alive
+        for server, job_id in await asyncio.to_thread(submission.abandoned, self._folder, is_alive):
             try:
-                await self._settle_one(followed.job)
-            except Exception as exc:  # noqa: BLE001 - raised below
-                failures.append(exc)
-        if failures:
-            raise failures[0]
-
-    async def _settle_one(self, job: Job) -> None:
-        try:
-            end = await asyncio.to_thread(settle, self.directory(job.id), job.attempt)
-        except NeverBegun:
-            await self._store.unclaim(job.id, server=self._presence.id)
-        else:
-            if end is None:
-                return
-            await self._store.finish(job.id, end)
-            logger.info(
-                "Training %s of model %s ended: %s.",
-                job.id,
-                job.model,
-                end.state,
-                extra={"action": "job_ended", "job": job.id, "state": end.state},
-            )
-        del self._followed[job.id]
-
-    async def _claim(self) -> None:
-        """Start queued jobs while slots are free."""
-        models = list(self._sources)
-        while not self._closing:
-            job = await self._store.next_queued(models, self._slots)
-            if job is None or not await self._start(job, models):
-                return
-
-    async def _start(self, job: Job, models: list[str]) -> bool:
-        directory = self.directory(job.id)
-        if not directory.path.is_dir():
-            end = End.now("error", "The job's directory was removed before it could start.")
-            await self._store.finish(job.id, to_record(end))
-            return True
-        followed = _Followed(job, is_ours=True)
-        gone = asyncio.Event()
-
-        def ended() -> None:
-            followed.has_ended = True
-            gone.set()
-            self._wake.set()
-
-        try:
-            process = await self._executor.start_job(directory, ended)
-        except GuardFailed as exc:
-            return await self._has_given_up(job, exc)
-        if process is None:
-            return False  # another server is at it
-        try:
-            if self._closing:
-                return False  # it stays queued
-            claimed = await self._store.claim(
-                job.id,
-                server=self._presence.id,
-                models=models,
-                slots=self._slots,
-                now=datetime.now(UTC),
-            )
-            if claimed is None:
-                return False
-            followed.job = claimed
-            self._followed[job.id] = followed
-            process.begin(self._begin(directory, claimed))
-        except OSError:
-            # The guard is gone already; its job is settled, and queued again, in the next round.
-            logger.warning("The guard of training %s ended before it began.", job.id)
-        finally:
-            process.abandon()
-            if job.id not in self._followed:
-                await gone.wait()  # a guard that never began leaves at once
-        return True
-
-    async def _has_given_up(self, job: Job, exc: GuardFailed) -> bool:
-        """End a job whose guard fails again and again, which would hold up all behind it."""
-        self._guard_failures[job.id] += 1
-        if self._guard_failures[job.id] < _MAX_GUARD_FAILURES:
-            return False
-        logger.error("Training %s: %s", job.id, exc.message, extra={"action": "guard_failed"})
-        await self._store.finish(job.id, to_record(End.now("error", exc.message)))
-        return True
-
-    def _begin(self, directory: JobDirectory, job: Job) -> Begin:
-        argv = python("deepaas.execution.worker", "train", str(directory.path))
-        return Begin(argv, worker_environment(1), job.attempt, self._cancel_grace_s)
+                await self._store.get(job_id)
+                is_known = True
+            except JobNotFound:
+                is_known = False
+            await self._forget(server, job_id, is_known=is_known)
 
     async def _interrupt_all(self) -> None:
         """End the running trainings of this server, and see them recorded."""
-        for followed in self._followed.values():
-            end = End.now("interrupted", "The server was stopped.")
-            try:
-                await asyncio.to_thread(self._decide, followed.job.id, end)
-            except StorageUnavailable as exc:
-                # It goes on, and the next server follows it.
-                logger.error("Training %s cannot be stopped: %s", followed.job.id, exc.message)
+        await self._follower.stop_all()
+        forcing = asyncio.create_task(self._kill_when_forced())
         try:
-            async with asyncio.timeout(self._cancel_grace_s + 5):
-                while self._followed:
-                    await self._attempt(self._settle)
+            async with asyncio.timeout(self._limits.cancel_grace_s + _LEAVE_S):
+                while self._follower:
+                    await self._attempt(self._follower.settle)
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            logger.warning("%d trainings did not end in time.", len(self._followed))
+            logger.warning("%d trainings did not end in time.", len(self._follower))
+        finally:
+            forcing.cancel()
+            await asyncio.wait({forcing})
 
-
-def _write_call(directory: JobDirectory, call: JobCall, body_fd: int | None) -> None:
-    given = call.input
-    if body_fd is not None and given.body is None:
-        given = replace(given, body=b"")  # noted as present; its text is copied below
-    directory.create(b"")
-    files = []
-    for number, (name, file) in enumerate(given.files):
-        target = directory.inputs / f"{number}{Path(file.filename or '').suffix}"
-        shutil.move(file.filename or "", target)
-        files.append((name, UploadedFile(file.name, str(target), *file[2:])))
-    if body_fd is not None:
-        with open(body_fd, "rb", closefd=False) as source, body_file(directory).open("wb") as copy:
-            source.seek(0)
-            shutil.copyfileobj(source, copy)
-    elif given.body is not None:
-        body_file(directory).write_bytes(given.body)
-    directory.call.write_bytes(replace(call, input=replace(given, files=tuple(files))).dump())
-    _sync(directory)
-
-
-def _sync(directory: JobDirectory) -> None:
-    for path in (directory.call, *directory.inputs.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-
-
-def _storage_error(exc: OSError, folder: Path) -> StorageUnavailable:
-    if exc.errno in NO_SPACE:
-        return StorageFull(f"No space is left in {folder}.")
-    return StorageUnavailable(f"{folder} cannot be written: {exc.strerror}.")
+    async def _kill_when_forced(self) -> None:
+        await self._force.wait()
+        await self._follower.kill_all()

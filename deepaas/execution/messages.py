@@ -25,7 +25,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from deepaas.records import CallInput, LogSettings, ModelDescription, ModelSource
+    from deepaas.records import (
+        CallInput,
+        LogSettings,
+        ModelDescription,
+        ModelSource,
+        Training,
+    )
 
 #: A message up to this size travels in the packet itself, a larger one by memfd. Half of the
 #: smallest usual socket buffer (212,992 bytes), so that a packet always fits.
@@ -193,6 +199,10 @@ class Begin(NamedTuple):
     attempt: int
     #: Seconds between SIGTERM and SIGKILL.
     grace_s: float
+    #: What becomes of it if it fails or is interrupted.
+    training: "Training"
+    #: Cap of the log, 0 for none.
+    max_log_bytes: int = 0
 
 
 #: What is sent for every call: its kind and its fields, for to look up a class takes long.

@@ -180,6 +180,17 @@ def descendants() -> list[int]:
     return sorted(found)
 
 
+def signal_descendants(number: int) -> bool:
+    """Signal every living process below this one; false if there is none."""
+    found = descendants()
+    for pid in found:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+    return bool(found)
+
+
 def kill_all(marker: str | None = None) -> None:
     """Kill until nothing is left: what carries the marker, or everything below this process.
 

@@ -1,56 +1,89 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Judge a job by its directory: alive, ended, or abandoned.
+"""Judge a job by its directory: alive, ended, abandoned, or to be tried again.
 
 Blocking functions; the job runner calls them in threads.
 """
 
 import os
 from datetime import datetime
+from typing import NamedTuple
 
+from deepaas.execution.attempts import Cause, conclude, next_start, reason
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.processes import kill_all
-from deepaas.records import JobEnd, JobState
+from deepaas.records import Job, JobEnd, JobState, Training
+
+_REMOVED = "The job's directory was removed."
+_LOST = "The process that supervised the training was killed."
+_NEVER_BEGUN = "The server that claimed it was gone before it began."
 
 
-class NeverBegun(Exception):
-    """The job was claimed, and its server died before the guard was told to begin."""
+class Again(NamedTuple):
+    """The job is to be queued for another attempt."""
+
+    #: When that may start, ``None`` for at once.
+    not_before: datetime | None
+    #: Why, for people.
+    message: str
 
 
-def settle(directory: JobDirectory, attempt: int) -> JobEnd | None:
-    """Return how a claimed job ended, deciding it now if its guard died; ``None`` while it lives.
+def settle(directory: JobDirectory, job: Job) -> JobEnd | Again | None:
+    """Return what is to become of a claimed job, deciding it now if its guard died.
 
     A success that the training had noted is its end even if the guard died before it could say so.
-    What the training had started is killed before this returns.
+    What the training had started is killed before this returns. May be repeated.
 
-    Raises:
-        NeverBegun: Nobody ever ran it; it can be queued again.
+    Returns:
+        How it ended; or that it is to be tried again; or ``None`` while it lives.
     """
     try:
         lock = directory.lock()
     except (FileNotFoundError, NotADirectoryError):
         kill_all(directory.path.name)
-        return to_record(End.now("error", "The job's directory was removed."))
+        return to_record(End.now("error", _REMOVED))
     if lock is None:
         return None
     try:
-        if not directory.is_decided() and not directory.has_begun(attempt):
-            raise NeverBegun
-        # Also when the end stands: the guard may have been killed after it, before this.
-        kill_all(directory.path.name)
-        if not directory.is_decided():
-            directory.decide(
-                directory.outcome()
-                or End.now("interrupted", "The process that supervised the training was killed.")
-            )
-        try:
-            decided = directory.end()
-        except (TypeError, ValueError) as exc:
-            decided = End.now("error", f"The job's end.json is damaged: {exc}")
-        assert decided is not None
-        return to_record(decided)
+        return _judge(directory, job)
     finally:
         os.close(lock)
+
+
+def _judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
+    if not directory.is_decided() and not directory.has_begun(job.attempt):
+        return _again(directory, job, Again(None, _NEVER_BEGUN))
+    # Also when the end stands: the guard may have been killed after it, before this.
+    kill_all(directory.path.name)
+    training = Training(job.resumable, job.retries)
+    outcome = directory.outcome()
+    if outcome is None:
+        lost = End.now("interrupted", _LOST)
+        conclude(directory, job.attempt, training, lost, Cause.LOST)
+    else:
+        cause = None if outcome.state == JobState.DONE else Cause.FAILED
+        conclude(directory, job.attempt, training, outcome, cause)
+    if not directory.is_decided():
+        history = directory.attempts_ended()
+        message = reason(history[-1], job.attempt)
+        return _again(directory, job, Again(next_start(training, history), message))
+    try:
+        decided = directory.end()
+    except (TypeError, ValueError) as exc:
+        decided = End.now("error", f"The job's end.json is damaged: {exc}")
+    assert decided is not None
+    note_end(directory, job.attempt, decided)
+    return to_record(decided)
+
+
+def _again(directory: JobDirectory, job: Job, again: Again) -> Again:
+    directory.note_state(JobState.QUEUED, job.attempt + 1, again.message)
+    return again
+
+
+def note_end(directory: JobDirectory, attempt: int, end: End) -> None:
+    """Tell in the events how the job ended, unless they say so already."""
+    directory.note_state(end.state, attempt, end.message, time=end.finished)
 
 
 def to_record(end: End) -> JobEnd:

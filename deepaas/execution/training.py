@@ -13,12 +13,13 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deepaas import telemetry
+from deepaas.execution import jobevents
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
+from deepaas.execution.out_of_memory import shortage
 from deepaas.model import context
 from deepaas.model.adapter import load_model
 from deepaas.model.encoding import json_or_repr
@@ -55,25 +56,26 @@ class CancelSwitch:
 class JobSink(CancelSwitch):
     """Puts what a training reports into its job's directory; safe across threads."""
 
-    def __init__(self, directory: JobDirectory) -> None:
+    def __init__(self, directory: JobDirectory, attempt: int) -> None:
         super().__init__()
         self._directory = directory
+        self._attempt = attempt
         self._lock = threading.Lock()
-        self._file: int | None = os.open(
-            directory.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        self._file: int | None = jobevents.open_events(directory.events)
         self._waiting: bytes | None = None
         self._written_s = 0.0
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Note how far the training is."""
         event = {
-            "time": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "time": jobevents.now(),
+            "event": "progress",
+            "attempt": self._attempt,
             "done": done,
             "total": total,
             "metrics": dict(metrics),
         }
-        line = json_or_repr(event) + b"\n"
+        line = json_or_repr(event)
         with self._lock:
             if self._file is None:
                 return  # a thread that outlives train()
@@ -84,7 +86,7 @@ class JobSink(CancelSwitch):
     def _write(self) -> None:
         if self._waiting is not None and self._file is not None:
             try:
-                os.write(self._file, self._waiting)
+                jobevents.append_line(self._file, self._waiting)
             except OSError as exc:
                 logger.warning("A report of progress could not be written: %s.", exc.strerror)
             self._waiting = None
@@ -112,15 +114,15 @@ class JobSink(CancelSwitch):
                 self._file = None
 
 
-def run_training(path: Path) -> int:
-    """Run the training of a job's directory and write its outcome; return the exit status.
+def run_training(path: Path, attempt: int = 1) -> int:
+    """Run an attempt of a job's training and write its outcome; return the exit status.
 
     Whatever ends it is in the log and in ``outcome.json``; a cancelled training writes no outcome,
     since its end stands already.
     """
     pid = os.getpid()
     directory = JobDirectory(path)
-    sink = JobSink(directory)
+    sink = JobSink(directory, attempt)
     signal.signal(signal.SIGTERM, sink.on_sigterm)
     os.register_at_fork(after_in_child=sink.leave_fork)
     context.install(sink)
@@ -164,7 +166,9 @@ def _text_of(exc: BaseException) -> str:
     try:
         text = str(exc)
     except Exception:  # noqa: BLE001 - the author's __str__
-        return name
+        text = ""
+    if lacking := shortage(exc):
+        return f"{lacking}: {text or name}"
     if not isinstance(exc, Exception):
         return f"train() raised {name}: {text}" if text else f"train() raised {name}."
     return text or name

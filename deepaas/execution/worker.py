@@ -4,8 +4,8 @@
 
 ``python -P -m deepaas.execution.worker predict`` serves calls; descriptors 3, 4 and 5 are the calls
 that all workers of the model share, this worker's control channel, and its page.
-``python -P -m deepaas.execution.worker train DIRECTORY`` runs the training of a job's directory; by
-hand too, when an author debugs.
+``python -P -m deepaas.execution.worker train DIRECTORY [ATTEMPT]`` runs the training of a job's
+directory; by hand too, when an author debugs.
 
 The child imports the model itself and keeps the object: what ``warm()`` sets, stays.
 """
@@ -138,12 +138,12 @@ def main() -> None:
             except (ChannelClosed, BrokenPipeError, ConnectionResetError):
                 status = 0  # the server is gone
             sys.exit(status)
-        case ["train", directory]:
+        case ["train", directory, *attempt] if len(attempt) < 2:
             from deepaas.execution.training import run_training
 
             # The training's log is its standard error.
             configure_logging(LogSettings())
-            sys.exit(run_training(Path(directory)))
+            sys.exit(run_training(Path(directory), *map(int, attempt)))
         case _:
             sys.exit(__doc__)
 

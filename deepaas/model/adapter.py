@@ -13,7 +13,7 @@ from deepaas.model import base
 from deepaas.model.arguments import ArgumentParser
 from deepaas.model.awaited import AWAITED, ModelLoop, is_async
 from deepaas.model.discovery import load_error, load_object
-from deepaas.records import Batch, Limits, ModelSource
+from deepaas.records import Batch, Limits, ModelSource, Training
 
 if TYPE_CHECKING:
     from marshmallow import Schema
@@ -60,6 +60,8 @@ class ModelAdapter:
         #: Where the model's ``async`` functions run.
         self.loop = ModelLoop()
         self.limits = self._guarded(lambda: self._instance("limits", Limits)) or Limits()
+        #: What becomes of its trainings that do not come to their end.
+        self.training = self._guarded(lambda: self._instance("training", Training)) or Training()
         #: How calls are put together for ``predict_batch``; ``None`` where each runs alone.
         self.batch = self._guarded(self._find_batch)
         predict = self._function("predict")

@@ -9,7 +9,7 @@ too.
 from collections.abc import Sequence
 from typing import Any
 
-from deepaas.records import Batch, Limits
+from deepaas.records import Batch, Limits, Training
 
 
 class BaseModel:
@@ -42,6 +42,10 @@ class BaseModel:
     #: A :class:`deepaas.Limits`: how long a call may run, and how many an ``async`` model runs at
     #: the same time.
     limits: Limits | None = None
+
+    #: A :class:`deepaas.Training`: whether :meth:`train` can go on from its checkpoints when it was
+    #: interrupted, and how often it is tried again when it failed.
+    training: Training | None = None
 
     def get_metadata(self) -> dict[str, Any]:
         """Describe the model: name, description, author, license, version and what else is useful.

@@ -27,6 +27,7 @@ def describe(model: ModelAdapter) -> ModelDescription:
         can_train=model.has_train,
         at_once=_at_once(model),
         is_async=model.is_async,
+        training=model.training,
         predict_timeout_s=model.limits.predict_timeout_s,
         has_health=model.has_health,
         source_files=source_files(model.source),

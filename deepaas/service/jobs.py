@@ -3,7 +3,6 @@
 """Train, and follow what was trained."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from deepaas.errors import (
 from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.jobevents import last_progress
 from deepaas.execution.jobs import JobRunner
 from deepaas.model.arguments import display
 from deepaas.model.encoding import encode_json
@@ -31,7 +31,8 @@ from deepaas.service.predictions import error_of
 from deepaas.store.base import JobStore
 
 TRAIN = "train"
-_TAIL_BYTES = 8192
+#: What a progress is shown with.
+_PROGRESS = ("time", "done", "total", "metrics")
 _LISTED = 1000
 _STARTING = "The service is starting."
 
@@ -64,6 +65,7 @@ class JobService:
         """Begin to take trainings; neither is closed here."""
         self._store = store
         self._runner = runner
+        self._problem = None
         self.is_starting = False
 
     def refuse(self, problem: StorageUnavailable) -> None:
@@ -124,6 +126,8 @@ class JobService:
                 created=datetime.now(UTC),
                 arguments=shown,
                 owner=principal.name,
+                resumable=description.training.resumable,
+                retries=description.training.retries,
             )
             given = _without_credentials(incoming.given, description.train_arguments)
             call = JobCall(
@@ -196,7 +200,7 @@ class JobService:
         """Return the last progress that a training reported, ``None`` if it reported none."""
         if self._runner is None or job.started is None:
             return None
-        return await asyncio.to_thread(_last_event, self._runner.directory(job.id))
+        return await asyncio.to_thread(_last_progress, self._runner.directory(job.id))
 
 
 def _without_credentials(given: CallInput, arguments: Sequence[Argument]) -> CallInput:
@@ -217,17 +221,8 @@ def _read_all(fd: int) -> bytes:
         return file.read()
 
 
-def _last_event(directory: JobDirectory) -> Mapping[str, Any] | None:
-    try:
-        with directory.events.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            lines = file.read().split(b"\n")
-    except FileNotFoundError:
+def _last_progress(directory: JobDirectory) -> Mapping[str, Any] | None:
+    event = last_progress(directory.events)
+    if event is None:
         return None
-    # The last piece is empty, or half a line that is being written.
-    try:
-        event: Mapping[str, Any] = json.loads(lines[-2])
-    except (IndexError, ValueError):
-        return None  # nothing yet; or longer than what was read, or half written on a full disk
-    return event
+    return {name: event[name] for name in _PROGRESS if name in event}

@@ -8,14 +8,17 @@ happened in a training is decided in the job's directory and copied here by
 """
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 from deepaas.errors import IllegalTransition
 from deepaas.records import Job, JobEnd, JobState
 
 T = TypeVar("T")
+
+#: A job waits no longer than this between two attempts.
+LONGEST_DELAY: Final = timedelta(hours=1)
 
 #: In a class that has a method ``list``, the builtin's name is taken.
 Jobs: TypeAlias = list[Job]
@@ -86,12 +89,17 @@ class JobStore(Protocol):
         """
         ...
 
-    async def next_queued(self, models: Sequence[str], slots: int) -> Job | None:
-        """Return the oldest queued job of these models, if they have a free slot; change nothing.
+    async def next_queued(
+        self, models: Sequence[str], slots: int, *, kinds: Sequence[str], now: datetime
+    ) -> Job | None:
+        """Return the oldest queued job that the caller may start; change nothing.
 
         Args:
             models: The models that the caller serves.
-            slots: How many jobs of these models may run at once, on all servers together.
+            slots: How many jobs of these models and kinds may run at once, on all servers together.
+            kinds: The kinds of jobs that the caller runs.
+            now: A job whose ``not_before`` lies between now and an hour later is passed over. One
+                that lies further ahead was set before the clock was put back.
 
         Returns:
             A candidate for :meth:`claim`, or ``None``: nothing is queued, or no slot is free.
@@ -99,7 +107,14 @@ class JobStore(Protocol):
         ...
 
     async def claim(
-        self, job_id: str, *, server: str, models: Sequence[str], slots: int, now: datetime
+        self,
+        job_id: str,
+        *,
+        server: str,
+        models: Sequence[str],
+        kinds: Sequence[str],
+        slots: int,
+        now: datetime,
     ) -> Job | None:
         """Make a queued job running and the server its follower, if there is a free slot.
 
@@ -109,17 +124,31 @@ class JobStore(Protocol):
             job_id: A queued job of one of ``models``.
             server: Id of the server that starts the job.
             models: The models whose running jobs count.
+            kinds: The kinds of jobs that count.
             slots: How many of them may run at once, on all servers together.
-            now: Becomes ``started``.
+            now: Becomes ``started``. Also, see :meth:`next_queued`.
 
         Returns:
-            The running job, or ``None``: it is not queued (any more), is of another model, or no
-            slot is free.
+            The running job, or ``None``: it is not queued (any more), is of another model or kind,
+            is to wait, or no slot is free.
         """
         ...
 
-    async def unclaim(self, job_id: str, *, server: str) -> Job | None:
+    async def unclaim(
+        self,
+        job_id: str,
+        *,
+        server: str,
+        not_before: datetime | None = None,
+        message: str | None = None,
+    ) -> Job | None:
         """Put a running job back into the queue, at its old place, for its next attempt.
+
+        Args:
+            job_id: A running job.
+            server: The caller.
+            not_before: When it may be started again, at most an hour from now; ``None``: at once.
+            message: Why, for people.
 
         Returns:
             The queued job, its ``attempt`` one higher, without ``started`` and ``server``; or

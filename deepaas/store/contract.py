@@ -12,10 +12,13 @@ from typing import Any, Final, TypeAlias
 
 from deepaas.errors import IllegalTransition, JobNotFound, StorageUnavailable
 from deepaas.records import FINAL_STATES, Job, JobEnd, JobState
-from deepaas.store.base import JobStore
+from deepaas.store.base import LONGEST_DELAY, JobStore
 
 #: A moment for tests; :func:`make_job` counts from it.
 NOON: Final = datetime(2026, 11, 22, 12, 0, 0, 60466, tzinfo=UTC)
+
+#: Of a server that runs trainings, at that moment.
+TRAINS: Final[dict[str, Any]] = {"kinds": ["train"], "now": NOON}
 
 Scenario: TypeAlias = Callable[["JobStoreContract", JobStore, JobStore], Awaitable[None]]
 
@@ -60,7 +63,7 @@ def _raises(kind: type[Exception]) -> Iterator[None]:
 async def _start(store: JobStore, job: Job, server: str = "a") -> Job:
     """Add a job and claim it for a server."""
     await store.add(job)
-    claimed = await store.claim(job.id, server=server, models=[job.model], slots=1000, now=NOON)
+    claimed = await store.claim(job.id, server=server, models=[job.model], slots=1000, **TRAINS)
     assert claimed is not None
     return claimed
 
@@ -127,7 +130,7 @@ class JobStoreContract:
         for job_id in ("0" * 32, "", "\udcff", "' OR 1=1"):
             for call in (
                 store.get(job_id),
-                store.claim(job_id, server="a", models=["cat"], slots=1, now=NOON),
+                store.claim(job_id, server="a", models=["cat"], slots=1, **TRAINS),
                 store.unclaim(job_id, server="a"),
                 store.adopt(job_id, old_server=None, server="a"),
                 store.finish(job_id, JobEnd(JobState.DONE, NOON)),
@@ -162,21 +165,21 @@ class JobStoreContract:
         """Only jobs of the given models count; looking changes nothing."""
         for number, model in ((3, "cat"), (1, "dog"), (2, "cat"), (4, "cow")):
             await store.add(make_job(number, model=model))
-        assert await other.next_queued(["cat", "cow"], 1) == make_job(2)
-        assert await other.next_queued(["cat", "cow"], 1) == make_job(2)
-        assert await other.next_queued(["cat"], 0) is None
-        assert await other.next_queued([], 1) is None
+        assert await other.next_queued(["cat", "cow"], 1, **TRAINS) == make_job(2)
+        assert await other.next_queued(["cat", "cow"], 1, **TRAINS) == make_job(2)
+        assert await other.next_queued(["cat"], 0, **TRAINS) is None
+        assert await other.next_queued([], 1, **TRAINS) is None
         await _start(store, make_job(5, model="dog"))
-        assert await other.next_queued(["cat"], 1) == make_job(2)
-        assert await other.next_queued(["cat", "dog"], 1) is None
-        assert await other.next_queued(["cat", "dog"], 2) == make_job(1, model="dog")
+        assert await other.next_queued(["cat"], 1, **TRAINS) == make_job(2)
+        assert await other.next_queued(["cat", "dog"], 1, **TRAINS) is None
+        assert await other.next_queued(["cat", "dog"], 2, **TRAINS) == make_job(1, model="dog")
 
     @_with_stores
     async def test_a_job_is_claimed_once(self, store: JobStore, other: JobStore) -> None:
         """Of many claims by two servers, one wins."""
         await store.add(make_job())
         claims = [
-            handle.claim(make_job().id, server=f"{n}", models=["cat"], slots=9, now=NOON)
+            handle.claim(make_job().id, server=f"{n}", models=["cat"], slots=9, **TRAINS)
             for n, handle in enumerate([store, other] * 20)
         ]
         won = [job for job in await asyncio.gather(*claims) if job is not None]
@@ -191,7 +194,7 @@ class JobStoreContract:
         await _start(store, make_job(99, model="cow"))
         models = ["cat", "dog"]
         claims = [
-            handle.claim(job.id, server="a", models=models, slots=3, now=NOON)
+            handle.claim(job.id, server="a", models=models, slots=3, **TRAINS)
             for job in jobs
             for handle in (store, other)
         ]
@@ -206,7 +209,7 @@ class JobStoreContract:
         await store.add(make_job())
         for models in ([], ["dog"]):
             job_id = make_job().id
-            assert await other.claim(job_id, server="b", models=models, slots=1, now=NOON) is None
+            assert await other.claim(job_id, server="b", models=models, slots=1, **TRAINS) is None
         assert await store.get(make_job().id) == make_job()
 
     @_with_stores
@@ -218,8 +221,63 @@ class JobStoreContract:
         await store.add(make_job(2))
         assert await other.unclaim(running.id, server="b") is None
         queued = await store.unclaim(running.id, server="a")
-        assert queued == make_job(1, attempt=2) == await other.next_queued(["cat"], 1)
+        assert queued == make_job(1, attempt=2) == await other.next_queued(["cat"], 1, **TRAINS)
         assert await store.unclaim(running.id, server="a") is None
+
+    @_with_stores
+    async def test_a_job_waits_for_its_time_and_holds_up_no_other(
+        self, store: JobStore, other: JobStore
+    ) -> None:
+        """Unless that is further ahead than any: then it was set before the clock was put back."""
+        await _start(store, make_job(1))
+        await store.add(make_job(2))
+        later = NOON + LONGEST_DELAY
+        queued = await store.unclaim(
+            make_job(1).id, server="a", not_before=later, message="it failed"
+        )
+        assert queued == make_job(1, attempt=2, not_before=later, message="it failed")
+        assert await other.next_queued(["cat"], 1, **TRAINS) == make_job(2)
+        claims: dict[str, Any] = {
+            "server": "b",
+            "models": ["cat"],
+            "slots": 9,
+            "kinds": ["train"],
+        }
+        second = timedelta(seconds=1)
+        for now in (NOON, later - second):
+            assert await other.claim(queued.id, now=now, **claims) is None
+        for now in (later, later + second, NOON - second):
+            found = await other.next_queued(["cat"], 1, kinds=["train"], now=now)
+            assert found == queued
+        assert await other.claim(queued.id, now=NOON - second, **claims) is not None
+
+    @_with_stores
+    async def test_jobs_of_other_kinds_are_left_alone(
+        self, store: JobStore, other: JobStore
+    ) -> None:
+        """They are not started, and take no slot."""
+        predictions = [make_job(number, kind="predict") for number in (1, 2)]
+        for job in (*predictions, make_job(3)):
+            await store.add(job)
+        options: dict[str, Any] = {"server": "a", "models": ["cat"], "now": NOON}
+        assert await other.next_queued(["cat"], 1, **TRAINS) == make_job(3)
+        assert await other.claim(predictions[0].id, kinds=["train"], slots=1, **options) is None
+        assert await other.claim(predictions[0].id, kinds=["predict"], slots=1, **options)
+        assert await other.next_queued(["cat"], 1, **TRAINS) == make_job(3)
+        both: dict[str, Any] = {"kinds": ["train", "predict"], "now": NOON}
+        assert await other.next_queued(["cat"], 1, **both) is None
+        assert await other.next_queued(["cat"], 2, **both) == predictions[1]
+
+    @_with_stores
+    async def test_what_a_job_says_of_its_attempts_is_kept(
+        self, store: JobStore, other: JobStore
+    ) -> None:
+        """As it was when the job was accepted."""
+        job = make_job(resumable=True, retries=3)
+        await store.add(job)
+        found = await other.get(job.id)
+        assert found == job
+        assert found.resumable is True
 
     @_with_stores
     async def test_a_running_job_is_adopted_once(self, store: JobStore, other: JobStore) -> None:
@@ -249,7 +307,7 @@ class JobStoreContract:
             how = {"state": ended.state, "finished": NOON, "message": f"it is {ended.state}"}
             assert ended == before.evolve(**how, result=f'"{ended.state}"')
             assert answers == [ended] * 12
-            claim = store.claim(job_id, server="a", models=["cat"], slots=9, now=NOON)
+            claim = store.claim(job_id, server="a", models=["cat"], slots=9, **TRAINS)
             assert await claim is None
             assert await store.unclaim(job_id, server="a") is None
             assert await store.adopt(job_id, old_server=ended.server, server="b") is None

@@ -9,7 +9,7 @@ from typing import Any
 
 from deepaas.errors import IllegalTransition, JobNotFound, StorageUnavailable
 from deepaas.records import Job, JobEnd, JobState
-from deepaas.store.base import Jobs, require_final, require_new, storable
+from deepaas.store.base import LONGEST_DELAY, Jobs, require_final, require_new, storable
 
 
 class InMemoryJobStore:
@@ -55,29 +55,47 @@ class InMemoryJobStore:
         ]
         return found[: max(limit, 0)]
 
-    async def next_queued(self, models: Sequence[str], slots: int) -> Job | None:
-        """Return the oldest queued job of these models, if they have a free slot."""
-        queued = (job for job in self._sorted(JobState.QUEUED) if job.model in models)
-        return next(queued, None) if self._has_slot(models, slots) else None
+    async def next_queued(
+        self, models: Sequence[str], slots: int, *, kinds: Sequence[str], now: datetime
+    ) -> Job | None:
+        """Return the oldest queued job that the caller may start."""
+        if not self._has_slot(models, kinds, slots):
+            return None
+        queued = self._sorted(JobState.QUEUED)
+        return next((job for job in queued if _may_start(job, models, kinds, now)), None)
 
     async def claim(
-        self, job_id: str, *, server: str, models: Sequence[str], slots: int, now: datetime
+        self,
+        job_id: str,
+        *,
+        server: str,
+        models: Sequence[str],
+        kinds: Sequence[str],
+        slots: int,
+        now: datetime,
     ) -> Job | None:
         """Make a queued job running if a slot is free."""
         job = await self.get(job_id)
-        if job.state is not JobState.QUEUED or job.model not in models:
+        if job.state is not JobState.QUEUED or not _may_start(job, models, kinds, now):
             return None
-        if not self._has_slot(models, slots):
+        if not self._has_slot(models, kinds, slots):
             return None
         return self._move(job, JobState.RUNNING, started=now, server=server)
 
-    async def unclaim(self, job_id: str, *, server: str) -> Job | None:
+    async def unclaim(
+        self,
+        job_id: str,
+        *,
+        server: str,
+        not_before: datetime | None = None,
+        message: str | None = None,
+    ) -> Job | None:
         """Put a running job back into the queue."""
         job = await self.get(job_id)
         if job.state is not JobState.RUNNING or job.server != server:
             return None
-        attempt = job.attempt + 1
-        return self._move(job, JobState.QUEUED, started=None, server=None, attempt=attempt)
+        changes = {"attempt": job.attempt + 1, "not_before": not_before, "message": message}
+        return self._move(job, JobState.QUEUED, started=None, server=None, **changes)
 
     async def adopt(self, job_id: str, *, old_server: str | None, server: str) -> Job | None:
         """Become the follower of a running job."""
@@ -126,8 +144,9 @@ class InMemoryJobStore:
         found = (job for job in self._known().values() if state in (None, job.state))
         return sorted(found, key=lambda job: (job.created, job.id))
 
-    def _has_slot(self, models: Sequence[str], slots: int) -> bool:
-        return sum(job.model in models for job in self._sorted(JobState.RUNNING)) < slots
+    def _has_slot(self, models: Sequence[str], kinds: Sequence[str], slots: int) -> bool:
+        running = self._sorted(JobState.RUNNING)
+        return sum(job.model in models and job.kind in kinds for job in running) < slots
 
     def _move(self, job: Job, state: JobState, **changes: Any) -> Job:
         if not job.state.can_move_to(state):
@@ -138,3 +157,9 @@ class InMemoryJobStore:
         values = {field.name: storable(getattr(job, field.name)) for field in fields(Job)}
         self._jobs[job.id] = Job(**values)
         return self._jobs[job.id]
+
+
+def _may_start(job: Job, models: Sequence[str], kinds: Sequence[str], now: datetime) -> bool:
+    if job.model not in models or job.kind not in kinds:
+        return False
+    return job.not_before is None or not now < job.not_before <= now + LONGEST_DELAY

@@ -15,12 +15,12 @@ from typing import Any, Final, Self
 
 from deepaas.errors import JobNotFound
 from deepaas.records import Job, JobEnd, JobState
-from deepaas.store.base import Jobs, require_final, require_new
+from deepaas.store.base import LONGEST_DELAY, Jobs, require_final, require_new
 from deepaas.store.sqlite_database import SqliteDatabase, execute
 from deepaas.store.sqlite_file import BUSY_TIMEOUT_S
 
 _COLUMNS: Final = tuple(field.name for field in fields(Job))
-_TIMES: Final = frozenset({"created", "started", "finished", "hidden_at"})
+_TIMES: Final = frozenset({"created", "started", "finished", "hidden_at", "not_before"})
 
 
 class SqliteJobStore:
@@ -75,28 +75,39 @@ class SqliteJobStore:
         }
         return await self._jobs("list_jobs" if model is None else "list_jobs_of_model", values)
 
-    async def next_queued(self, models: Sequence[str], slots: int) -> Job | None:
+    async def next_queued(
+        self, models: Sequence[str], slots: int, *, kinds: Sequence[str], now: datetime
+    ) -> Job | None:
         """Return a candidate for :meth:`claim`; see :meth:`JobStore.next_queued`."""
-        values = {"models": json.dumps(sorted(models)), "slots": slots}
-        found = await self._jobs("next_queued_job", values)
+        found = await self._jobs("next_queued_job", _startable(models, kinds, slots, now))
         return found[0] if found else None
 
     async def claim(
-        self, job_id: str, *, server: str, models: Sequence[str], slots: int, now: datetime
+        self,
+        job_id: str,
+        *,
+        server: str,
+        models: Sequence[str],
+        kinds: Sequence[str],
+        slots: int,
+        now: datetime,
     ) -> Job | None:
         """Make a queued job running if a slot is free; see :meth:`JobStore.claim`."""
-        values = {
-            "server": server,
-            "models": json.dumps(sorted(models)),
-            "slots": slots,
-            "now": now,
-        }
+        values = {"server": server, **_startable(models, kinds, slots, now)}
         is_changed, job = await self._change("claim_job", job_id, values)
         return job if is_changed else None
 
-    async def unclaim(self, job_id: str, *, server: str) -> Job | None:
+    async def unclaim(
+        self,
+        job_id: str,
+        *,
+        server: str,
+        not_before: datetime | None = None,
+        message: str | None = None,
+    ) -> Job | None:
         """Put a running job back into the queue; see :meth:`JobStore.unclaim`."""
-        is_changed, job = await self._change("unclaim_job", job_id, {"server": server})
+        values = {"server": server, "not_before": not_before, "message": message}
+        is_changed, job = await self._change("unclaim_job", job_id, values)
         return job if is_changed else None
 
     async def adopt(self, job_id: str, *, old_server: str | None, server: str) -> Job | None:
@@ -170,4 +181,18 @@ def _job(row: sqlite3.Row) -> Job:
     for column in _TIMES:
         if values[column] is not None:
             values[column] = datetime.fromisoformat(values[column])
-    return Job(**values | {"state": JobState(values["state"])})
+    made = {"state": JobState(values["state"]), "resumable": bool(values["resumable"])}
+    return Job(**values | made)
+
+
+def _startable(
+    models: Sequence[str], kinds: Sequence[str], slots: int, now: datetime
+) -> dict[str, object]:
+    """Return the parameters that say which jobs a server may start."""
+    return {
+        "models": json.dumps(sorted(models)),
+        "kinds": json.dumps(sorted(kinds)),
+        "slots": slots,
+        "now": now,
+        "latest": now + LONGEST_DELAY,
+    }

@@ -13,6 +13,7 @@ from typing import Any
 
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.jobevents import last_progress
 from deepaas.execution.processes import marked
 from deepaas.records import CallInput, Job, JobState, ModelSource, SourceKind
 from deepaas.store.sqlite import SqliteJobStore
@@ -74,6 +75,10 @@ class State:
         """Return a job's directory."""
         return JobDirectory(self.path / "jobs" / job)
 
+    def has_reported(self, job: str) -> bool:
+        """Whether the training's function runs, or ran, and told how far it is."""
+        return last_progress(self.directory(job).events) is not None
+
     def processes(self, job: str) -> list[int]:
         """Return the training's process and all that it started, wherever they are now."""
         return marked(job)
@@ -110,5 +115,12 @@ class State:
     async def _claim(self, job: Job, now: datetime) -> None:
         store = await SqliteJobStore.open(self._database)
         await store.add(job)
-        await store.claim(job.id, server=uuid.uuid4().hex, models=[job.model], slots=99, now=now)
+        await store.claim(
+            job.id,
+            server=uuid.uuid4().hex,
+            models=[job.model],
+            kinds=[job.kind],
+            slots=99,
+            now=now,
+        )
         await store.close()

@@ -204,7 +204,10 @@ def test_what_a_training_keeps_prints_and_reports_is_on_disk(server: Server, sta
     assert json.loads((directory.artifacts / "model.json").read_text()) == {"epochs": 3}
     assert (directory.checkpoints / "last").read_text() == "3"
     assert directory.log.read_text() == "epoch 0\nepoch 1\nepoch 2\n"
-    assert json.loads(directory.events.read_text().splitlines()[-1]) == progress
+    events = [json.loads(line) for line in directory.events.read_text().splitlines()]
+    states = [event["state"] for event in events if event["event"] == "state"]
+    assert states == ["queued", "running", "done"]
+    assert events[-2] == {"event": "progress", "attempt": 1, **progress}
     assert (progress["done"], progress["total"]) == (3, 3)
     assert progress["metrics"] == {"loss": pytest.approx(1 / 3), "rate": 0.5}
 
@@ -307,7 +310,7 @@ def test_predictions_are_answered_while_a_training_runs(
 ) -> None:
     before = server.predict("waits_in_train").json["predictions"]
     training = server.train("waits_in_train", gate=tmp_path / "gate")
-    wait_for(lambda: state.directory(training["uuid"]).events.exists())
+    wait_for(lambda: state.has_reported(training["uuid"]))
     during = server.predict("waits_in_train")
     assert during.json["predictions"] == before
     assert before["pid"] not in state.processes(training["uuid"])

@@ -54,7 +54,11 @@ def guards(server: Server) -> list[psutil.Process]:
         ("bad request", "no such data set", "HTTPBadRequest"),
         ("sys.exit", "train() raised SystemExit: 3", "SystemExit: 3"),
         ("os._exit", "exited with status 3 before train() returned", ""),
-        ("sigkill", "killed by SIGKILL; the kernel does this when memory runs out", ""),
+        ("KeyboardInterrupt", "train() raised KeyboardInterrupt.", "KeyboardInterrupt"),
+        ("sigkill", "killed by SIGKILL: ", ""),
+        ("sigterm", "interrupted: The training's process was told to end by SIGTERM, not by", ""),
+        ("memory", "Out of memory: Unable to allocate ", "ArrayMemoryError"),
+        ("GPU memory", "Out of GPU memory: CUDA out of memory. Tried", "RuntimeError"),
         ("segfault", "killed by SIGSEGV", "Segmentation fault"),
     ],
 )
@@ -74,7 +78,7 @@ def test_a_training_that_fails_is_an_error_that_says_why(
     assert ended in server.get("/v2/models/ends_in_train/train/").json
     assert server.delete(path("ends_in_train", uuid)).json == ended
     assert server.get(path("ends_in_train", uuid)).status == 404
-    assert state.moves(uuid) == ["running", "error"]
+    assert state.moves(uuid) == ["running", "interrupted" if how == "sigterm" else "error"]
 
 
 @pytest.mark.parametrize("how", ["sys.exit in a fork", "return in a fork", "raise in a fork"])
@@ -84,6 +88,13 @@ def test_what_a_fork_of_the_model_does_is_not_the_end_of_the_training(
     ended = server.wait_training("ends_in_train", server.train("ends_in_train", how=how)["uuid"])
     assert ended["status"] == "done", ended
     assert ended["result"]["output"] == "the training's"
+
+
+def test_a_result_that_cannot_even_be_shown_is_done_all_the_same(server: Server) -> None:
+    how = "returns the unspeakable"
+    ended = server.wait_training("ends_in_train", server.train("ends_in_train", how=how)["uuid"])
+    assert ended["status"] == "done", ended
+    assert "Unspeakable" in ended["result"]["output"]
 
 
 @pytest.mark.parametrize("how", ["lingering thread", "closed output"])
@@ -97,7 +108,7 @@ def test_a_training_that_returns_after_its_cancel_stays_cancelled(
 ) -> None:
     uuid = server.train("waits_in_train", gate=tmp_path / "gate")["uuid"]
     directory = state.directory(uuid)
-    wait_for(directory.events.exists)
+    wait_for(lambda: state.has_reported(uuid))
     (guard,) = guards(server)
     guard.suspend()  # or it would end the training before that returns
     assert server.delete(path("waits_in_train", uuid)).json["status"] == "cancelled"
@@ -121,7 +132,7 @@ def test_a_cancel_that_comes_after_the_end_answers_the_end(tmp_path: Path) -> No
         serve("waits_in_train", tmp_path, state_dir=state.path, wait=False) as other,
     ):
         uuid = follower.train("waits_in_train", gate=tmp_path / "gate")["uuid"]
-        wait_for(lambda: state.directory(uuid).events.exists())
+        wait_for(lambda: state.has_reported(uuid))
         other.wait_ready(limit_s=30)
         follower.signal(signal.SIGSTOP)
         (tmp_path / "gate").touch()
@@ -140,7 +151,7 @@ def test_whoever_wins_the_answer_of_a_cancel_is_what_is_recorded(tmp_path: Path)
     gate = tmp_path / "gate"
     with serve("waits_in_train", tmp_path, "--train-workers=6", state_dir=state.path) as server:
         uuids = [server.train("waits_in_train", gate=gate)["uuid"] for _ in range(6)]
-        wait_for(lambda: all(state.directory(uuid).events.exists() for uuid in uuids))
+        wait_for(lambda: all(state.has_reported(uuid) for uuid in uuids))
 
         def cancel(number: int) -> Answer:
             if number == 0:

@@ -39,6 +39,17 @@ def test_without_a_usable_state_directory_predictions_are_served(tmp_path: Path)
         assert str(tmp_path / "file") in server.output()
 
 
+def test_trainings_are_taken_once_the_state_directory_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with serve(MODEL, tmp_path, state_dir=tmp_path / "file" / "state") as server:
+        assert_predicts_and_refuses_to_train(server, 503)
+        (tmp_path / "file").unlink()
+        (tmp_path / "file").mkdir()
+        wait_for(lambda: server.get("/v2/health/ready").json["trainings"] is None)
+        training = server.train(MODEL, gate="/dev/null")
+        assert server.wait_training(MODEL, training["uuid"])["status"] == "done"
+
+
 class Disk:
     """A small file system that only one server sees, and this test through ``/proc``."""
 
@@ -120,7 +131,7 @@ def test_a_training_that_ends_on_a_full_disk_is_done_once_there_is_space(tmp_pat
         )
         uuid = accepted.json["uuid"]
         directory = disk.jobs / uuid
-        wait_for((directory / "events.jsonl").exists)
+        wait_for((directory / "log").exists)
         disk.fill()
         changed = directory.stat().st_mtime_ns
         gate.touch()

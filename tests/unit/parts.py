@@ -15,6 +15,7 @@ from typing import TypeVar
 import psutil
 
 from deepaas.execution.base import OnEnd
+from deepaas.execution.claiming import JobLimits
 from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import Channel, ChannelClosed
@@ -177,9 +178,8 @@ async def echo_service(
                 presence=presence,
                 executor=executor,
                 sources={source.name: source},
-                slots=1,
+                limits=JobLimits(),
                 warm=True,
-                cancel_grace_s=5,
                 keep_trainings=False,
             )
         )

@@ -19,10 +19,17 @@ from deepaas.records import (
     ModelSource,
     ReturnedFile,
     SourceKind,
+    Training,
     UploadedFile,
 )
 
 JOB = Job("1", "train", "cat", JobState.QUEUED, datetime(2026, 11, 22, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("retries", [-1, 101, 1.5, "2", None])
+def test_a_number_of_retries_that_makes_no_sense_is_refused(retries: object) -> None:
+    with pytest.raises(ValueError, match=f"retries is {retries!r}; it must be 0 to 100"):
+        Training(retries=retries)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", JobState)

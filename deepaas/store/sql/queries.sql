@@ -9,10 +9,10 @@
 -- Changes no row where the id is known.
 INSERT OR IGNORE INTO jobs (
     id, kind, model, state, created, arguments, owner, started, finished, message, result,
-    attempt, server, hidden_at
+    attempt, server, hidden_at, resumable, retries, not_before
 ) VALUES (
     :id, :kind, :model, :state, :created, :arguments, :owner, :started, :finished, :message, :result,
-    :attempt, :server, :hidden_at
+    :attempt, :server, :hidden_at, :resumable, :retries, :not_before
 );
 
 -- name: get_job
@@ -37,12 +37,17 @@ ORDER BY created DESC, id DESC
 LIMIT :limit;
 
 -- name: next_queued_job
+-- A time to wait for that lies too far ahead was set before the clock was put back.
 SELECT * FROM jobs INDEXED BY jobs_by_state
 WHERE state = 'queued'
     AND model IN (SELECT value FROM json_each(:models))
+    AND kind IN (SELECT value FROM json_each(:kinds))
+    AND (not_before IS NULL OR not_before <= :now OR not_before > :latest)
     AND :slots > (
         SELECT count(*) FROM jobs
-        WHERE state = 'running' AND model IN (SELECT value FROM json_each(:models))
+        WHERE state = 'running'
+            AND model IN (SELECT value FROM json_each(:models))
+            AND kind IN (SELECT value FROM json_each(:kinds))
     )
 ORDER BY created, id
 LIMIT 1;
@@ -54,15 +59,20 @@ SET state = 'running', started = :now, server = :server
 WHERE id = :id
     AND state = 'queued'
     AND model IN (SELECT value FROM json_each(:models))
+    AND kind IN (SELECT value FROM json_each(:kinds))
+    AND (not_before IS NULL OR not_before <= :now OR not_before > :latest)
     AND :slots > (
         SELECT count(*) FROM jobs
-        WHERE state = 'running' AND model IN (SELECT value FROM json_each(:models))
+        WHERE state = 'running'
+            AND model IN (SELECT value FROM json_each(:models))
+            AND kind IN (SELECT value FROM json_each(:kinds))
     );
 
 -- name: unclaim_job
 -- "created" stays, so the job is first in the queue again.
 UPDATE jobs
-SET state = 'queued', started = NULL, server = NULL, attempt = attempt + 1
+SET state = 'queued', started = NULL, server = NULL, attempt = attempt + 1,
+    not_before = :not_before, message = :message
 WHERE id = :id AND state = 'running' AND server = :server;
 
 -- name: adopt_job

@@ -9,6 +9,7 @@ import sys
 import threading
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 from webargs import fields
 
@@ -23,13 +24,18 @@ class Wordless(Exception):
     pass
 
 
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise ValueError("it has no words")
+
+
 def assert_still_running() -> None:
     """Wait for the fork; what it did must not have ended the training."""
     os.wait()
     assert not (deepaas.artifact_dir().parent / "outcome.json").exists()
 
 
-def train(how: str) -> str:
+def train(how: str) -> object:
     print("a word before the end")
     match how:
         case "raises":
@@ -40,10 +46,20 @@ def train(how: str) -> str:
             raise web.HTTPBadRequest(reason="no such data set")
         case "sys.exit":
             sys.exit(3)
+        case "KeyboardInterrupt":
+            raise KeyboardInterrupt
+        case "memory":
+            np.empty(2**55)
+        case "GPU memory":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has …")
+        case "returns the unspeakable":
+            return Unspeakable()
         case "os._exit":
             os._exit(3)
         case "sigkill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "sigterm":
+            os.kill(os.getpid(), signal.SIGTERM)
         case "segfault":
             ctypes.string_at(0)
         case "sys.exit in a fork":

@@ -20,6 +20,7 @@ from deepaas.errors import GuardFailed
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.local import LocalExecutor, python
 from deepaas.execution.messages import Begin
+from deepaas.records import Training
 from tests.unit.execution.test_jobdir import first_line, holder
 from tests.unit.parts import is_gone, open_fds, until, wait_for
 
@@ -193,7 +194,7 @@ async def test_a_training_that_is_abandoned(directory: JobDirectory) -> None:
         await ended.wait()
         assert not directory.has_begun(1)
         with pytest.raises(OSError, match="Bad file descriptor"):
-            process.begin(Begin([], {}, 1, 1.0))
+            process.begin(Begin([], {}, 1, 1.0, Training()))
 
 
 async def test_a_start_that_is_cancelled(directory: JobDirectory) -> None:
@@ -214,7 +215,8 @@ async def test_a_training_goes_on_when_the_executor_closes(directory: JobDirecto
         process = await executor.start_job(directory, ended.set)
         assert process is not None
         shell = 'touch "$1/ready"; while ! [ -e "$1/go" ]; do sleep 0.01; done'
-        process.begin(Begin(["/bin/sh", "-c", shell, "sh", str(directory.path)], {}, 1, 1.0))
+        argv = ["/bin/sh", "-c", shell, "sh", str(directory.path)]
+        process.begin(Begin(argv, {}, 1, 1.0, Training()))
         await until((directory.path / "ready").exists)
     assert directory.lock() is None
     (directory.path / "go").touch()

@@ -36,7 +36,7 @@ from deepaas.execution.messages import (
     memory_file,
     write_all,
 )
-from deepaas.records import CallInput, ModelDescription, ModelSource, SourceKind
+from deepaas.records import CallInput, ModelDescription, ModelSource, SourceKind, Training
 from tests.unit.parts import open_fds
 
 LARGE = Answer(7, body=os.urandom(3 * INLINE_BYTES))
@@ -156,7 +156,7 @@ def test_a_sender_that_is_killed_leaves_no_half_message(pair: tuple[Channel, Cha
         Answer(1, failure=Failure("E", "t", messages={"a": ["b"]}, origin="arguments")),
         Locked(),
         Busy(),
-        Begin(["/bin/true"], {}, 1, 5.0),
+        Begin(["/bin/true"], {}, 1, 5.0, Training(True, 2), 100),
     ],
     ids=lambda message: type(message).__name__,
 )

@@ -222,7 +222,7 @@ def test_a_training_that_succeeds(directory: JobDirectory, warm: bool) -> None:
 def sink(directory: JobDirectory) -> Iterator[JobSink]:
     """Lend a sink; it leaves no descriptor."""
     before = open_fds()
-    sink = JobSink(directory)
+    sink = JobSink(directory, 1)
     yield sink
     sink.close()
     sink.close()

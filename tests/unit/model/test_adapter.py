@@ -4,6 +4,7 @@
 
 import asyncio
 import logging
+import pickle
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -282,6 +283,26 @@ def test_a_source_is_loaded_and_adapted() -> None:
     model = load_model(source)
 
     assert (model.name, model.source) == ("base", source)
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        (deepaas.Training(resumable=True, retries=3), deepaas.Training(resumable=True, retries=3)),
+        (True, deepaas.Training()),
+        (None, deepaas.Training()),
+    ],
+)
+def test_a_model_says_what_becomes_of_its_trainings(
+    declared: object, found: deepaas.Training
+) -> None:
+    """Beside its functions; what a package calls so for its own ends does not count."""
+    module = ModuleType("m")
+    module.training = declared  # type: ignore[attr-defined]
+    for loaded in (module, type("Model", (deepaas.BaseModel,), {"training": declared})):
+        model = ModelAdapter(SOURCE, loaded)
+        assert model.training == found
+        assert pickle.loads(pickle.dumps(describe(model))).training == found
 
 
 class Batched(deepaas.BaseModel):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from deepaas.errors import DeepaasError, StorageFull, StorageUnavailable
 from deepaas.records import JobEnd, JobState
 from deepaas.store import sqlite_file
 from deepaas.store.base import JobStore
+from deepaas.store.contract import TRAINS
+from deepaas.store.queries import migrations
 from deepaas.store.sqlite import SqliteJobStore
 from deepaas.testing import NOON, InMemoryJobStore, JobStoreContract, make_job
 
@@ -80,6 +82,44 @@ def test_jobs_are_there_after_a_restart(tmp_path: Path) -> None:
             ended = await store.finish(make_job().id, JobEnd(JobState.DONE, NOON, result="[1]"))
         async with opened(tmp_path / "jobs.sqlite") as store:
             assert await store.list() == [ended]
+
+    asyncio.run(main())
+
+
+def test_a_store_of_the_first_version_is_upgraded_with_its_jobs(tmp_path: Path) -> None:
+    """In every state, also while a server of the new version works on it."""
+    path = tmp_path / "jobs.sqlite"
+    columns = "id, kind, model, state, created, arguments, started, finished, message, attempt"
+    jobs = [
+        make_job(
+            number,
+            state=state,
+            arguments='{"epochs": 3}',
+            started=NOON,
+            finished=NOON if state.is_final else None,
+            message=f"it is {state}",
+        )
+        for number, state in enumerate(JobState)
+    ]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        sqlite_file.migrate(connection, migrations()[:1])
+        for job in jobs:
+            values = [getattr(job, column) for column in columns.split(", ")]
+            texts = [
+                value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+                for value in values
+            ]
+            connection.execute(
+                f"INSERT INTO jobs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                texts,
+            )
+
+    async def main() -> None:
+        async with opened(path) as store, opened(path) as other:
+            assert await store.list() == jobs[::-1]
+            assert await store.next_queued(["cat"], 2, **TRAINS) == jobs[0]
+            await other.add(make_job(99, retries=2))
+            assert await store.get(make_job(99).id) == make_job(99, retries=2)
 
     asyncio.run(main())
 
@@ -215,6 +255,7 @@ PRELUDE = """
 import asyncio, sys
 from deepaas.records import JobEnd, JobState
 from deepaas.store.sqlite import SqliteJobStore
+from deepaas.store.contract import TRAINS
 from deepaas.testing import NOON, make_job
 
 def run(work):
@@ -229,9 +270,9 @@ def run(work):
 
 CLAIM_ALL = """
 async def work(store):
-    options = {"server": sys.argv[2], "models": ["cat"], "slots": 1000, "now": NOON}
-    while job := await store.next_queued(["cat"], 1000):
-        if await store.claim(job.id, **options):
+    options = {"server": sys.argv[2], "models": ["cat"], "slots": 1000}
+    while job := await store.next_queued(["cat"], 1000, **TRAINS):
+        if await store.claim(job.id, **options, **TRAINS):
             print(job.id, flush=True)
 run(work)
 """
@@ -243,7 +284,7 @@ async def work(store):
         job = make_job(number)
         await store.add(job)
         print("queued", job.id, flush=True)
-        await store.claim(job.id, server="a", models=["cat"], slots=10**9, now=NOON)
+        await store.claim(job.id, server="a", models=["cat"], slots=10**9, **TRAINS)
         print("running", job.id, flush=True)
         await store.finish(job.id, JobEnd(JobState.DONE, NOON, result="1"))
         print("done", job.id, flush=True)
@@ -310,7 +351,7 @@ def claim(number: int, server: str, slots: int) -> Call:
     """Make a call of claim."""
     job_id = make_job(number).id
     models = ["cat", "dog"]
-    return lambda store: store.claim(job_id, server=server, models=models, slots=slots, now=NOON)
+    return lambda store: store.claim(job_id, server=server, models=models, slots=slots, **TRAINS)
 
 
 numbers = st.integers(0, 3)
@@ -322,7 +363,19 @@ calls: st.SearchStrategy[Call] = st.one_of(
         st.sampled_from(["cat", "dog", "cow"]),
     ),
     st.builds(claim, numbers, servers, st.integers(0, 2)),
-    st.builds(lambda n, a: lambda store: store.unclaim(make_job(n).id, server=a), numbers, servers),
+    st.builds(
+        lambda n, a, d: (
+            lambda store: store.unclaim(
+                make_job(n).id,
+                server=a,
+                not_before=NOON + timedelta(minutes=d) if d else None,
+                message=f"{d}",
+            )
+        ),
+        numbers,
+        servers,
+        numbers,
+    ),
     st.builds(
         lambda n, a, b: lambda store: store.adopt(make_job(n).id, old_server=a, server=b),
         numbers,
@@ -337,7 +390,7 @@ calls: st.SearchStrategy[Call] = st.one_of(
     st.builds(
         lambda n, d: lambda store: store.hide(make_job(n).id, NOON + timedelta(d)), numbers, numbers
     ),
-    st.builds(lambda n: lambda store: store.next_queued(["dog", "cat"], n), numbers),
+    st.builds(lambda n: lambda store: store.next_queued(["dog", "cat"], n, **TRAINS), numbers),
     st.builds(
         lambda m, s, h: lambda store: store.list(m, states=s, include_hidden=h),
         st.sampled_from(["cat", "dog", None]),

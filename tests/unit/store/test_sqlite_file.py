@@ -24,6 +24,9 @@ from deepaas.store.sqlite_file import (
     write_transaction,
 )
 
+VERSIONS = [0, *(step.version for step in migrations())]
+LATEST = VERSIONS[-1]
+
 
 @contextmanager
 def plain(path: Path) -> Iterator[sqlite3.Connection]:
@@ -81,56 +84,59 @@ def test_servers_that_start_at_once_share_one_new_file(tmp_path: Path) -> None:
                 return schema_version(connection)
 
         with ThreadPoolExecutor(8) as threads:
-            assert set(threads.map(start, range(8))) == {len(migrations())}
+            assert set(threads.map(start, range(8))) == {LATEST}
 
 
-@pytest.mark.parametrize("version", range(len(migrations()) + 1))
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_file_of_every_earlier_version_is_migrated(tmp_path: Path, version: int) -> None:
     """The result is the schema that a new file gets."""
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     with plain(tmp_path / "old.sqlite") as connection:
-        migrate(connection, migrations()[:version])
+        migrate(connection, migrations()[: VERSIONS.index(version)])
         assert schema_version(connection) == version
     with (
         closing(open_database(tmp_path / "old.sqlite")) as old,
         closing(open_database(tmp_path / "new.sqlite")) as new,
     ):
-        assert schema_version(old) == schema_version(new) == len(migrations())
+        assert schema_version(old) == schema_version(new) == LATEST
         assert list(map(tuple, old.execute(schema))) == list(map(tuple, new.execute(schema)))
 
 
 def test_jobs_survive_a_migration_and_a_step_runs_once(tmp_path: Path) -> None:
-    step = Migration(2, "0002_x.sql", "ALTER TABLE jobs ADD COLUMN note TEXT DEFAULT 'none';\n")
+    step = Migration(
+        LATEST + 1, "9999_x.sql", "ALTER TABLE jobs ADD COLUMN note TEXT DEFAULT 'none';\n"
+    )
     with closing(open_database(tmp_path / "jobs.sqlite")) as connection:
         connection.execute(
             "INSERT INTO jobs (id, kind, model, state, created, arguments, attempt)"
             " VALUES ('1', 'train', 'cat', 'queued', '2026', '{}', 1)"
         )
-        migrate(connection, [*migrations()[:1], step])
-        migrate(connection, [*migrations()[:1], step])
+        migrate(connection, [*migrations(), step])
+        migrate(connection, [*migrations(), step])
         assert tuple(connection.execute("SELECT id, note FROM jobs").fetchone()) == ("1", "none")
 
 
 def test_a_step_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    step = Migration(2, "0002_x.sql", "CREATE TABLE half (x);\nCREATE TABLE jobs (x);\n")
+    sql = "CREATE TABLE half (x);\nCREATE TABLE jobs (x);\n"
+    step = Migration(LATEST + 1, "9999_x.sql", sql)
     with closing(open_database(tmp_path / "jobs.sqlite")) as connection:
         with pytest.raises(sqlite3.OperationalError):
-            migrate(connection, [*migrations()[:1], step])
+            migrate(connection, [*migrations(), step])
         assert not connection.in_transaction
-        assert schema_version(connection) == 1
+        assert schema_version(connection) == LATEST
         assert not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'half'").fetchone()
 
 
 def test_a_newer_file_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
-    newer = len(migrations()) + 6
+    newer = LATEST + 6
     with plain(path) as connection:
         connection.execute(f"PRAGMA user_version = {newer}")
     before = path.read_bytes()
     with pytest.raises(ConfigurationError) as caught:
         open_database(path)
     assert f"version {newer}" in caught.value.message
-    assert f"up to {len(migrations())}" in caught.value.message
+    assert f"up to {LATEST}" in caught.value.message
     assert str(path) in caught.value.message
     assert path.read_bytes() == before
 
@@ -163,7 +169,7 @@ def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
 def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
     (tmp_path / "jobs.sqlite").touch()
     with closing(open_database(tmp_path / "jobs.sqlite")) as connection:
-        assert schema_version(connection) == len(migrations())
+        assert schema_version(connection) == LATEST
 
 
 def test_opening_waits_for_a_server_that_is_starting(tmp_path: Path) -> None:

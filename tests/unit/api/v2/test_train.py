@@ -45,7 +45,8 @@ async def kept(store: InMemoryJobStore, number: int, end: JobEnd | None, **chang
     job = make_job(number, model="echo", created=NOON, **changes)
     await store.add(job)
     if end is not None:
-        await store.claim(job.id, server="gone", models=["echo"], slots=100, now=NOON)
+        may: dict[str, Any] = {"models": ["echo"], "kinds": ["train"], "slots": 100}
+        await store.claim(job.id, server="gone", now=NOON, **may)
         job = await store.finish(job.id, end)
     return job
 
