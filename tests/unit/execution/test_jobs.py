@@ -25,7 +25,7 @@ from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import memory_file
 from deepaas.execution.presence import ServerPresence
-from deepaas.records import CallInput, Job, JobState, ModelSource, SourceKind, UploadedFile
+from deepaas.records import CallInput, IdempotencyKey, Job, JobState, ModelSource, SourceKind, UploadedFile
 from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.test_jobdir import first_line, holder
@@ -132,10 +132,10 @@ class Failing(InMemoryJobStore):
             self.failures[name] -= 1
             raise StorageUnavailable(f"no {name}")
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
         """Fail or keep."""
         self._fail("add")
-        await super().add(job)
+        return await super().add(job, key)
 
     async def running(self) -> Jobs:
         """Fail or answer."""
