@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeVar
 
 from deepaas.records import IdempotencyKey, Job, JobState
 from deepaas.store.base import JobStore
@@ -17,7 +17,7 @@ from deepaas.store.base import JobStore
 #: A moment for tests; :func:`make_job` counts from it.
 NOON: Final = datetime(2026, 11, 22, 12, 0, 0, 60466, tzinfo=UTC)
 
-Scenario: TypeAlias = Callable[["StoreScenarios", JobStore, JobStore], Awaitable[None]]
+S = TypeVar("S", bound="StoreScenarios")
 
 
 def make_job(number: int = 1, **changes: Any) -> Job:
@@ -37,10 +37,12 @@ def make_key(key: str = "k", **changes: Any) -> IdempotencyKey:
     return replace(IdempotencyKey(None, "cat", "train", key, "print"), **changes)
 
 
-def with_stores(scenario: Scenario) -> Callable[["StoreScenarios", Path], None]:
+def with_stores(
+    scenario: Callable[[S, JobStore, JobStore], Awaitable[None]],
+) -> Callable[[S, Path], None]:
     """Make a test of a scenario that gets a store as one server has it, and as another has it."""
 
-    def test(self: "StoreScenarios", tmp_path: Path) -> None:
+    def test(self: S, tmp_path: Path) -> None:
         async def main() -> None:
             async with self._opened(tmp_path) as store, self._opened(tmp_path) as other:
                 await scenario(self, store, other)

@@ -25,7 +25,15 @@ from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import memory_file
 from deepaas.execution.presence import ServerPresence
-from deepaas.records import CallInput, IdempotencyKey, Job, JobState, ModelSource, SourceKind, UploadedFile
+from deepaas.records import (
+    CallInput,
+    IdempotencyKey,
+    Job,
+    JobState,
+    ModelSource,
+    SourceKind,
+    UploadedFile,
+)
 from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.test_jobdir import first_line, holder
