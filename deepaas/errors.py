@@ -227,3 +227,11 @@ class JobNotEnded(Conflict):
             " are gone."
         )
         self.job_id = job_id
+
+
+class ArtifactNotFound(DeepaasError):
+    """The job has no such file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The job has no file {path!r}.")
+        self.path = path

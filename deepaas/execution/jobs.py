@@ -9,24 +9,23 @@ the one that did had died.
 
 import asyncio
 import logging
-import os
-import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepaas.errors import GuardFailed, StorageFull, StorageUnavailable
+from deepaas.errors import GuardFailed, StorageUnavailable
 from deepaas.execution.base import Executor
-from deepaas.execution.jobcall import JobCall, body_file
-from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
+from deepaas.execution.jobcall import JobCall
+from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.local import python
 from deepaas.execution.messages import Begin
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import NeverBegun, settle, to_record
+from deepaas.execution.submission import accept, storage_error, write_again, write_call
 from deepaas.execution.workers import worker_environment
-from deepaas.records import Job, JobEnd, JobState, ModelSource, UploadedFile
+from deepaas.records import IdempotencyKey, Job, JobEnd, JobState, ModelSource
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
@@ -108,31 +107,67 @@ class JobRunner:
         """Return a job's directory."""
         return JobDirectory(self._folder / job_id)
 
-    async def submit(self, job: Job, call: JobCall, body_fd: int | None = None) -> Job:
+    async def submit(
+        self,
+        job: Job,
+        call: JobCall,
+        body_fd: int | None = None,
+        *,
+        key: IdempotencyKey | None = None,
+    ) -> Job:
         """Accept a job: durable when this returns.
 
         Args:
             job: In state queued.
             call: Its input; uploaded files are moved into the job's directory.
             body_fd: A memory file with the JSON body, where it is not in ``call``.
+            key: The client's name for the request.
+
+        Returns:
+            The job, or the one that was accepted with the key before.
 
         Raises:
+            KeyReused: The key came with another input before.
             StorageFull: No space is left.
             StorageUnavailable: The state directory cannot be written.
         """
         call = replace(call, warm=self._warm)
-        directory = self.directory(job.id)
-        try:
-            await asyncio.to_thread(_write_call, directory, call, body_fd)
-            await self._store.add(job)
-        except OSError as exc:
-            await asyncio.to_thread(shutil.rmtree, directory.path, ignore_errors=True)
-            raise _storage_error(exc, self._folder) from exc
-        except BaseException:
-            await asyncio.to_thread(shutil.rmtree, directory.path, ignore_errors=True)
-            raise
+        return await self._accept(
+            job, lambda directory: write_call(directory, call, body_fd), key=key
+        )
+
+    async def submit_again(
+        self,
+        job: Job,
+        ended: str,
+        call: JobCall,
+        *,
+        keeps_checkpoints: bool,
+        key: IdempotencyKey | None = None,
+    ) -> Job:
+        """Accept a job with the input of one that has ended; otherwise as :meth:`submit`.
+
+        Args:
+            job: In state queued.
+            ended: Id of the other job.
+            call: Its input is replaced.
+            keeps_checkpoints: Whether the job begins with copies of the other one's checkpoints.
+            key: The client's name for the request.
+        """
+        call = replace(call, warm=self._warm)
+        source = self.directory(ended)
+
+        def write(directory: JobDirectory) -> None:
+            write_again(source, directory, call, keeps_checkpoints=keeps_checkpoints)
+
+        return await self._accept(job, write, key=key)
+
+    async def _accept(
+        self, job: Job, write: Callable[[JobDirectory], None], *, key: IdempotencyKey | None
+    ) -> Job:
+        kept = await accept(self._store, self.directory(job.id), job, write, key=key)
         self._wake.set()
-        return job
+        return kept
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it as decided: cancelled, or how it had ended before.
@@ -159,7 +194,7 @@ class JobRunner:
         except FileNotFoundError:
             return to_record(End.now("error", "The job's directory was removed."))
         except OSError as exc:
-            raise _storage_error(exc, self._folder) from exc
+            raise storage_error(exc, self._folder) from exc
 
     async def _run(self) -> None:
         while not self._closing:
@@ -315,35 +350,3 @@ class JobRunner:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             logger.warning("%d trainings did not end in time.", len(self._followed))
-
-
-def _write_call(directory: JobDirectory, call: JobCall, body_fd: int | None) -> None:
-    given = call.input
-    if body_fd is not None and given.body is None:
-        given = replace(given, body=b"")  # noted as present; its text is copied below
-    directory.create(b"")
-    files = []
-    for number, (name, file) in enumerate(given.files):
-        target = directory.inputs / f"{number}{Path(file.filename or '').suffix}"
-        shutil.move(file.filename or "", target)
-        files.append((name, UploadedFile(file.name, str(target), *file[2:])))
-    if body_fd is not None:
-        with open(body_fd, "rb", closefd=False) as source, body_file(directory).open("wb") as copy:
-            source.seek(0)
-            shutil.copyfileobj(source, copy)
-    elif given.body is not None:
-        body_file(directory).write_bytes(given.body)
-    directory.call.write_bytes(replace(call, input=replace(given, files=tuple(files))).dump())
-    _sync(directory)
-
-
-def _sync(directory: JobDirectory) -> None:
-    for path in (directory.call, *directory.inputs.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-
-
-def _storage_error(exc: OSError, folder: Path) -> StorageUnavailable:
-    if exc.errno in NO_SPACE:
-        return StorageFull(f"No space is left in {folder}.")
-    return StorageUnavailable(f"{folder} cannot be written: {exc.strerror}.")

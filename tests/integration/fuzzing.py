@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fuzzer must know beside the documents; it imports this itself, by SCHEMATHESIS_HOOKS."""
 
+import uuid
 from typing import Any
 
 import schemathesis
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 schemathesis.openapi.format(
     "url", st.sampled_from(["http://a.org", "https://b.example.com/c?d=e", "ftp://f.org/g"])
 )
+# A key that comes again with another input is refused, as it must be.
+schemathesis.openapi.format("idempotency-key", st.builds(lambda: uuid.uuid4().hex))
 schemathesis.openapi.format("ip", st.one_of(st.ip_addresses().map(str)))
 
 

@@ -24,7 +24,7 @@ from deepaas.execution.presence import ServerPresence
 from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
-from deepaas.service import HealthService, JobService, PredictionService, Service
+from deepaas.service import HealthService, JobHistory, JobService, PredictionService, Service
 from deepaas.store.base import JobStore
 from deepaas.testing import InMemoryJobStore
 
@@ -186,4 +186,4 @@ async def echo_service(
         jobs = JobService(registry, pools, is_enabled=train, store=store, runner=runner)
         predictions = PredictionService(registry, pools, is_enabled=predict)
         health = HealthService(registry, pools, jobs)
-        yield Service(registry, predictions, jobs, health, executor.uploads)
+        yield Service(registry, predictions, jobs, JobHistory(jobs), health, executor.uploads)
