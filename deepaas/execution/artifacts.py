@@ -67,27 +67,42 @@ def list_artifacts(directory: JobDirectory, *, is_final: bool) -> tuple[Artifact
     return seal(directory)
 
 
-def open_artifact(directory: JobDirectory, path: str) -> int:
-    """Open a file for reading and return its descriptor, which the caller closes.
+def open_artifact(directory: JobDirectory, path: str, *, is_final: bool) -> tuple[int, Artifact]:
+    """Open a file for reading; return its descriptor, which the caller closes, and what it is.
 
     Links are followed within the folder only, and nobody can put one in the way meanwhile.
+
+    Args:
+        directory: Of the job; it may be gone.
+        path: Relative to the folder.
+        is_final: Whether the job has ended; before that, the file has no checksum.
 
     Raises:
         FileNotFoundError: There is no regular file of that path in the folder.
     """
+    fd = _open(directory, path)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise FileNotFoundError(path)
+    found = Artifact(path, status.st_size, status.st_mtime_ns)
+    if is_final:
+        for noted in (_noted, seal):
+            for file in noted(directory):
+                if replace(file, sha256=None) == found:
+                    return fd, file
+    return fd, found
+
+
+def _open(directory: JobDirectory, path: str) -> int:
     top = os.path.realpath(directory.artifacts)
-    # A path that no file can have, or one that leaves the folder.
     inside = None if "\0" in path else _inside(top, os.path.join(top, path))
     if inside is None:
         raise FileNotFoundError(path)
     try:
-        fd = _open_below(top, inside.split("/"))
+        return _open_below(top, inside.split("/"))
     except OSError as exc:
         raise FileNotFoundError(path) from exc
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise FileNotFoundError(path)
-    return fd
 
 
 def _open_below(top: str, parts: list[str]) -> int:
@@ -138,7 +153,7 @@ def _sealed(directory: JobDirectory, known: dict[str, Artifact]) -> Iterator[Art
             yield noted
             continue
         try:
-            fd = open_artifact(directory, file.path)
+            fd = _open(directory, file.path)
         except FileNotFoundError:
             continue  # removed meanwhile, or not to be read by us
         with open(fd, "rb") as content:

@@ -160,11 +160,11 @@ class JobHistory:
         Raises:
             ArtifactNotFound: There is none of that path.
         """
-        files = {file.path: file for file in await self.artifacts(model, job_id)}
-        _, directory = await self._find(model, job_id)
+        job, directory = await self._find(model, job_id)
+        is_final = job.state.is_final
         try:
-            return await asyncio.to_thread(open_artifact, directory, path), files[path]
-        except (FileNotFoundError, KeyError) as exc:
+            return await asyncio.to_thread(open_artifact, directory, path, is_final=is_final)
+        except FileNotFoundError as exc:
             raise ArtifactNotFound(path) from exc
 
     async def open_log(self, model: str, job_id: str) -> int:
@@ -194,7 +194,7 @@ class JobHistory:
         job, directory = await self._find(model, job_id)
         if not job.state.is_final or offset < await asyncio.to_thread(size_of, directory.events):
             return True
-        return await self.missing_end(model, job_id) is not None
+        return await self._missing_end(model, job_id) is not None
 
     async def follow_log(
         self, model: str, job_id: str, offset: int
@@ -227,17 +227,22 @@ class JobHistory:
         async with aclosing(following):
             async for entries in following:
                 yield entries
-        if (end := await self.missing_end(model, job_id)) is not None:
+        if (end := await self._missing_end(model, job_id)) is not None:
             yield [end]
 
-    async def missing_end(self, model: str, job_id: str) -> Entry | None:
-        """Return the final state of a job that has ended, where its events do not tell it."""
+    async def final_state(self, model: str, job_id: str) -> JobState | None:
+        """Return the state in which a job ended, ``None`` if it has not or was removed."""
         try:
-            job, directory = await self._find(model, job_id)
+            job, _ = await self._find(model, job_id)
         except JobNotFound:
             return None
-        if not job.state.is_final:
+        return job.state if job.state.is_final else None
+
+    async def _missing_end(self, model: str, job_id: str) -> Entry | None:
+        """Return the final state of a job that has ended, where its events do not tell it."""
+        if await self.final_state(model, job_id) is None:
             return None
+        job, directory = await self._find(model, job_id)
         entries = await asyncio.to_thread(last_events, directory.events)
         if entries and entries[-1].event.get("state") == job.state:
             return None

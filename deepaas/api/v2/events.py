@@ -15,17 +15,19 @@ _HEARTBEAT = b": \n\n"
 _RETRY = b"retry: 2000\n\n"
 
 
-def event(text: str, *, id: int, name: str = "") -> bytes:  # noqa: A002 - the field's name
+def event(text: str, *, id: int | None = None, name: str = "") -> bytes:  # noqa: A002 - the field's name
     """Return an event as it is sent.
 
     Args:
         text: What the client gets, byte for byte; without carriage returns, which would end lines.
-        id: What the client names when it comes again.
+        id: What the client names when it comes again, ``None`` for the one before.
         name: The kind of event; that of a message if empty.
     """
-    head = f"event: {name}\n" if name else ""
-    data = text.replace("\n", "\ndata: ")
-    return f"{head}id: {id}\ndata: {data}\n\n".encode()
+    lines = [f"event: {name}"] if name else []
+    if id is not None:
+        lines.append(f"id: {id}")
+    lines += [f"data: {line}" for line in text.split("\n")]
+    return ("\n".join(lines) + "\n\n").encode()
 
 
 def nothing_left() -> web.Response:

@@ -82,6 +82,9 @@ async def _log_events(request: web.Request, offset: int) -> AsyncGenerator[bytes
     async with aclosing(pieces):
         async for piece in pieces:
             yield event(piece.text, id=piece.end) if piece and piece.text else b""
+    state = await request.app[SERVICE].history.final_state(*named(request))
+    if state is not None:
+        yield event(state, name="end")
 
 
 async def _job_events(request: web.Request, offset: int) -> AsyncGenerator[bytes, None]:
