@@ -32,7 +32,7 @@ _JOB_ROUTES = tuple(
         ("GET", _JOB + "/log", jobfiles.log, _READ, about_jobs.LOG),
         ("GET", _JOB + "/events", jobfiles.events, _READ, about_jobs.EVENTS_OF_JOB),
         ("GET", _JOB + "/artifacts/", jobs.artifacts, _READ, about_jobs.ARTIFACTS),
-        ("GET", _JOB + "/artifacts/{path:.+}", jobfiles.artifact, _READ, about_jobs.ARTIFACT),
+        ("GET", _JOB + "/artifacts/{path:(?s:.+)}", jobfiles.artifact, _READ, about_jobs.ARTIFACT),
     )
 )
 

@@ -147,7 +147,6 @@ def idempotency() -> ArgumentParser:
                     "headers",
                     "The client's own name for this request: if it comes again with the same input,"
                     " it is answered with what was accepted the first time.",
-                    format="idempotency-key",
                 ),
             )
         }
@@ -170,5 +169,5 @@ def _one_of(choices: list[str]) -> Any:
     return validate.OneOf(choices, error="{input!r} is none of: {choices}.")
 
 
-def _in(location: str, description: str, **more: str) -> dict[str, str]:
-    return {"location": location, "description": description, **more}
+def _in(location: str, description: str) -> dict[str, str]:
+    return {"location": location, "description": description}

@@ -96,7 +96,9 @@ def open_artifact(directory: JobDirectory, path: str, *, is_final: bool) -> tupl
 
 def _open(directory: JobDirectory, path: str) -> int:
     top = os.path.realpath(directory.artifacts)
-    inside = None if "\0" in path else _inside(top, os.path.join(top, path))
+    # A file has one path by which it is known.
+    is_path = "\0" not in path and os.path.normpath(path) == path
+    inside = _inside(top, os.path.join(top, path)) if is_path else None
     if inside is None:
         raise FileNotFoundError(path)
     try:

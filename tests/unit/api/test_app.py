@@ -31,7 +31,7 @@ async def test_every_route_and_method_has_the_policy_of_the_table(tmp_path: Path
     policies = {route: row.policy for route, row in app[ROWS].items()}
     assert set(policies) == set(routes)
     # The router shows a path without the form that it demands of a parameter.
-    wanted = {(row.method, f"/x{row.path.replace(':.+', '')}"): row.policy for row in ROUTES}
+    wanted = {(row.method, f"/x{row.path.replace(':(?s:.+)', '')}"): row.policy for row in ROUTES}
     wanted["GET", "/x"] = Policy.READ  # the root, with and without its slash
     wanted |= {("HEAD", path): found for (method, path), found in wanted.items() if method == "GET"}
     found = {
