@@ -188,8 +188,8 @@ class JobService:
         self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
     ) -> Job:
         with self._noting_problems():
-            store, runner = self._opened_to_train(model)
             ended = await self.find(model, job_id)
+            store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
                 asked = fingerprint_of("retry", job_id)

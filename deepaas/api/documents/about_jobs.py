@@ -82,7 +82,7 @@ LOG = About(
     "show_log",
     _TAG,
     "Send what a job printed, or follow it.",
-    Answer("The log; followed, its text as events.", {TEXT: "Text", EVENTS: "Text"}),
+    Answer("The log; followed, its text as events.", {TEXT: "Text", EVENTS: "ServerSentEvent"}),
     (402, 403, 404, 416, 422, 500, 503),
     description=(
         "With follow=true, or where Accept prefers text/event-stream, the text comes as events"
@@ -95,7 +95,7 @@ EVENTS_OF_JOB = About(
     "show_events",
     _TAG,
     "Show a job's newest events, or follow them.",
-    Answer("The events.", {JSON: "Events", EVENTS: "Text"}),
+    Answer("The events.", {JSON: "Events", EVENTS: "ServerSentEvent"}),
     (402, 403, 404, 422, 500, 503),
     description=(
         "Where Accept prefers text/event-stream they come as they happen, until the job has ended."

@@ -165,6 +165,15 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 }
             }
         ),
+        "ServerSentEvent": _object(
+            {
+                "event": {"type": "string"},
+                "id": {"type": "string", "description": "To go on behind it: Last-Event-ID."},
+                "data": {"type": "string"},
+                "retry": {"type": "integer"},
+            },
+            *("event", "id", "data", "retry"),
+        ),
         "Events": _object(
             {"events": {"type": "array", "items": {"type": "object"}}},
         ),
