@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepaas.errors import GuardFailed, StorageUnavailable
+from deepaas.errors import GuardFailed, JobNotFound, StorageUnavailable
 from deepaas.execution.base import Executor
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory
@@ -312,6 +312,8 @@ class JobRunner:
             followed.job = claimed
             self._followed[job.id] = followed
             process.begin(self._begin(directory, claimed))
+        except JobNotFound:
+            pass  # cancelled and removed while its guard started
         except OSError:
             # The guard is gone already; its job is settled, and queued again, in the next round.
             logger.warning("The guard of training %s ended before it began.", job.id)

@@ -196,9 +196,11 @@ class JobService:
                 name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
                 if (earlier := await store.find(name)) is not None:
                     return earlier
-            if not ended.state.is_final:
+            directory = runner.directory(job_id)
+            # Its end stands before the store knows it.
+            if not ended.state.is_final and not await asyncio.to_thread(directory.is_decided):
                 raise JobNotEnded(job_id)
-            if not await asyncio.to_thread(runner.directory(job_id).call.exists):
+            if not await asyncio.to_thread(directory.call.exists):
                 raise Conflict(f"The files of the job {job_id!r} are gone; start a new one.")
             await store.check()
             job = _new_job(ended.kind, model, ended.arguments, principal)

@@ -25,7 +25,7 @@ from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
 from deepaas.service import HealthService, JobHistory, JobService, PredictionService, Service
-from deepaas.store.base import JobStore
+from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore
 
 T = TypeVar("T")
@@ -77,6 +77,18 @@ async def until(what: Callable[[], T]) -> T:
         while not (value := what()):  # noqa: ASYNC110 - nothing tells of what other processes do
             await asyncio.sleep(0.005)
     return value
+
+
+class Elsewhere(InMemoryJobStore):
+    """A store of which nothing is run or followed by the server that has it."""
+
+    async def running(self) -> Jobs:
+        """Hide what runs."""
+        return []
+
+    async def next_queued(self, models: Sequence[str], slots: int) -> Job | None:
+        """Hide what waits."""
+        return None
 
 
 class ThreadExecutor(LocalExecutor):

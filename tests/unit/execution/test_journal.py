@@ -94,8 +94,8 @@ def test_an_event_without_a_kind_is_progress(tmp_path: Path) -> None:
 
 
 def test_the_last_progress_is_found_behind_states(tmp_path: Path) -> None:
-    more = {"total": 9, "metrics": {"loss": 1}, "attempt": 1}
-    state = {"state": "done", "attempt": 1}
+    more: dict[str, Any] = {"total": 9, "metrics": {"loss": 1}, "attempt": 1}
+    state: dict[str, Any] = {"state": "done", "attempt": 1}
     path = written(tmp_path, line(1), line(2, **more), line(3, "state", **state))
     assert last_progress(path) == {"time": "t2", "done": 2, "total": 9, "metrics": {"loss": 1}}
     assert [entry.event["done"] for entry in last_events(path)] == [1, 2, 3]
