@@ -56,9 +56,12 @@ class LogReader:
         return LogPiece(end, self._shown(data.decode("utf-8", "replace"))), end
 
     def _shown(self, text: str) -> str:
-        lines = text.replace("\r\n", "\n").split("\n")
-        begins_anew = self._is_in_line and "\r" in lines[0]
-        self._is_in_line = lines[-1] != "" or (self._is_in_line and len(lines) == 1)
+        text = text.replace("\r\n", "\n")
+        lines = text.split("\n") if "\r" in text else []
+        begins_anew = self._is_in_line and bool(lines) and "\r" in lines[0]
+        self._is_in_line = not text.endswith("\n")
+        if not lines:
+            return text
         shown = "\n".join(map(_written_last, lines))
         return "\n" + shown if begins_anew else shown
 

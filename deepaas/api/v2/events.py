@@ -23,11 +23,11 @@ def event(text: str, *, id: int | None = None, name: str = "") -> bytes:  # noqa
         id: What the client names when it comes again, ``None`` for the one before.
         name: The kind of event; that of a message if empty.
     """
-    lines = [f"event: {name}"] if name else []
+    head = f"event: {name}\n" if name else ""
     if id is not None:
-        lines.append(f"id: {id}")
-    lines += [f"data: {line}" for line in text.split("\n")]
-    return ("\n".join(lines) + "\n\n").encode()
+        head += f"id: {id}\n"
+    data = text.replace("\n", "\ndata: ")
+    return f"{head}data: {data}\n\n".encode()
 
 
 def nothing_left() -> web.Response:
