@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 #: What is read at once.
-_BLOCK_BYTES: Final = 64 * 1024
+_BLOCK_BYTES: Final = 32 * 1024
 #: How far back the beginning of the last lines is looked for.
 _FARTHEST_BYTES: Final = 16 * 1024 * 1024
 

@@ -59,8 +59,7 @@ class JobStore(Protocol):
             key: Of all jobs that are added with one key, the first is kept and no other.
 
         Returns:
-            The job that is kept, as it is now: this one, or the one that was added with the key
-            before.
+            This job, or the one that was added with the key before, as it is now.
 
         Raises:
             IllegalTransition: The job is not queued, or another job has its id.
