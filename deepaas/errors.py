@@ -203,3 +203,35 @@ class JobNotFound(DeepaasError):
 
 class IllegalTransition(DeepaasError):
     """A job cannot move from its state to the one asked for."""
+
+
+class KeyReused(InvalidArguments):
+    """This Idempotency-Key came with another input before."""
+
+    def __init__(self, key: str) -> None:
+        text = f"The key {key!r} came with another input before; use a new one for each request."
+        super().__init__({"Idempotency-Key": [text]})
+        self.key = key
+
+
+class Conflict(DeepaasError):
+    """This cannot be done as things stand."""
+
+
+class JobNotEnded(Conflict):
+    """The job has not ended."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The job {job_id!r} has not ended; cancel it first, and try again once its processes"
+            " are gone."
+        )
+        self.job_id = job_id
+
+
+class ArtifactNotFound(DeepaasError):
+    """The job has no such file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The job has no file {path!r}.")
+        self.path = path

@@ -347,3 +347,25 @@ class Job:
     def evolve(self, **changes: Any) -> "Job":
         """Return a copy with the named fields changed."""
         return replace(self, **changes)
+
+
+class JobPlace(NamedTuple):
+    """Where a job stands in the order of all jobs; it need not be there any more."""
+
+    created: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's own name for a request, by which it is known when it comes again."""
+
+    #: Name of the principal, ``None`` for anonymous; keys of different ones never meet.
+    owner: str | None
+    model: str
+    #: Of the job that the request asks for.
+    kind: str
+    #: As the client gave it.
+    key: str
+    #: Of all that the request asks for; equal for equal requests.
+    fingerprint: str

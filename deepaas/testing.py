@@ -12,7 +12,8 @@ test method of the subclass::
 Importing this module needs no pytest.
 """
 
-from deepaas.store.contract import NOON, JobStoreContract, make_job
+from deepaas.store.contract import JobStoreContract
 from deepaas.store.memory import InMemoryJobStore
+from deepaas.store.scenarios import NOON, make_job, make_key
 
-__all__ = ["NOON", "InMemoryJobStore", "JobStoreContract", "make_job"]
+__all__ = ["NOON", "InMemoryJobStore", "JobStoreContract", "make_job", "make_key"]

@@ -17,9 +17,17 @@ from deepaas.execution.local import LocalExecutor
 from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.reload import SourceWatch, load_all_anew
+from deepaas.execution.removal import sweep_removed
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import ModelDescription, ModelSource
-from deepaas.service import Drain, HealthService, JobService, PredictionService, Service
+from deepaas.service import (
+    Drain,
+    HealthService,
+    JobHistory,
+    JobService,
+    PredictionService,
+    Service,
+)
 from deepaas.store.sqlite import SqliteJobStore
 from deepaas.telemetry import Transcript
 
@@ -68,6 +76,7 @@ async def open_service(
             registry,
             predictions,
             jobs,
+            JobHistory(jobs),
             health,
             executor.uploads,
             loading,
@@ -196,6 +205,7 @@ async def _open_jobs(
             presence = ServerPresence(settings.state_dir / "servers")
             opened.callback(presence.close)
             (settings.state_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
+            await asyncio.to_thread(sweep_removed, settings.state_dir / "jobs")
         except (OSError, StorageUnavailable) as exc:
             problem = StorageUnavailable(
                 f"The state directory {settings.state_dir} cannot be used: {exc}."

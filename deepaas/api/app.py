@@ -5,14 +5,36 @@
 from aiohttp import web
 
 from deepaas.api import pages
-from deepaas.api.documents import about
+from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
 from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, SERVICE, SETTINGS, ApiSettings
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import Route, add_routes
-from deepaas.api.v2 import debug, health, models, predict, train, versions
+from deepaas.api.v2 import debug, health, jobfiles, jobs, models, predict, train, versions
 from deepaas.auth import Authenticator, NoSignIn, Policy
 from deepaas.service import Service
+
+_JOBS = "/v2/models/{model}/jobs/"
+_JOB = _JOBS + "{job}"
+_READ, _TRAIN = Policy.READ, Policy.TRAIN
+
+_JOB_ROUTES = tuple(
+    Route(method, path, handler, policy, about, is_new=True)
+    for method, path, handler, policy, about in (
+        ("GET", _JOBS, jobs.list_all, _READ, about_jobs.JOBS),
+        ("GET", _JOB, jobs.show, _READ, about_jobs.JOB),
+        ("DELETE", _JOB, jobs.remove, _TRAIN, about_jobs.REMOVE),
+        ("POST", _JOB + "/cancel", jobs.cancel, _TRAIN, about_jobs.CANCEL),
+        ("POST", _JOB + "/retry", jobs.retry, _TRAIN, about_jobs.RETRY),
+        ("GET", _JOB + "/arguments", jobs.arguments, _READ, about_jobs.ARGUMENTS),
+        ("GET", _JOB + "/result", jobs.result, _READ, about_jobs.RESULT),
+        ("GET", _JOB + "/metrics", jobs.metrics, _READ, about_jobs.METRICS),
+        ("GET", _JOB + "/log", jobfiles.log, _READ, about_jobs.LOG),
+        ("GET", _JOB + "/events", jobfiles.events, _READ, about_jobs.EVENTS_OF_JOB),
+        ("GET", _JOB + "/artifacts/", jobs.artifacts, _READ, about_jobs.ARTIFACTS),
+        ("GET", _JOB + "/artifacts/{path:(?s:.+)}", jobfiles.artifact, _READ, about_jobs.ARTIFACT),
+    )
+)
 
 ROUTES = (
     Route("GET", "/", versions.list_versions, Policy.READ, about.VERSIONS),
@@ -30,6 +52,7 @@ ROUTES = (
         Policy.TRAIN,
         about.DELETE_TRAINING,
     ),
+    *_JOB_ROUTES,
     Route("GET", "/v2/debug/", debug.show, Policy.MANAGE, about.DEBUG),
     Route("GET", "/v2/health/live", health.live, Policy.PUBLIC, about.LIVE, is_new=True),
     Route("GET", "/v2/health/ready", health.ready, Policy.PUBLIC, about.READY, is_new=True),
@@ -75,6 +98,12 @@ def create_app(
     app[SETTINGS] = settings or ApiSettings()
     app[AUTHENTICATOR] = authenticator or NoSignIn()
     routes = [row for row in ROUTES if app[SETTINGS].doc_endpoint or not row.is_page]
+    app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
     app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path)
     return app
+
+
+async def _end_followers(app: web.Application) -> None:
+    """Let go of who follows a job; they come again when the server does."""
+    app[SERVICE].history.close()

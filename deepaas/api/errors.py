@@ -21,6 +21,10 @@ _RETRY_AFTER_S = 1
 _MAX_PHRASE_CHARACTERS = 200
 
 
+#: What a problem has beside its body.
+_KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
+
+
 def _text(status: int, text: str, **headers: str) -> web.Response:
     return web.Response(status=status, text=f"{status}: {text}", headers=headers)
 
@@ -66,6 +70,8 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.InvalidInput: lambda exc: _text(400, exc.message),
     errors.ModelNotFound: lambda exc: _text(404, "Not Found"),
     errors.JobNotFound: lambda exc: _text(404, "Not Found"),
+    errors.ArtifactNotFound: lambda exc: _text(404, "Not Found"),
+    errors.Conflict: lambda exc: _text(409, exc.message),
     errors.Forbidden: lambda exc: _text(403, exc.message),
     errors.EndpointDisabled: lambda exc: _text(402, "Payment Required"),
     errors.NotImplementedByModel: lambda exc: _text(501, exc.message),
@@ -106,7 +112,7 @@ def problem_of(exc: errors.DeepaasError | web.HTTPException) -> web.Response:
     }
     if isinstance(exc, errors.InvalidArguments):
         problem["errors"] = exc.messages
-    kept = {name: headers[name] for name in ("Allow", "Retry-After") if name in headers}
+    kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
     return web.Response(
         status=status,
         body=encode_json(problem),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepaas.errors import GuardFailed
+from deepaas.errors import GuardFailed, JobNotFound
 from deepaas.execution.base import Executor
 from deepaas.execution.following import Followed, JobFollower
 from deepaas.execution.jobdir import End, JobDirectory
@@ -111,6 +111,8 @@ class JobClaimer:
             if self.is_closing or not await self._claim(followed):
                 return False
             process.begin(self._begin(directory, followed.job))
+        except JobNotFound:
+            pass  # cancelled and removed while its guard started
         except OSError:
             # The guard is gone already; its job is settled, and queued again, in the next round.
             logger.warning("The guard of training %s ended before it began.", job.id)

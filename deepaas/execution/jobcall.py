@@ -36,11 +36,16 @@ class JobCall:
         return json.dumps(content, indent=1).encode()
 
     @classmethod
-    def read(cls, directory: JobDirectory) -> "JobCall":
-        """Read it back from a job's directory."""
+    def read(cls, directory: JobDirectory, *, with_body: bool = True) -> "JobCall":
+        """Read it back from a job's directory; without the body, which may be large, if so asked.
+
+        A body that is not read is noted as an empty one.
+        """
         content = json.loads(directory.call.read_bytes())
         source, call = content["source"], content["input"]
-        body = (directory.inputs / _BODY).read_bytes() if call.pop("has_body") else None
+        body = b"" if call.pop("has_body") else None
+        if body is not None and with_body:
+            body = body_file(directory).read_bytes()
         files = tuple((name, UploadedFile(*file)) for name, file in call.pop("files"))
         pairs = {place: tuple((name, text) for name, text in call[place]) for place in call}
         return cls(

@@ -93,20 +93,6 @@ def append_once(path: Path, event: Mapping[str, Any]) -> None:
         os.close(fd)
 
 
-def last_progress(path: Path) -> dict[str, Any] | None:
-    """Return the last progress that was reported, ``None`` if there is none."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        found = list(_last(fd))
-    finally:
-        os.close(fd)
-    # Lines of older versions do not say what they are.
-    return next((event for event in reversed(found) if event.get("event") != "state"), None)
-
-
 def _last(fd: int) -> Iterator[dict[str, Any]]:
     """Yield the last events, oldest first."""
     start = max(0, os.fstat(fd).st_size - _TAIL_BYTES)

@@ -22,7 +22,7 @@ from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import note_end, to_record
-from deepaas.records import Job, JobEnd, JobState, ModelSource
+from deepaas.records import IdempotencyKey, Job, JobEnd, JobState, ModelSource
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
@@ -104,37 +104,81 @@ class JobRunner:
         """Return a job's directory."""
         return JobDirectory(self._folder / job_id)
 
-    async def submit(self, job: Job, call: JobCall, body_fd: int | None = None) -> Job:
+    async def submit(
+        self,
+        job: Job,
+        call: JobCall,
+        body_fd: int | None = None,
+        *,
+        key: IdempotencyKey | None = None,
+    ) -> Job:
         """Accept a job: durable when this returns.
 
         Args:
             job: In state queued.
             call: Its input; uploaded files are moved into the job's directory.
             body_fd: A memory file with the JSON body, where it is not in ``call``.
+            key: The client's name for the request.
+
+        Returns:
+            The job, or the one that was accepted with the key before.
 
         Raises:
+            KeyReused: The key came with another input before.
             StorageFull: No space is left.
             StorageUnavailable: The state directory cannot be written.
         """
         call = replace(call, warm=self._warm)
+        return await self._accept(
+            job, lambda directory: submission.write_call(directory, call, body_fd), key=key
+        )
+
+    async def submit_again(
+        self,
+        job: Job,
+        ended: str,
+        call: JobCall,
+        *,
+        keeps_checkpoints: bool,
+        key: IdempotencyKey | None = None,
+    ) -> Job:
+        """Accept a job with the input of one that has ended; otherwise as :meth:`submit`.
+
+        Args:
+            job: In state queued.
+            ended: Id of the other job.
+            call: Its input is replaced.
+            keeps_checkpoints: Whether the job begins with copies of the other one's checkpoints.
+            key: The client's name for the request.
+        """
+        call = replace(call, warm=self._warm)
+        source = self.directory(ended)
+
+        def write(directory: JobDirectory) -> None:
+            submission.write_again(source, directory, call, keeps_checkpoints=keeps_checkpoints)
+
+        return await self._accept(job, write, key=key)
+
+    async def _accept(
+        self, job: Job, write: Callable[[JobDirectory], None], *, key: IdempotencyKey | None
+    ) -> Job:
+        kept: Job | None = None
         try:
             await asyncio.to_thread(
-                submission.submit,
+                submission.write,
                 self.directory(job.id),
-                call,
-                body_fd,
+                write,
                 server=self._presence.id,
                 attempt=job.attempt,
             )
-            await self._store.add(job)
-        except BaseException as exc:
-            await self._forget(self._presence.id, job.id, is_known=False)
-            if isinstance(exc, OSError):
-                raise submission.storage_error(exc, self._folder) from exc
-            raise
-        await self._forget(self._presence.id, job.id, is_known=True)
+            kept = await self._store.add(job, key)
+        except OSError as exc:
+            raise submission.storage_error(exc, self._folder) from exc
+        finally:
+            is_known = kept is not None and kept.id == job.id
+            await self._forget(self._presence.id, job.id, is_known=is_known)
         self._wake.set()
-        return job
+        return kept
 
     async def _forget(self, server: str, job_id: str, *, is_known: bool) -> None:
         """End a submission; what cannot be removed now is removed by a later server."""

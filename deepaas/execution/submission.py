@@ -22,17 +22,43 @@ from deepaas.records import JobState, UploadedFile
 _MARK = ".submitting-"
 
 
-def submit(
-    directory: JobDirectory, call: JobCall, body_fd: int | None, *, server: str, attempt: int
+def write(
+    directory: JobDirectory,
+    write_input: Callable[[JobDirectory], None],
+    *,
+    server: str,
+    attempt: int,
 ) -> None:
-    """Make a job's directory with its input, durable on return; uploaded files are moved there.
+    """Make a job's directory, durable on return.
 
     The mark is made first; :func:`forget` removes it.
+
+    Args:
+        directory: Not there yet.
+        write_input: :func:`write_call` or :func:`write_again`.
+        server: Id of the server that does so.
+        attempt: The attempt that is to come.
 
     Raises:
         OSError: It cannot be written.
     """
     _mark(directory.path.parent, server, directory.path.name).touch(mode=0o600)
+    write_input(directory)
+    directory.note_state(JobState.QUEUED, attempt)
+    _sync(directory)
+
+
+def write_call(directory: JobDirectory, call: JobCall, body_fd: int | None) -> None:
+    """Write the input of a new job into its directory.
+
+    Args:
+        directory: Of the job, not there yet.
+        call: Uploaded files are moved into the directory.
+        body_fd: A memory file with the JSON body, where it is not in ``call``.
+
+    Raises:
+        OSError: No space, or no permission.
+    """
     given = call.input
     if body_fd is not None and given.body is None:
         given = replace(given, body=b"")  # noted as present; its text is copied below
@@ -49,8 +75,45 @@ def submit(
     elif given.body is not None:
         body_file(directory).write_bytes(given.body)
     directory.call.write_bytes(replace(call, input=replace(given, files=tuple(files))).dump())
-    directory.note_state(JobState.QUEUED, attempt)
-    _sync(directory)
+
+
+def write_again(
+    ended: JobDirectory, directory: JobDirectory, call: JobCall, *, keeps_checkpoints: bool
+) -> None:
+    """Write the input of a new job into its directory.
+
+    Args:
+        ended: Of the job whose input is used; nothing in it changes.
+        directory: Of the new job, not there yet.
+        call: The new job's call; its input is replaced.
+        keeps_checkpoints: Whether the new job goes on from where the other one came to.
+
+    Raises:
+        FileNotFoundError: The other job's input is gone.
+        OSError: No space, or no permission.
+    """
+    given = JobCall.read(ended, with_body=False).input
+    directory.create(b"")
+    for source in ended.inputs.iterdir():
+        _link(source, directory.inputs / source.name)
+    files = tuple((name, _moved(file, directory)) for name, file in given.files)
+    directory.call.write_bytes(replace(call, input=replace(given, files=files)).dump())
+    if keeps_checkpoints:
+        # Copied, for the new job writes on in them.
+        shutil.copytree(ended.checkpoints, directory.checkpoints, symlinks=True, dirs_exist_ok=True)
+
+
+def _moved(file: UploadedFile, directory: JobDirectory) -> UploadedFile:
+    return file._replace(filename=str(directory.inputs / Path(file.filename or "").name))
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy2(source, target)  # the file system has no links
 
 
 def _sync(directory: JobDirectory) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from deepaas import telemetry
 from deepaas.execution import jobevents
+from deepaas.execution.artifacts import seal
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.execution.out_of_memory import shortage
@@ -151,7 +152,9 @@ def _train(directory: JobDirectory) -> str:
     if call.warm:
         adapter.warm()
     arguments = adapter.train_parser.parse(call.input)
-    return json_or_repr(adapter.train(**arguments)).decode()
+    result = json_or_repr(adapter.train(**arguments)).decode()
+    seal(directory)
+    return result
 
 
 def _print_traceback() -> None:

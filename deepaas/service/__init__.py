@@ -11,11 +11,20 @@ from typing import Any
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.drain import Drain
 from deepaas.service.health import HealthService
+from deepaas.service.history import JobHistory
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
 from deepaas.telemetry import Transcript
 
-__all__ = ["Drain", "HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
+__all__ = [
+    "Drain",
+    "HealthService",
+    "JobHistory",
+    "JobService",
+    "ModelRegistry",
+    "PredictionService",
+    "Service",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class Service:
     models: ModelRegistry
     predictions: PredictionService
     jobs: JobService
+    history: JobHistory
     health: HealthService
     #: Where uploads are written; removed when the service ends.
     uploads: Path

@@ -4,14 +4,17 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from deepaas.auth import Principal
 from deepaas.errors import (
+    Conflict,
     EndpointDisabled,
+    JobNotEnded,
     JobNotFound,
     NotImplementedByModel,
     StorageUnavailable,
@@ -19,20 +22,16 @@ from deepaas.errors import (
 )
 from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
-from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.jobevents import last_progress
 from deepaas.execution.jobs import JobRunner
-from deepaas.model.arguments import display
-from deepaas.model.encoding import encode_json
+from deepaas.execution.journal import last_progress
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import Argument, CallInput, Job, JobState
+from deepaas.records import CallInput, IdempotencyKey, Job, JobState
+from deepaas.service.idempotency import fingerprint, fingerprint_of
 from deepaas.service.incoming import Incoming
-from deepaas.service.predictions import error_of
+from deepaas.service.job_input import shown_arguments, without_credentials
 from deepaas.store.base import JobStore
 
 TRAIN = "train"
-#: What a progress is shown with.
-_PROGRESS = ("time", "done", "total", "metrics")
 _LISTED = 1000
 _STARTING = "The service is starting."
 
@@ -80,7 +79,15 @@ class JobService:
             return _STARTING
         return self._problem.public_message if self._problem is not None else None
 
-    def _open(self, model: str) -> tuple[JobStore, JobRunner]:
+    def opened(self, model: str) -> tuple[JobStore, JobRunner]:
+        """Return what keeps and what runs the jobs of a model; neither is closed by the caller.
+
+        Raises:
+            EndpointDisabled: Trainings are switched off.
+            ModelNotFound: No such model.
+            Unavailable: The service is starting.
+            StorageUnavailable: The state directory cannot be used.
+        """
         if not self._is_enabled:
             raise EndpointDisabled
         self._registry.get(model)
@@ -91,86 +98,174 @@ class JobService:
         return self._store, self._runner
 
     async def train(
-        self, model: str, incoming: Incoming, *, principal: Principal, request_id: str
+        self,
+        model: str,
+        incoming: Incoming,
+        *,
+        principal: Principal,
+        request_id: str,
+        key: str | None = None,
     ) -> Job:
         """Accept a training; it is durable when this returns. Releases ``incoming``.
+
+        Args:
+            model: Its name.
+            incoming: The input.
+            principal: Who asks.
+            request_id: Of the request.
+            key: The principal's own name for the request. If it comes again, the training that was
+                accepted the first time is returned, as it is then.
 
         Raises:
             EndpointDisabled: Trainings are switched off.
             ModelNotFound: No such model.
             NotImplementedByModel: It does not train.
             InvalidArguments, MalformedBody: The input is wrong.
+            KeyReused: The key came with another input before.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
-        accepting = asyncio.create_task(self._accept(model, incoming, principal, request_id))
-        self._accepting.add(accepting)
-        accepting.add_done_callback(self._accepting.discard)
-        # Shielded: a client that goes away leaves an accepted job or none, not half of one.
-        return await asyncio.shield(accepting)
+        return await self._whole(self._accept(model, incoming, principal, request_id, key))
+
+    async def retry(
+        self,
+        model: str,
+        job_id: str,
+        *,
+        principal: Principal,
+        request_id: str,
+        key: str | None = None,
+    ) -> Job:
+        """Accept a new job with the input of one that has ended; otherwise as :meth:`train`.
+
+        Raises:
+            JobNotFound: No such job.
+            JobNotEnded: It is queued or running.
+            Conflict: Its files are gone.
+        """
+        return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
+
+    async def _whole(self, accepting: Coroutine[Any, Any, Job]) -> Job:
+        """Accept in a task of its own: a client that goes away leaves a job or none, not half."""
+        task = asyncio.create_task(accepting)
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+        return await asyncio.shield(task)
 
     async def _accept(
-        self, model: str, incoming: Incoming, principal: Principal, request_id: str
+        self,
+        model: str,
+        incoming: Incoming,
+        principal: Principal,
+        request_id: str,
+        key: str | None,
     ) -> Job:
         try:
-            store, runner = self._open(model)
-            description = self._registry.get(model).description
-            if not description.can_train:
-                raise NotImplementedByModel(model)
-            await store.check()
-            shown = await self._shown_arguments(model, incoming, request_id, principal.name)
-            job = Job(
-                id=uuid.uuid4().hex,
-                kind=TRAIN,
-                model=model,
-                state=JobState.QUEUED,
-                created=datetime.now(UTC),
-                arguments=shown,
-                owner=principal.name,
-                resumable=description.training.resumable,
-                retries=description.training.retries,
-            )
-            given = _without_credentials(incoming.given, description.train_arguments)
-            call = JobCall(
-                self._pools[model].source,
-                given,
-                warm=True,
-                request_id=request_id,
-                principal=principal.name,
-            )
-            job = await runner.submit(job, call, incoming.body_fd)
-            self._problem = None
-            return job
-        except StorageUnavailable as exc:
-            self._problem = exc
-            raise
+            with self._noting_problems():
+                store, runner = self._opened_to_train(model)
+                declared = self._registry.get(model).description.train_arguments
+                given = without_credentials(incoming.given, declared)
+                name: IdempotencyKey | None = None
+                if key is not None:
+                    asked = await asyncio.to_thread(fingerprint, given, incoming.body_fd)
+                    name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
+                    if (earlier := await store.find(name)) is not None:
+                        return earlier
+                await store.check()
+                shown = await shown_arguments(
+                    model,
+                    incoming,
+                    parser=self._registry.get(model).train_parser,
+                    pool=self._pools[model],
+                    request_id=request_id,
+                    principal=principal.name,
+                )
+                job = self._new_job(TRAIN, model, shown, principal)
+                call = replace(self._call(model, principal, request_id), input=given)
+                return await runner.submit(job, call, incoming.body_fd, key=name)
         finally:
             incoming.release()
 
-    async def _shown_arguments(
-        self, model: str, incoming: Incoming, request_id: str, principal: str | None
-    ) -> str:
-        """Check the arguments and return them as they are shown, as JSON text."""
-        parser = self._registry.get(model).train_parser
-        if parser is not None and incoming.is_small:
-            shown = display(parser.arguments, parser.parse(incoming.given))
-            return encode_json(shown).decode()
-        answer, fd, _ = await self._pools[model].call(
-            "check-train",
-            request_id=request_id,
-            given=incoming.given,
-            body_fd=incoming.body_fd,
-            principal=principal,
+    async def _accept_again(
+        self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
+    ) -> Job:
+        with self._noting_problems():
+            ended = await self.find(model, job_id)
+            store, runner = self._opened_to_train(model)
+            name: IdempotencyKey | None = None
+            if key is not None:
+                asked = fingerprint_of("retry", job_id)
+                name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
+                if (earlier := await store.find(name)) is not None:
+                    return earlier
+            directory = runner.directory(job_id)
+            # Its end stands before the store knows it.
+            if not ended.state.is_final and not await asyncio.to_thread(directory.is_decided):
+                raise JobNotEnded(job_id)
+            if not await asyncio.to_thread(directory.call.exists):
+                raise Conflict(f"The files of the job {job_id!r} are gone; start a new one.")
+            await store.check()
+            job = self._new_job(ended.kind, model, ended.arguments, principal)
+            call = self._call(model, principal, request_id)
+            return await runner.submit_again(
+                job, job_id, call, keeps_checkpoints=job.resumable, key=name
+            )
+
+    def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
+        opened = self.opened(model)
+        if not self._registry.get(model).description.can_train:
+            raise NotImplementedByModel(model)
+        return opened
+
+    def _new_job(self, kind: str, model: str, arguments: str, principal: Principal) -> Job:
+        training = self._registry.get(model).description.training
+        return Job(
+            id=uuid.uuid4().hex,
+            kind=kind,
+            model=model,
+            state=JobState.QUEUED,
+            created=datetime.now(UTC),
+            arguments=arguments,
+            owner=principal.name,
+            resumable=training.resumable,
+            retries=training.retries,
         )
-        if answer.failure is not None:
-            raise error_of(answer.failure, model)
-        # A large answer comes as a descriptor.
-        body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
-        return (body or b"{}").decode()
+
+    def _call(self, model: str, principal: Principal, request_id: str) -> JobCall:
+        """Return a call without its input."""
+        return JobCall(
+            self._pools[model].source,
+            CallInput(),
+            warm=True,
+            request_id=request_id,
+            principal=principal.name,
+        )
+
+    @contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        """Keep in mind, for readiness, whether the storage took what it was given last."""
+        try:
+            yield
+        except StorageUnavailable as exc:
+            self._problem = exc
+            raise
+        self._problem = None
 
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""
-        store, _ = self._open(model)
+        store, _ = self.opened(model)
         return await store.list(model, kind=TRAIN, limit=_LISTED)
+
+    async def find(self, model: str, job_id: str) -> Job:
+        """Return a job, whatever its kind, and whether it is hidden or not.
+
+        Raises:
+            JobNotFound: The model has none of that id.
+        """
+        store, _ = self.opened(model)
+        job = await store.get(job_id)
+        if job.model != model:
+            raise JobNotFound(job_id)
+        return job
 
     async def get(self, model: str, job_id: str) -> Job:
         """Return a training.
@@ -178,9 +273,8 @@ class JobService:
         Raises:
             JobNotFound: There is none, or it was deleted.
         """
-        store, _ = self._open(model)
-        job = await store.get(job_id)
-        if job.model != model or job.kind != TRAIN or job.hidden_at is not None:
+        job = await self.find(model, job_id)
+        if job.kind != TRAIN or job.hidden_at is not None:
             raise JobNotFound(job_id)
         return job
 
@@ -190,7 +284,7 @@ class JobService:
         Returns:
             The training as it ended: cancelled, or as it had ended before.
         """
-        store, runner = self._open(model)
+        store, runner = self.opened(model)
         await self.get(model, job_id)
         job = await runner.cancel(job_id)
         await store.hide(job_id, datetime.now(UTC))
@@ -200,29 +294,4 @@ class JobService:
         """Return the last progress that a training reported, ``None`` if it reported none."""
         if self._runner is None or job.started is None:
             return None
-        return await asyncio.to_thread(_last_progress, self._runner.directory(job.id))
-
-
-def _without_credentials(given: CallInput, arguments: Sequence[Argument]) -> CallInput:
-    """Leave out the headers and cookies that no argument declares: a job keeps its input."""
-    headers = {item.wire_name.lower() for item in arguments if item.location == "headers"}
-    cookies = {item.wire_name for item in arguments if item.location == "cookies"}
-    return replace(
-        given,
-        headers=tuple(pair for pair in given.headers if pair[0].lower() in headers),
-        cookies=tuple(pair for pair in given.cookies if pair[0] in cookies),
-    )
-
-
-def _read_all(fd: int) -> bytes:
-    """Read a descriptor from its start, and close it."""
-    with open(fd, "rb") as file:
-        file.seek(0)
-        return file.read()
-
-
-def _last_progress(directory: JobDirectory) -> Mapping[str, Any] | None:
-    event = last_progress(directory.events)
-    if event is None:
-        return None
-    return {name: event[name] for name in _PROGRESS if name in event}
+        return await asyncio.to_thread(last_progress, self._runner.directory(job.id).events)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
-from deepaas.errors import IllegalTransition
-from deepaas.records import Job, JobEnd, JobState
+from deepaas.errors import IllegalTransition, JobNotEnded
+from deepaas.records import IdempotencyKey, Job, JobEnd, JobPlace, JobState
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class JobStore(Protocol):
     **Races.** Of several servers that call :meth:`claim`, :meth:`unclaim` or :meth:`adopt` for one
     job, one wins; the others get ``None``, which is an answer and no error.
 
-    **Final states.** The first :meth:`finish` decides, and nothing but :meth:`hide` changes the job
-    after it.
+    **Final states.** The first :meth:`finish` decides, and nothing but :meth:`hide` and
+    :meth:`remove` changes the job after it.
 
     **Order.** Jobs are ordered by ``created``, then by ``id``.
 
@@ -52,16 +52,29 @@ class JobStore(Protocol):
     during the answer, all of it.
     """
 
-    async def add(self, job: Job) -> None:
-        """Keep a new job.
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
+        """Keep a new job, and with it the key under which it was asked for.
 
         May be repeated: adding a job once more changes nothing, whatever became of it meanwhile.
 
         Args:
             job: Must be queued.
+            key: Of all jobs that are added with one key, the first is kept and no other.
+
+        Returns:
+            This job, or the one that was added with the key before, as it is now.
 
         Raises:
             IllegalTransition: The job is not queued, or another job has its id.
+            KeyReused: The key was kept with another fingerprint.
+        """
+        ...
+
+    async def find(self, key: IdempotencyKey) -> Job | None:
+        """Return the job that was added with a key, ``None`` if none was or it was removed.
+
+        Raises:
+            KeyReused: The key was kept with another fingerprint.
         """
         ...
 
@@ -76,15 +89,22 @@ class JobStore(Protocol):
         kind: str | None = None,
         states: Collection[JobState] | None = None,
         include_hidden: bool = False,
+        oldest_first: bool = False,
+        after: JobPlace | None = None,
         limit: int = 1000,
     ) -> Jobs:
-        """Return the newest jobs, newest first.
+        """Return the first jobs in order, the newest first unless told otherwise.
+
+        Pages are cut by place and not by number: what is added or removed between two of them
+        neither repeats a job nor leaves one out.
 
         Args:
             model: Only jobs of this model; ``None``: of all.
             kind: Only jobs of this kind; ``None``: of every kind.
             states: Only jobs in one of these states; ``None``: in any; an empty one: no job.
             include_hidden: Also jobs that left the contract's view.
+            oldest_first: In the order of the queue instead.
+            after: Only jobs behind this place, in the order asked for.
             limit: At most so many.
         """
         ...
@@ -193,6 +213,14 @@ class JobStore(Protocol):
         """
         ...
 
+    async def remove(self, job_id: str) -> None:
+        """Forget a job that has ended, and the key under which it was asked for.
+
+        Raises:
+            JobNotEnded: It is queued or running.
+        """
+        ...
+
     async def running(self) -> Jobs:
         """Return every running job, of all servers, hidden ones too, oldest first."""
         ...
@@ -249,6 +277,16 @@ def require_new(job: Job, *, known: Job | None = None) -> None:
         raise IllegalTransition(f"A new job must be queued, but job {job.id!r} is {job.state}.")
     if known is not None and _identity(known) != _identity(job):
         raise IllegalTransition(f"Another job has the id {job.id!r} already.")
+
+
+def require_ended(job: Job) -> None:
+    """Check that a job may be removed.
+
+    Raises:
+        JobNotEnded: It is queued or running.
+    """
+    if not job.state.is_final:
+        raise JobNotEnded(job.id)
 
 
 def require_final(end: JobEnd) -> None:

@@ -3,98 +3,20 @@
 """The contract of job stores as tests; published through :mod:`deepaas.testing`."""
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from datetime import datetime, timedelta
+from typing import Any
 
 from deepaas.errors import IllegalTransition, JobNotFound, StorageUnavailable
-from deepaas.records import FINAL_STATES, Job, JobEnd, JobState
+from deepaas.records import FINAL_STATES, JobEnd, JobState
 from deepaas.store.base import LONGEST_DELAY, JobStore
-
-#: A moment for tests; :func:`make_job` counts from it.
-NOON: Final = datetime(2026, 11, 22, 12, 0, 0, 60466, tzinfo=UTC)
-
-#: Of a server that runs trainings, at that moment.
-TRAINS: Final[dict[str, Any]] = {"kinds": ["train"], "now": NOON}
-
-Scenario: TypeAlias = Callable[["JobStoreContract", JobStore, JobStore], Awaitable[None]]
+from deepaas.store.history_contract import HistoryContract
+from deepaas.store.scenarios import NOON, TRAINS, make_job, raises, start, with_stores
 
 
-def make_job(number: int = 1, **changes: Any) -> Job:
-    """Return a queued training of model ``cat``, made ``number`` seconds after :data:`NOON`."""
-    job = Job(
-        id=f"{number:032x}",
-        kind="train",
-        model="cat",
-        state=JobState.QUEUED,
-        created=NOON + timedelta(seconds=number),
-    )
-    return job.evolve(**changes)
-
-
-def _with_stores(scenario: Scenario) -> Callable[["JobStoreContract", Path], None]:
-    """Make a test of a scenario that gets a store as one server has it, and as another has it."""
-
-    def test(self: "JobStoreContract", tmp_path: Path) -> None:
-        async def main() -> None:
-            async with self._opened(tmp_path) as store, self._opened(tmp_path) as other:
-                await scenario(self, store, other)
-
-        asyncio.run(main())
-
-    # Not functools.wraps: pytest would follow it and look for fixtures named store and other.
-    test.__name__, test.__doc__ = getattr(scenario, "__name__", ""), scenario.__doc__
-    return test
-
-
-@contextmanager
-def _raises(kind: type[Exception]) -> Iterator[None]:
-    """Do what ``pytest.raises`` does; this module must import where pytest is missing."""
-    try:
-        yield
-    except kind:
-        return
-    raise AssertionError(f"{kind.__name__} was not raised")
-
-
-async def _start(store: JobStore, job: Job, server: str = "a") -> Job:
-    """Add a job and claim it for a server."""
-    await store.add(job)
-    claimed = await store.claim(job.id, server=server, models=[job.model], slots=1000, **TRAINS)
-    assert claimed is not None
-    return claimed
-
-
-class JobStoreContract:
+class JobStoreContract(HistoryContract):
     """Every promise of :class:`~deepaas.store.base.JobStore` that a test can check."""
 
-    def open_store(
-        self, tmp_path: Path
-    ) -> AbstractAsyncContextManager[JobStore] | Awaitable[JobStore]:
-        """Open the store that belongs to ``tmp_path``.
-
-        Called twice in a test, for two servers that share one store. A store that is returned by a
-        coroutine is closed by the contract.
-        """
-        raise NotImplementedError
-
-    @asynccontextmanager
-    async def _opened(self, tmp_path: Path) -> AsyncIterator[JobStore]:
-        opening = self.open_store(tmp_path)
-        if inspect.isawaitable(opening):
-            store = await opening
-            try:
-                yield store
-            finally:
-                await store.close()
-        else:
-            async with opening as store:
-                yield store
-
-    @_with_stores
+    @with_stores
     async def test_an_added_job_is_there_for_every_server(
         self, store: JobStore, other: JobStore
     ) -> None:
@@ -103,28 +25,28 @@ class JobStoreContract:
         await store.add(job)
         assert await store.get(job.id) == await other.get(job.id) == job
 
-    @_with_stores
+    @with_stores
     async def test_add_may_be_repeated(self, store: JobStore, other: JobStore) -> None:
         """The second time changes nothing, even when the job runs; another job is refused."""
-        running = await _start(store, make_job())
+        running = await start(store, make_job())
         await other.add(make_job())
         assert await store.get(running.id) == running
-        with _raises(IllegalTransition):
+        with raises(IllegalTransition):
             await store.add(make_job(arguments='{"epochs": 4}'))
 
-    @_with_stores
+    @with_stores
     async def test_only_a_queued_job_with_aware_times_can_be_added(
         self, store: JobStore, other: JobStore
     ) -> None:
         """Anything else is refused and not kept."""
         for state in set(JobState) - {JobState.QUEUED}:
-            with _raises(IllegalTransition):
+            with raises(IllegalTransition):
                 await store.add(make_job(state=state))
-        with _raises(ValueError):
+        with raises(ValueError):
             await store.add(make_job(created=datetime(2026, 11, 22)))
         assert await other.list() == []
 
-    @_with_stores
+    @with_stores
     async def test_an_unknown_id_is_reported(self, store: JobStore, other: JobStore) -> None:
         """By every method that takes one; also one that is no valid text."""
         for job_id in ("0" * 32, "", "\udcff", "' OR 1=1"):
@@ -135,11 +57,12 @@ class JobStoreContract:
                 store.adopt(job_id, old_server=None, server="a"),
                 store.finish(job_id, JobEnd(JobState.DONE, NOON)),
                 store.hide(job_id, NOON),
+                store.remove(job_id),
             ):
-                with _raises(JobNotFound):
+                with raises(JobNotFound):
                     await call
 
-    @_with_stores
+    @with_stores
     async def test_list_is_newest_first_and_filters(self, store: JobStore, other: JobStore) -> None:
         """Filters combine, ties are ordered by id, hidden jobs are left out unless asked for."""
         jobs = [make_job(n, created=NOON + timedelta(seconds=n // 2)) for n in range(6)]
@@ -158,7 +81,7 @@ class JobStoreContract:
         assert await other.list(states=[]) == await other.list(limit=0) == []
         assert await other.list("mouse") == []
 
-    @_with_stores
+    @with_stores
     async def test_next_queued_is_the_oldest_while_a_slot_is_free(
         self, store: JobStore, other: JobStore
     ) -> None:
@@ -169,12 +92,12 @@ class JobStoreContract:
         assert await other.next_queued(["cat", "cow"], 1, **TRAINS) == make_job(2)
         assert await other.next_queued(["cat"], 0, **TRAINS) is None
         assert await other.next_queued([], 1, **TRAINS) is None
-        await _start(store, make_job(5, model="dog"))
+        await start(store, make_job(5, model="dog"))
         assert await other.next_queued(["cat"], 1, **TRAINS) == make_job(2)
         assert await other.next_queued(["cat", "dog"], 1, **TRAINS) is None
         assert await other.next_queued(["cat", "dog"], 2, **TRAINS) == make_job(1, model="dog")
 
-    @_with_stores
+    @with_stores
     async def test_a_job_is_claimed_once(self, store: JobStore, other: JobStore) -> None:
         """Of many claims by two servers, one wins."""
         await store.add(make_job())
@@ -186,12 +109,12 @@ class JobStoreContract:
         running = make_job(state=JobState.RUNNING, started=NOON, server=won[0].server)
         assert won == [running] == [await store.get(running.id)]
 
-    @_with_stores
+    @with_stores
     async def test_slots_are_never_exceeded(self, store: JobStore, other: JobStore) -> None:
         """Claims at once get as many jobs as there are slots, for all servers together."""
         jobs = [make_job(n, model="cat" if n % 2 else "dog") for n in range(20)]
         await asyncio.gather(*(store.add(job) for job in jobs))
-        await _start(store, make_job(99, model="cow"))
+        await start(store, make_job(99, model="cow"))
         models = ["cat", "dog"]
         claims = [
             handle.claim(job.id, server="a", models=models, slots=3, **TRAINS)
@@ -201,7 +124,7 @@ class JobStoreContract:
         assert sum(job is not None for job in await asyncio.gather(*claims)) == 3
         assert (await store.count_by_state())[JobState.RUNNING] == 4
 
-    @_with_stores
+    @with_stores
     async def test_only_a_job_of_the_served_models_is_claimed(
         self, store: JobStore, other: JobStore
     ) -> None:
@@ -212,24 +135,24 @@ class JobStoreContract:
             assert await other.claim(job_id, server="b", models=models, slots=1, **TRAINS) is None
         assert await store.get(make_job().id) == make_job()
 
-    @_with_stores
+    @with_stores
     async def test_an_unclaimed_job_is_first_in_the_queue_again(
         self, store: JobStore, other: JobStore
     ) -> None:
         """Only its server can put it back, once."""
-        running = await _start(store, make_job(1))
+        running = await start(store, make_job(1))
         await store.add(make_job(2))
         assert await other.unclaim(running.id, server="b") is None
         queued = await store.unclaim(running.id, server="a")
         assert queued == make_job(1, attempt=2) == await other.next_queued(["cat"], 1, **TRAINS)
         assert await store.unclaim(running.id, server="a") is None
 
-    @_with_stores
+    @with_stores
     async def test_a_job_waits_for_its_time_and_holds_up_no_other(
         self, store: JobStore, other: JobStore
     ) -> None:
         """Unless that is further ahead than any: then it was set before the clock was put back."""
-        await _start(store, make_job(1))
+        await start(store, make_job(1))
         await store.add(make_job(2))
         later = NOON + LONGEST_DELAY
         queued = await store.unclaim(
@@ -251,7 +174,7 @@ class JobStoreContract:
             assert found == queued
         assert await other.claim(queued.id, now=NOON - second, **claims) is not None
 
-    @_with_stores
+    @with_stores
     async def test_jobs_of_other_kinds_are_left_alone(
         self, store: JobStore, other: JobStore
     ) -> None:
@@ -268,7 +191,7 @@ class JobStoreContract:
         assert await other.next_queued(["cat"], 1, **both) is None
         assert await other.next_queued(["cat"], 2, **both) == predictions[1]
 
-    @_with_stores
+    @with_stores
     async def test_what_a_job_says_of_its_attempts_is_kept(
         self, store: JobStore, other: JobStore
     ) -> None:
@@ -279,10 +202,10 @@ class JobStoreContract:
         assert found == job
         assert found.resumable is True
 
-    @_with_stores
+    @with_stores
     async def test_a_running_job_is_adopted_once(self, store: JobStore, other: JobStore) -> None:
         """Of several servers that find its server gone, one follows it on."""
-        running = await _start(store, make_job())
+        running = await start(store, make_job())
         adoptions = [
             handle.adopt(running.id, old_server="a", server=f"new-{n}")
             for n, handle in enumerate([store, other] * 5)
@@ -292,11 +215,11 @@ class JobStoreContract:
         await store.add(make_job(2))
         assert await store.adopt(make_job(2).id, old_server=None, server="b") is None
 
-    @_with_stores
+    @with_stores
     async def test_the_first_end_wins(self, store: JobStore, other: JobStore) -> None:
         """From queued and running, and for all other changes."""
         await store.add(make_job(1))
-        await _start(store, make_job(2))
+        await start(store, make_job(2))
         for job_id in (make_job(1).id, make_job(2).id):
             before = await store.get(job_id)
             ends = [JobEnd(s, NOON, f"it is {s}", f'"{s}"') for s in sorted(FINAL_STATES)] * 3
@@ -313,16 +236,16 @@ class JobStoreContract:
             assert await store.adopt(job_id, old_server=ended.server, server="b") is None
             assert await store.get(job_id) == ended
 
-    @_with_stores
+    @with_stores
     async def test_an_end_must_be_final(self, store: JobStore, other: JobStore) -> None:
         """A job cannot end as queued or running."""
-        running = await _start(store, make_job())
+        running = await start(store, make_job())
         for state in set(JobState) - FINAL_STATES:
-            with _raises(IllegalTransition):
+            with raises(IllegalTransition):
                 await store.finish(running.id, JobEnd(state, NOON))
         assert await other.get(running.id) == running
 
-    @_with_stores
+    @with_stores
     async def test_any_message_can_be_recorded(self, store: JobStore, other: JobStore) -> None:
         """Bytes of a file name that are not UTF-8 do not keep a job from ending."""
         await store.add(make_job(arguments='{"path": "\udcff"}'))
@@ -330,20 +253,20 @@ class JobStoreContract:
         job = await other.get(make_job().id)
         assert (job.message, job.arguments) == ("no file 'caf\\udce9'", '{"path": "\\udcff"}')
 
-    @_with_stores
+    @with_stores
     async def test_hide_keeps_the_first_time(self, store: JobStore, other: JobStore) -> None:
         """In any state; the job can still be read, and still ends."""
-        running = await _start(store, make_job())
+        running = await start(store, make_job())
         hidden = await store.hide(running.id, NOON)
         assert await other.hide(running.id, NOON + timedelta(1)) == hidden
         assert await store.running() == [hidden] == [running.evolve(hidden_at=NOON)]
         ended = await store.finish(running.id, JobEnd(JobState.DONE, NOON))
         assert (ended.state, ended.hidden_at) == (JobState.DONE, NOON)
 
-    @_with_stores
+    @with_stores
     async def test_running_and_counts(self, store: JobStore, other: JobStore) -> None:
         """Running jobs come oldest first; every state is counted, also with none in it."""
-        second, first = [await _start(store, make_job(n), f"{n}") for n in (2, 1)]
+        second, first = [await start(store, make_job(n), f"{n}") for n in (2, 1)]
         await store.add(make_job(3, model="dog"))
         assert await other.running() == [first, second]
         zero = dict.fromkeys(JobState, 0)
@@ -351,13 +274,13 @@ class JobStoreContract:
         assert await other.count_by_state() == counts
         assert await other.count_by_state("dog") == zero | {JobState.QUEUED: 1}
 
-    @_with_stores
+    @with_stores
     async def test_check_leaves_no_trace(self, store: JobStore, other: JobStore) -> None:
         """However often."""
         await asyncio.gather(store.check(), other.check(), store.check())
         assert await store.list(include_hidden=True) == []
 
-    @_with_stores
+    @with_stores
     async def test_a_cancelled_caller_leaves_whole_steps(
         self, store: JobStore, other: JobStore
     ) -> None:
@@ -371,12 +294,12 @@ class JobStoreContract:
         await store.add(make_job(99))
         assert all(job == make_job(int(job.id, 16)) for job in await other.list())
 
-    @_with_stores
+    @with_stores
     async def test_a_closed_store_says_so(self, store: JobStore, other: JobStore) -> None:
         """Closing twice does no harm."""
         await store.close()
         await store.close()
-        with _raises(StorageUnavailable):
+        with raises(StorageUnavailable):
             await store.get(make_job().id)
-        with _raises(StorageUnavailable):
+        with raises(StorageUnavailable):
             await store.check()

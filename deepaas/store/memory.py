@@ -7,9 +7,16 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from deepaas.errors import IllegalTransition, JobNotFound, StorageUnavailable
-from deepaas.records import Job, JobEnd, JobState
-from deepaas.store.base import LONGEST_DELAY, Jobs, require_final, require_new, storable
+from deepaas.errors import IllegalTransition, JobNotFound, KeyReused, StorageUnavailable
+from deepaas.records import IdempotencyKey, Job, JobEnd, JobPlace, JobState
+from deepaas.store.base import (
+    LONGEST_DELAY,
+    Jobs,
+    require_ended,
+    require_final,
+    require_new,
+    storable,
+)
 
 
 class InMemoryJobStore:
@@ -21,13 +28,32 @@ class InMemoryJobStore:
     def __init__(self) -> None:
         """Make an empty store."""
         self._jobs: dict[str, Job] = {}
+        #: Owner, model, kind and key, to the fingerprint and the job's id.
+        self._keys: dict[tuple[str | None, str, str, str], tuple[str, str]] = {}
         self._is_closed = False
 
-    async def add(self, job: Job) -> None:
-        """Keep a new job."""
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
+        """Keep a new job, or return the one that its key was kept with."""
+        require_new(job)
+        earlier = None if key is None else await self.find(key)
+        if earlier is not None:
+            return earlier
         require_new(job, known=self._known().get(job.id))
         if job.id not in self._jobs:
             self._keep(job)
+        if key is not None:
+            self._keys[_name(key)] = (key.fingerprint, job.id)
+        return self._jobs[job.id]
+
+    async def find(self, key: IdempotencyKey) -> Job | None:
+        """Return the job that was added with a key."""
+        self._known()
+        if _name(key) not in self._keys:
+            return None
+        fingerprint, job_id = self._keys[_name(key)]
+        if fingerprint != key.fingerprint:
+            raise KeyReused(key.key)
+        return self._jobs[job_id]
 
     async def get(self, job_id: str) -> Job:
         """Return the job as it is now."""
@@ -42,16 +68,20 @@ class InMemoryJobStore:
         kind: str | None = None,
         states: Collection[JobState] | None = None,
         include_hidden: bool = False,
+        oldest_first: bool = False,
+        after: JobPlace | None = None,
         limit: int = 1000,
     ) -> Jobs:
-        """Return the newest jobs, newest first."""
+        """Return the first jobs in order."""
+        in_order = self._sorted() if oldest_first else self._sorted()[::-1]
         found = [
             job
-            for job in reversed(self._sorted())
+            for job in in_order
             if (model is None or job.model == model)
             and (kind is None or job.kind == kind)
             and (states is None or job.state in states)
             and (include_hidden or job.hidden_at is None)
+            and (after is None or (_place(job) != after and (_place(job) > after) == oldest_first))
         ]
         return found[: max(limit, 0)]
 
@@ -118,6 +148,12 @@ class InMemoryJobStore:
         job = await self.get(job_id)
         return self._keep(job.evolve(hidden_at=job.hidden_at or now))
 
+    async def remove(self, job_id: str) -> None:
+        """Forget a job that has ended."""
+        require_ended(await self.get(job_id))
+        del self._jobs[job_id]
+        self._keys = {name: kept for name, kept in self._keys.items() if kept[1] != job_id}
+
     async def running(self) -> Jobs:
         """Return every running job, oldest first."""
         return self._sorted(JobState.RUNNING)
@@ -142,7 +178,7 @@ class InMemoryJobStore:
 
     def _sorted(self, state: JobState | None = None) -> Jobs:
         found = (job for job in self._known().values() if state in (None, job.state))
-        return sorted(found, key=lambda job: (job.created, job.id))
+        return sorted(found, key=_place)
 
     def _has_slot(self, models: Sequence[str], kinds: Sequence[str], slots: int) -> bool:
         running = self._sorted(JobState.RUNNING)
@@ -163,3 +199,11 @@ def _may_start(job: Job, models: Sequence[str], kinds: Sequence[str], now: datet
     if job.model not in models or job.kind not in kinds:
         return False
     return job.not_before is None or not now < job.not_before <= now + LONGEST_DELAY
+
+
+def _place(job: Job) -> JobPlace:
+    return JobPlace(job.created, job.id)
+
+
+def _name(key: IdempotencyKey) -> tuple[str | None, str, str, str]:
+    return (key.owner, key.model, key.kind, key.key)

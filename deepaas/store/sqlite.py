@@ -8,19 +8,29 @@ The file and its thread are those of :class:`~deepaas.store.sqlite_database.Sqli
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Final, Self
+from heapq import merge
+from itertools import islice
+from typing import Any, Final, Self, cast
 
-from deepaas.errors import JobNotFound
-from deepaas.records import Job, JobEnd, JobState
-from deepaas.store.base import LONGEST_DELAY, Jobs, require_final, require_new
+from deepaas.errors import JobNotFound, KeyReused
+from deepaas.records import IdempotencyKey, Job, JobEnd, JobPlace, JobState
+from deepaas.store.base import LONGEST_DELAY, Jobs, require_ended, require_final, require_new
 from deepaas.store.sqlite_database import SqliteDatabase, execute
-from deepaas.store.sqlite_file import BUSY_TIMEOUT_S
+from deepaas.store.sqlite_file import BUSY_TIMEOUT_S, read_transaction
 
 _COLUMNS: Final = tuple(field.name for field in fields(Job))
 _TIMES: Final = frozenset({"created", "started", "finished", "hidden_at", "not_before"})
+#: Text that sorts before, and behind, every time and every id.
+_BEFORE_ALL: Final = ""
+_BEHIND_ALL: Final = "~"
+#: What the jobs of a lane agree in.
+_LANE: Final = ("model", "kind", "state", "is_hidden")
+#: What lets every lane through.
+_ALL_LANES: Final = {"model": None, "kind": None, "states": None, "include_hidden": True}
 
 
 class SqliteJobStore:
@@ -40,16 +50,32 @@ class SqliteJobStore:
         """Open the store, made if missing; see :meth:`SqliteDatabase.open`."""
         return cls(await SqliteDatabase.open(path, busy_timeout_s=busy_timeout_s))
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
         """Keep a new job; see :meth:`JobStore.add`."""
         require_new(job)
         values = {column: getattr(job, column) for column in _COLUMNS}
 
-        def step(connection: sqlite3.Connection) -> None:
+        def step(connection: sqlite3.Connection) -> Job:
+            earlier = None if key is None else _find(connection, key)
+            if earlier is not None:
+                return earlier
             if not execute(connection, "add_job", values).rowcount:
                 require_new(job, known=_get(connection, job.id))
+            if key is not None:
+                kept = {**_named(key), "fingerprint": key.fingerprint, "job": job.id}
+                execute(connection, "keep_key", kept)
+            return _get(connection, job.id)
 
-        await self.database.write(step)
+        return await self.database.write(step)
+
+    async def find(self, key: IdempotencyKey) -> Job | None:
+        """Return the job that was added with a key; see :meth:`JobStore.find`."""
+
+        def step(connection: sqlite3.Connection) -> Job | None:
+            with read_transaction(connection):
+                return _find(connection, key)
+
+        return await self.database.read(step)
 
     async def get(self, job_id: str) -> Job:
         """Return the job as it is now; see :meth:`JobStore.get`."""
@@ -62,18 +88,30 @@ class SqliteJobStore:
         kind: str | None = None,
         states: Collection[JobState] | None = None,
         include_hidden: bool = False,
+        oldest_first: bool = False,
+        after: JobPlace | None = None,
         limit: int = 1000,
     ) -> Jobs:
-        """Return the newest jobs, newest first; see :meth:`JobStore.list`."""
-        values = {
+        """Return the first jobs in order; see :meth:`JobStore.list`."""
+        lanes = {
             "model": model,
             "kind": kind,
             "states": None if states is None else json.dumps(sorted(states)),
             "include_hidden": include_hidden,
+        }
+        start = _BEFORE_ALL if oldest_first else _BEHIND_ALL
+        place = {
+            "after_created": start if after is None else after.created,
+            "after_id": start if after is None else after.id,
             # SQLite takes a negative number for no limit.
             "limit": max(limit, 0),
         }
-        return await self._jobs("list_jobs" if model is None else "list_jobs_of_model", values)
+
+        def step(connection: sqlite3.Connection) -> Jobs:
+            with read_transaction(connection):
+                return _first(connection, lanes, place, oldest_first=oldest_first)
+
+        return await self.database.read(step)
 
     async def next_queued(
         self, models: Sequence[str], slots: int, *, kinds: Sequence[str], now: datetime
@@ -128,6 +166,16 @@ class SqliteJobStore:
         _, job = await self._change("hide_job", job_id, {"now": now})
         return job
 
+    async def remove(self, job_id: str) -> None:
+        """Forget a job that has ended; see :meth:`JobStore.remove`."""
+
+        def step(connection: sqlite3.Connection) -> None:
+            if not execute(connection, "remove_job", {"id": job_id}).rowcount:
+                require_ended(_get(connection, job_id))
+            execute(connection, "remove_keys", {"id": job_id})
+
+        await self.database.write(step)
+
     async def running(self) -> Jobs:
         """Return every running job; see :meth:`JobStore.running`."""
         return await self._jobs("running_jobs", {})
@@ -136,9 +184,10 @@ class SqliteJobStore:
         """Return how many jobs are in each state; see :meth:`JobStore.count_by_state`."""
 
         def step(connection: sqlite3.Connection) -> dict[JobState, int]:
-            rows = execute(connection, "count_jobs_by_state", {"model": model})
-            found = {JobState(row["state"]): int(row["jobs"]) for row in rows}
-            return {state: found.get(state, 0) for state in JobState}
+            counts = Counter(dict.fromkeys(JobState, 0))
+            for lane in execute(connection, "job_lanes", _ALL_LANES | {"model": model}):
+                counts[JobState(lane["state"])] += lane["jobs"]
+            return dict(counts)
 
         return await self.database.read(step)
 
@@ -174,6 +223,36 @@ def _get(connection: sqlite3.Connection, job_id: str) -> Job:
     if row is None:
         raise JobNotFound(job_id)
     return _job(row)
+
+
+def _first(
+    connection: sqlite3.Connection,
+    lanes: Mapping[str, object],
+    place: Mapping[str, object],
+    *,
+    oldest_first: bool,
+) -> Jobs:
+    """Return the first jobs of these lanes behind a place; reads no row that it does not return."""
+    query = "oldest_in_lane" if oldest_first else "newest_in_lane"
+    found = [
+        execute(connection, query, {**place, **{key: lane[key] for key in _LANE}})
+        for lane in execute(connection, "job_lanes", lanes).fetchall()
+    ]
+    in_order = merge(*found, key=lambda row: (row["created"], row["id"]), reverse=not oldest_first)
+    return [_get(connection, row["id"]) for row in islice(in_order, cast("int", place["limit"]))]
+
+
+def _find(connection: sqlite3.Connection, key: IdempotencyKey) -> Job | None:
+    row = execute(connection, "find_key", _named(key)).fetchone()
+    if row is None:
+        return None
+    if row["fingerprint"] != key.fingerprint:
+        raise KeyReused(key.key)
+    return _get(connection, row["job"])
+
+
+def _named(key: IdempotencyKey) -> dict[str, str]:
+    return {"owner": key.owner or "", "model": key.model, "kind": key.kind, "key": key.key}
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -97,6 +97,17 @@ def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let every statement of the block see the same moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
 def converted_errors(path: Path) -> Iterator[None]:
     """Turn what the driver and the system raise into our errors, with the cause kept."""
     try:

@@ -161,6 +161,4 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
 ROWS: Mapping[str, str] = {name: text for rows in SECTIONS.values() for name, text in rows.items()}
 
 #: What is not there yet, and why; no test may carry one of these.
-OPEN: Mapping[str, str] = {
-    "C76": "there are no routes of our own for jobs yet; the record stays in the store, hidden",
-}
+OPEN: Mapping[str, str] = {}

@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fuzzer must know beside the documents; it imports this itself, by SCHEMATHESIS_HOOKS."""
 
+import re
+import uuid
 from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
+
+#: A key that is accepted.
+KEY = "[!-~]([ -~]{0,253}[!-~])?"
 
 # Formats that JSON Schema has no name for, or a wider one.
 schemathesis.openapi.format(
@@ -22,3 +27,10 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
             for parameter in operation.get("parameters", ()):
                 if "x-extensible-enum" in parameter:
                     parameter.pop("enum", None)
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Send no key twice: one that comes again with another input is refused, as it must be."""
+    if re.fullmatch(KEY, str((case.headers or {}).get("Idempotency-Key", "")), re.ASCII):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex

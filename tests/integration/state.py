@@ -13,7 +13,7 @@ from typing import Any
 
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.jobevents import last_progress
+from deepaas.execution.journal import last_progress
 from deepaas.execution.processes import marked
 from deepaas.records import CallInput, Job, JobState, ModelSource, SourceKind
 from deepaas.store.sqlite import SqliteJobStore

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from deepaas.execution.jobevents import last_progress
+from deepaas.execution.journal import last_progress
 from tests.integration.harness import serve, wait_for
 from tests.integration.place import MODEL, Place, kill, numbers
 

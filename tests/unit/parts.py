@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,8 +26,8 @@ from deepaas.execution.presence import ServerPresence
 from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
-from deepaas.service import HealthService, JobService, PredictionService, Service
-from deepaas.store.base import JobStore
+from deepaas.service import HealthService, JobHistory, JobService, PredictionService, Service
+from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore
 
 T = TypeVar("T")
@@ -78,6 +79,20 @@ async def until(what: Callable[[], T]) -> T:
         while not (value := what()):  # noqa: ASYNC110 - nothing tells of what other processes do
             await asyncio.sleep(0.005)
     return value
+
+
+class Elsewhere(InMemoryJobStore):
+    """A store of which nothing is run or followed by the server that has it."""
+
+    async def running(self) -> Jobs:
+        """Hide what runs."""
+        return []
+
+    async def next_queued(
+        self, models: Sequence[str], slots: int, *, kinds: Sequence[str], now: datetime
+    ) -> Job | None:
+        """Hide what waits."""
+        return None
 
 
 class ThreadExecutor(LocalExecutor):
@@ -186,4 +201,4 @@ async def echo_service(
         jobs = JobService(registry, pools, is_enabled=train, store=store, runner=runner)
         predictions = PredictionService(registry, pools, is_enabled=predict)
         health = HealthService(registry, pools, jobs)
-        yield Service(registry, predictions, jobs, health, executor.uploads)
+        yield Service(registry, predictions, jobs, JobHistory(jobs), health, executor.uploads)

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the routes answer, for the documents; each route of the table names one of these."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
+
+from deepaas.api import parameters
+from deepaas.model.arguments import ArgumentParser
 
 JSON = "application/json"
 TEXT = "text/plain"
@@ -42,6 +45,8 @@ class About:
     #: Other successes, and errors that are answered in a form of their own.
     others: Mapping[int, Answer] = field(default_factory=dict)
     status: int = 200
+    #: Makes what reads the route's own parameters, which are documented by it.
+    parameters: Callable[[], ArgumentParser] | None = None
 
 
 _TEXT_ERROR: Mapping[str, str | None] = MappingProxyType({TEXT: "Text"})
@@ -55,8 +60,10 @@ ERRORS: Mapping[int, Answer] = MappingProxyType(
         ),
         402: Answer("This endpoint is switched off.", _TEXT_ERROR),
         403: Answer("The caller may not do this.", _TEXT_ERROR),
-        404: Answer("There is no such model or training.", _TEXT_ERROR),
+        404: Answer("There is no such model, training or job.", _TEXT_ERROR),
+        409: Answer("This cannot be done as things stand.", _TEXT_ERROR),
         413: Answer("The body is larger than this service allows.", _TEXT_ERROR),
+        416: Answer("The range begins behind the end.", _TEXT_ERROR),
         422: Answer("Arguments are missing or wrong.", {JSON: "Messages"}),
         500: Answer("The model failed, or the service did.", _TEXT_ERROR),
         501: Answer("The model does not have this function.", _TEXT_ERROR),
@@ -122,6 +129,7 @@ START_TRAINING = About(
         " as the body; the first hit in this order counts."
     ),
     function="train",
+    parameters=parameters.idempotency,
 )
 TRAININGS = About(
     "list_trainings",

@@ -10,7 +10,7 @@ from apispec import APISpec
 from deepaas.api.documents.about import JSON, Answer
 from deepaas.api.documents.arguments import OPEN_CHOICES, Place, by_place, value_schema
 from deepaas.api.documents.operations import Api, Operation, refer
-from deepaas.api.documents.shapes import REQUEST_ID, UUID
+from deepaas.api.documents.shapes import PATH_SHAPES, REQUEST_ID, UUID
 from deepaas.model.arguments import sole_upload
 from deepaas.model.jsonschema import types_of
 from deepaas.records import Argument
@@ -44,7 +44,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "tags": [about.tag],
         "summary": about.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": dict(UUID)}
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": dict(PATH_SHAPES.get(name, UUID)),
+            }
             for name in operation.path_parameters
         ],
         "responses": {

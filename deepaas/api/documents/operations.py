@@ -15,7 +15,8 @@ from deepaas.model.jsonschema import vetted
 from deepaas.records import Argument, ModelDescription
 
 _MODEL = "{model}"
-_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+#: The name, and perhaps the form that the router demands of it.
+_PATH_PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _operation(
     predictions: Mapping[str, Answer],
 ) -> Operation:
     about = route.about
-    path = route.path
+    path = _PATH_PARAMETER.sub(r"{\1}", route.path)
     arguments: tuple[Argument, ...] = ()
     success = about.success
     if model is not None:
@@ -83,6 +84,8 @@ def _operation(
             success = predictions[model.name]
         elif about.function == "train":
             arguments = model.train_arguments
+    if about.parameters is not None:
+        arguments = (*arguments, *about.parameters().arguments)
     answers = {about.status: success, **about.others}
     for status in about.errors:
         answers[status] = _error(status, route)

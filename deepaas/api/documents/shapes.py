@@ -15,12 +15,18 @@ Shape = Mapping[str, Any]
 _LOCAL_TIME = "Local time, as YYYY-MM-DD HH:MM:SS.ffffff."
 #: Of a training, in paths.
 UUID: Shape = MappingProxyType({"type": "string", "pattern": "^[0-9a-f]{32}$"})
+#: Parameters of paths that are no id.
+PATH_SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {"path": MappingProxyType({"type": "string", "minLength": 1})}
+)
 #: The header that every answer has, as OpenAPI 3.1 describes it.
 REQUEST_ID: dict[str, Any] = {
     "description": "The request's id, as the client gave it or a new one; the log names it.",
     "schema": {"type": "string"},
 }
 _NULLABLE_TEXT = {"type": ["string", "null"]}
+_TIME = {"type": "string", "description": "RFC 3339, in UTC."}
+_NULLABLE_TIME = {**_NULLABLE_TEXT, "description": "RFC 3339, in UTC."}
 _READY: Shape = {"type": "string", "enum": ["ready", "not ready"]}
 _MODEL_HEALTH: Mapping[str, Shape] = {
     "name": {"type": "string"},
@@ -111,6 +117,84 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             "progress",
         ),
         "Trainings": _array("Training"),
+        "Job": _object(
+            {
+                "id": dict(UUID),
+                "kind": {"type": "string", "enum": ["train", "predict", "evaluate"]},
+                "model": {"type": "string"},
+                "state": {
+                    "type": "string",
+                    "enum": ["queued", "running", "done", "error", "cancelled", "interrupted"],
+                },
+                "created": _TIME,
+                "started": _NULLABLE_TIME,
+                "finished": _NULLABLE_TIME,
+                "arguments": {"type": "object", "description": "The arguments, secrets masked."},
+                "progress": {
+                    "type": ["object", "null"],
+                    "description": "What was last reported: time, done, total, metrics.",
+                },
+                "message": {**_NULLABLE_TEXT, "description": "Why it ended, or what holds it up."},
+                "attempt": {"type": "integer", "minimum": 1},
+                "links": _array("Location"),
+            }
+        ),
+        "Jobs": _object(
+            {
+                "jobs": _array("Job"),
+                "next": {**_NULLABLE_TEXT, "description": "The cursor of the next page."},
+            }
+        ),
+        "Arguments": {"type": "object", "description": "The arguments, secrets masked."},
+        "Result": {"description": "What the job's function returned."},
+        "Metrics": _object(
+            {
+                "metrics": {
+                    "type": "object",
+                    "description": "By name, points in order.",
+                    "additionalProperties": {
+                        "type": "array",
+                        "items": _object(
+                            {
+                                "done": {"description": "How far the job was."},
+                                "time": {"description": "When it was reported."},
+                                "value": {"description": "The number, null for NaN."},
+                            }
+                        ),
+                    },
+                }
+            }
+        ),
+        "ServerSentEvent": _object(
+            {
+                "event": {"type": "string"},
+                "id": {"type": "string", "description": "To go on behind it: Last-Event-ID."},
+                "data": {"type": "string"},
+                "retry": {"type": "integer"},
+            },
+            *("event", "id", "data", "retry"),
+        ),
+        "Events": _object(
+            {"events": {"type": "array", "items": {"type": "object"}}},
+        ),
+        "Artifacts": _object(
+            {
+                "artifacts": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "path": {"type": "string"},
+                            "bytes": {"type": "integer", "minimum": 0},
+                            "sha256": {
+                                **_NULLABLE_TEXT,
+                                "description": "Hexadecimal; null while the job may write.",
+                            },
+                            "href": {"type": "string", "description": "Path on this server."},
+                        }
+                    ),
+                }
+            }
+        ),
         "Liveness": _object({"status": {"type": "string", "enum": ["live"]}}),
         "ModelReadiness": _object({"status": _READY, **_MODEL_HEALTH}),
         "Readiness": _object(

@@ -15,7 +15,7 @@ from deepaas.api.documents.about import ANYTHING, JSON, Answer
 from deepaas.api.documents.arguments import OPEN_CHOICES, Place, place_of, value_schema
 from deepaas.api.documents.openapi import MULTIPART, URLENCODED
 from deepaas.api.documents.operations import Api, Operation, refer
-from deepaas.api.documents.shapes import REQUEST_ID, UUID
+from deepaas.api.documents.shapes import PATH_SHAPES, REQUEST_ID, UUID
 from deepaas.model.jsonschema import fits, types_of
 from deepaas.records import Argument
 
@@ -49,7 +49,7 @@ def write_swagger(api: Api, title: str, version: str) -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     about = operation.about
     parameters = [
-        {"name": name, "in": "path", "required": True, **_simple(UUID)}
+        {"name": name, "in": "path", "required": True, **_simple(PATH_SHAPES.get(name, UUID))}
         for name in operation.path_parameters
     ] + _parameters(operation.arguments)
     made: dict[str, Any] = {

@@ -20,9 +20,12 @@ _CHUNK_BYTES = 1024 * 1024
 
 def json_response(value: object, *, status: int = 200) -> web.Response:
     """Return a value as JSON."""
-    return web.Response(
-        status=status, body=encode_json(value), content_type="application/json", charset="utf-8"
-    )
+    return json_text(encode_json(value), status=status)
+
+
+def json_text(body: bytes, *, status: int = 200) -> web.Response:
+    """Return what is JSON already."""
+    return web.Response(status=status, body=body, content_type="application/json", charset="utf-8")
 
 
 def _headers(prediction: Prediction) -> dict[str, str]:
@@ -31,12 +34,15 @@ def _headers(prediction: Prediction) -> dict[str, str]:
         content_type += "; charset=utf-8"
     headers = {"Content-Type": content_type}
     if prediction.filename is not None:
-        headers["Content-Disposition"] = _disposition(prediction.filename)
+        headers["Content-Disposition"] = attachment(prediction.filename)
     return headers
 
 
-def _disposition(filename: str) -> str:
-    """Return the header's value; a name beyond ASCII goes by RFC 8187 beside its safe form."""
+def attachment(filename: str) -> str:
+    """Return the value of ``Content-Disposition`` for a file to be saved.
+
+    A name beyond ASCII goes by RFC 8187 beside its safe form.
+    """
     plain = re.sub(r"[^\x20-\x7e]|[\"\\]", "_", filename)
     value = f'attachment; filename="{plain}"'
     if plain != filename:

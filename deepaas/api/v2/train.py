@@ -9,7 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from deepaas.api.input import receive
-from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE, SETTINGS
+from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
+from deepaas.api.parameters import read_key
+from deepaas.api.v2.jobshape import hides_errors, message_of
 from deepaas.api.v2.responses import json_response
 from deepaas.records import Job, JobState
 
@@ -22,7 +24,6 @@ _STATUS = {
     JobState.CANCELLED: "cancelled",
     JobState.INTERRUPTED: "error",
 }
-_HIDDEN = "The training failed; its log, which the service keeps, says why."
 
 
 def _local(moment: datetime) -> str:
@@ -44,25 +45,26 @@ def _training(request: web.Request, job: Job) -> dict[str, Any]:
             "duration": str(job.finished - (job.started or job.created)),
         }
     elif job.state in (JobState.ERROR, JobState.INTERRUPTED):
-        shown["message"] = _message(job, hides=request.app[SETTINGS].hide_model_errors)
+        shown["message"] = _message(job, hides=hides_errors(request))
     return shown
 
 
 def _message(job: Job, *, hides: bool) -> str:
     if job.state is JobState.INTERRUPTED:
         return f"interrupted: {job.message or ''}"
-    # A record does not tell whether the model said it, or the service.
-    return _HIDDEN if hides else job.message or ""
+    return message_of(job, hides=hides) or ""
 
 
 async def start(request: web.Request) -> web.Response:
     """Start a training."""
+    key = read_key(request)
     incoming = await receive(request)
     job = await request.app[SERVICE].jobs.train(
         request.match_info["model"],
         incoming,
         principal=request[PRINCIPAL],
         request_id=request[REQUEST_ID],
+        key=key,
     )
     return json_response(_training(request, job))
 

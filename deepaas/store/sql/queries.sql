@@ -18,22 +18,27 @@ INSERT OR IGNORE INTO jobs (
 -- name: get_job
 SELECT * FROM jobs WHERE id = :id;
 
--- name: list_jobs
--- The index is named because the planner, which has no statistics, may sort all rows of a state.
-SELECT * FROM jobs INDEXED BY jobs_by_created
-WHERE (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+-- name: job_lanes
+SELECT model, kind, state, is_hidden, jobs FROM job_lanes
+WHERE jobs > 0
+    AND (:model IS NULL OR model = :model)
     AND (:kind IS NULL OR kind = :kind)
-    AND (:include_hidden OR hidden_at IS NULL)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:include_hidden OR NOT is_hidden);
+
+-- name: newest_in_lane
+-- The index is named because the planner, which has no statistics, may sort all rows of a state.
+SELECT created, id FROM jobs INDEXED BY jobs_in_lanes
+WHERE model = :model AND kind = :kind AND state = :state AND (hidden_at IS NOT NULL) = :is_hidden
+    AND (created, id) < (:after_created, :after_id)
 ORDER BY created DESC, id DESC
 LIMIT :limit;
 
--- name: list_jobs_of_model
-SELECT * FROM jobs INDEXED BY jobs_by_model
-WHERE model = :model
-    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-    AND (:kind IS NULL OR kind = :kind)
-    AND (:include_hidden OR hidden_at IS NULL)
-ORDER BY created DESC, id DESC
+-- name: oldest_in_lane
+SELECT created, id FROM jobs INDEXED BY jobs_in_lanes
+WHERE model = :model AND kind = :kind AND state = :state AND (hidden_at IS NOT NULL) = :is_hidden
+    AND (created, id) > (:after_created, :after_id)
+ORDER BY created, id
 LIMIT :limit;
 
 -- name: next_queued_job
@@ -97,10 +102,20 @@ SELECT * FROM jobs INDEXED BY jobs_by_state
 WHERE state = 'running'
 ORDER BY created, id;
 
--- name: count_jobs_by_state
-SELECT state, count(*) AS jobs FROM jobs INDEXED BY jobs_by_state
-WHERE :model IS NULL OR model = :model
-GROUP BY state;
+-- name: remove_job
+DELETE FROM jobs
+WHERE id = :id AND state NOT IN ('queued', 'running');
+
+-- name: keep_key
+INSERT INTO idempotency_keys (owner, model, kind, key, fingerprint, job)
+VALUES (:owner, :model, :kind, :key, :fingerprint, :job);
+
+-- name: find_key
+SELECT fingerprint, job FROM idempotency_keys
+WHERE owner = :owner AND model = :model AND kind = :kind AND key = :key;
+
+-- name: remove_keys
+DELETE FROM idempotency_keys WHERE job = :id;
 
 -- name: write_check
 -- Takes pages that the next job could need. A server killed before it removed them left the row.

@@ -30,7 +30,8 @@ async def test_every_route_and_method_has_the_policy_of_the_table(tmp_path: Path
     routes = list(app.router.routes())
     policies = {route: row.policy for route, row in app[ROWS].items()}
     assert set(policies) == set(routes)
-    wanted = {(row.method, f"/x{row.path}"): row.policy for row in ROUTES}
+    # The router shows a path without the form that it demands of a parameter.
+    wanted = {(row.method, f"/x{row.path.replace(':(?s:.+)', '')}"): row.policy for row in ROUTES}
     wanted["GET", "/x"] = Policy.READ  # the root, with and without its slash
     wanted |= {("HEAD", path): found for (method, path), found in wanted.items() if method == "GET"}
     found = {

@@ -83,7 +83,10 @@ def parameter_3(field: Field) -> Any:
 def test_every_route_is_described_with_its_base_path(dialect: Dialect, base_path: str) -> None:
     made = document(dialect, every(), model(), base_path=base_path)
     wanted = {
-        ((base_path + route.path.replace("{model}", name)), route.method.lower())
+        (
+            base_path + route.path.replace("{model}", name).replace("{path:(?s:.+)}", "{path}"),
+            route.method.lower(),
+        )
         for route in ROUTES
         for name in ("every_field", "m")
     }

@@ -15,9 +15,9 @@ from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.presence import ServerPresence
-from deepaas.records import CallInput, Job, ModelSource, SourceKind
+from deepaas.records import CallInput, IdempotencyKey, Job, ModelSource, SourceKind
 from deepaas.store.base import Jobs, JobStore
-from deepaas.store.contract import TRAINS
+from deepaas.store.scenarios import TRAINS
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.parts import ended, until
 
@@ -128,10 +128,10 @@ class Failing(InMemoryJobStore):
             self.failures[name] -= 1
             raise StorageUnavailable(f"no {name}")
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
         """Fail or keep."""
         self._fail("add")
-        await super().add(job)
+        return await super().add(job, key)
 
     async def running(self) -> Jobs:
         """Fail or answer."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.jobevents import last_progress, state_event
+from deepaas.execution.jobevents import state_event
 from tests.unit.parts import open_fds
 
 
@@ -74,17 +74,3 @@ def test_on_a_full_disk_a_state_is_left_out(directory: JobDirectory) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert directory.events.read_bytes() == b""
     JobDirectory(directory.path / "gone").note_state("done", 1)
-
-
-def test_the_last_progress_is_found_behind_states(directory: JobDirectory) -> None:
-    assert last_progress(directory.events) is None
-    directory.note_state("running", 1)
-    assert last_progress(directory.events) is None
-    for done in range(3):
-        directory.append_event({"event": "progress", "attempt": 1, "done": done})
-    directory.note_state("error", 1, "x" * 10_000)
-    with directory.events.open("a") as file:
-        file.write('[1]\n{"event": "progress", "done": 9')
-    found = last_progress(directory.events)
-    assert found is not None
-    assert found["done"] == 2

@@ -14,7 +14,7 @@ from deepaas.errors import JobNotFound, StorageUnavailable
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End
 from deepaas.execution.messages import memory_file
-from deepaas.records import Job, JobState, UploadedFile
+from deepaas.records import IdempotencyKey, Job, JobState, UploadedFile
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.runner import Failing, served
 
@@ -106,10 +106,11 @@ async def test_a_mark_that_cannot_be_removed_loses_no_job(
         store = server.store
         add = store.add
 
-        async def add_and_spoil(job: Job) -> None:
-            await add(job)
+        async def add_and_spoil(job: Job, key: IdempotencyKey | None = None) -> Job:
+            kept = await add(job, key)
             mark.unlink()
             mark.mkdir()
+            return kept
 
         store.add = add_and_spoil  # type: ignore[method-assign]
         job = await server.submit(1)

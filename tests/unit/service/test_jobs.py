@@ -12,7 +12,7 @@ from deepaas import errors
 from deepaas.auth import Policy, Principal
 from deepaas.execution.messages import memory_file
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import CallInput, Job, JobState, ModelDescription
+from deepaas.records import CallInput, IdempotencyKey, Job, JobState, ModelDescription
 from deepaas.service import JobService
 from deepaas.service.incoming import Incoming
 from deepaas.testing import InMemoryJobStore, make_job
@@ -142,7 +142,7 @@ async def test_a_large_input_leaves_no_descriptor(tmp_path: Path) -> None:
 class Failing(InMemoryJobStore):
     """A store that takes nothing."""
 
-    async def add(self, job: Job) -> None:
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
         """Fail."""
         raise errors.StorageUnavailable
 

@@ -4,6 +4,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,19 +49,30 @@ def test_a_migration_is_cut_into_statements() -> None:
     ]
 
 
+def plan_of(name: str) -> list[str]:
+    """Return how SQLite would run a query."""
+    query = queries()[name]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, migrations())
+        values = dict.fromkeys(re.findall(r":(\w+)", query), 1)
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {query}", values)
+        return [str(row[3]) for row in rows]
+
+
 @pytest.mark.parametrize("name", sorted(queries()))
 def test_no_query_reads_the_whole_table_or_sorts(name: str) -> None:
     """With 100,000 jobs, a page, the queue and the counts are read from an index in order."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        migrate(connection, migrations())
-        values = dict.fromkeys(re.findall(r":(\w+)", queries()[name]), 1)
-        plan = [
-            str(row[3])
-            for row in connection.execute(f"EXPLAIN QUERY PLAN {queries()[name]}", values)
-        ]
-    finally:
-        connection.close()
+    plan = plan_of(name)
     assert not [step for step in plan if "TEMP B-TREE" in step]
     scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
-    assert all(" INDEX " in step or step == "SCAN store_check" for step in scans)
+    # A lane for each model, kind and state, and a row at most.
+    assert set(scans) <= {"SCAN job_lanes", "SCAN store_check"}
+
+
+@pytest.mark.parametrize("name", ["newest_in_lane", "oldest_in_lane"])
+def test_a_page_begins_at_its_place(name: str) -> None:
+    assert plan_of(name) == [
+        "SEARCH jobs USING INDEX jobs_in_lanes"
+        " (model=? AND kind=? AND state=? AND <expr>=? AND (created,id)"
+        f"{'<' if name == 'newest_in_lane' else '>'}(?,?))"
+    ]

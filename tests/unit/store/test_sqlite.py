@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 import deepaas
 from deepaas.errors import DeepaasError, StorageFull, StorageUnavailable
-from deepaas.records import JobEnd, JobState
+from deepaas.records import JobEnd, JobPlace, JobState
 from deepaas.store import sqlite_file
 from deepaas.store.base import JobStore
-from deepaas.store.contract import TRAINS
 from deepaas.store.queries import migrations
+from deepaas.store.scenarios import TRAINS
 from deepaas.store.sqlite import SqliteJobStore
-from deepaas.testing import NOON, InMemoryJobStore, JobStoreContract, make_job
+from deepaas.testing import NOON, InMemoryJobStore, JobStoreContract, make_job, make_key
 
 
 class TestSqliteJobStore(JobStoreContract):
@@ -356,12 +356,20 @@ def claim(number: int, server: str, slots: int) -> Call:
 
 numbers = st.integers(0, 3)
 servers = st.sampled_from("ab")
+keys = st.none() | st.builds(
+    lambda key, fingerprint: make_key(key, fingerprint=fingerprint),
+    st.sampled_from("kl"),
+    st.sampled_from("12"),
+)
 calls: st.SearchStrategy[Call] = st.one_of(
     st.builds(
-        lambda n, model: lambda store: store.add(make_job(n, model=model)),
+        lambda n, model, key: lambda store: store.add(make_job(n, model=model), key),
         numbers,
         st.sampled_from(["cat", "dog", "cow"]),
+        keys,
     ),
+    st.builds(lambda key: lambda store: store.find(key or make_key()), keys),
+    st.builds(lambda n: lambda store: store.remove(make_job(n).id), numbers),
     st.builds(claim, numbers, servers, st.integers(0, 2)),
     st.builds(
         lambda n, a, d: (
@@ -392,10 +400,20 @@ calls: st.SearchStrategy[Call] = st.one_of(
     ),
     st.builds(lambda n: lambda store: store.next_queued(["dog", "cat"], n, **TRAINS), numbers),
     st.builds(
-        lambda m, s, h: lambda store: store.list(m, states=s, include_hidden=h),
+        lambda m, s, h, o, n: (
+            lambda store: store.list(
+                m,
+                states=s,
+                include_hidden=h,
+                oldest_first=o,
+                after=JobPlace(make_job(n).created, make_job(n).id) if n else None,
+            )
+        ),
         st.sampled_from(["cat", "dog", None]),
         st.none() | st.sets(st.sampled_from(JobState)),
         st.booleans(),
+        st.booleans(),
+        numbers,
     ),
 )
 

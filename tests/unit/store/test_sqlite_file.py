@@ -102,10 +102,12 @@ def test_a_file_of_every_earlier_version_is_migrated(tmp_path: Path, version: in
         assert list(map(tuple, old.execute(schema))) == list(map(tuple, new.execute(schema)))
 
 
+#: The version of a step to come.
+NEXT = migrations()[-1].version + 1
+
+
 def test_jobs_survive_a_migration_and_a_step_runs_once(tmp_path: Path) -> None:
-    step = Migration(
-        LATEST + 1, "9999_x.sql", "ALTER TABLE jobs ADD COLUMN note TEXT DEFAULT 'none';\n"
-    )
+    step = Migration(NEXT, "x.sql", "ALTER TABLE jobs ADD COLUMN note TEXT DEFAULT 'none';\n")
     with closing(open_database(tmp_path / "jobs.sqlite")) as connection:
         connection.execute(
             "INSERT INTO jobs (id, kind, model, state, created, arguments, attempt)"
@@ -116,14 +118,33 @@ def test_jobs_survive_a_migration_and_a_step_runs_once(tmp_path: Path) -> None:
         assert tuple(connection.execute("SELECT id, note FROM jobs").fetchone()) == ("1", "none")
 
 
+def test_jobs_of_the_first_version_are_counted_and_listed(tmp_path: Path) -> None:
+    """The second step counts what is there."""
+    path = tmp_path / "jobs.sqlite"
+    with plain(path) as connection:
+        migrate(connection, migrations()[:1])
+        for number, state, hidden in ((1, "done", None), (2, "done", "2026"), (3, "error", None)):
+            connection.execute(
+                "INSERT INTO jobs (id, kind, model, state, created, arguments, attempt, hidden_at)"
+                " VALUES (?, 'train', 'cat', ?, '2026-11-22T12:00:00.000000+00:00', '{}', 1, ?)",
+                (str(number), state, hidden),
+            )
+    with closing(open_database(path)) as connection:
+        lanes = connection.execute("SELECT * FROM job_lanes ORDER BY state, is_hidden").fetchall()
+    assert [tuple(lane) for lane in lanes] == [
+        ("cat", "train", "done", 0, 1),
+        ("cat", "train", "done", 1, 1),
+        ("cat", "train", "error", 0, 1),
+    ]
+
+
 def test_a_step_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    sql = "CREATE TABLE half (x);\nCREATE TABLE jobs (x);\n"
-    step = Migration(LATEST + 1, "9999_x.sql", sql)
+    step = Migration(NEXT, "x.sql", "CREATE TABLE half (x);\nCREATE TABLE jobs (x);\n")
     with closing(open_database(tmp_path / "jobs.sqlite")) as connection:
         with pytest.raises(sqlite3.OperationalError):
             migrate(connection, [*migrations(), step])
         assert not connection.in_transaction
-        assert schema_version(connection) == LATEST
+        assert schema_version(connection) == NEXT - 1
         assert not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'half'").fetchone()
 
 

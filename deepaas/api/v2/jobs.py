@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole view of the jobs, in JSON."""
+
+from aiohttp import web
+
+from deepaas.api import parameters
+from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
+from deepaas.api.v2.jobshape import artifact_shape, path_of, shape_of
+from deepaas.api.v2.responses import json_response, json_text
+from deepaas.records import JobState
+from deepaas.service.history import JobView
+
+
+def named(request: web.Request) -> tuple[str, str]:
+    """Return the model and the job that a request's path names."""
+    return request.match_info["model"], request.match_info["job"]
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """List the jobs, page by page."""
+    wanted = parameters.read(request, parameters.jobs())
+    states = wanted.get("state")
+    page = await request.app[SERVICE].history.page(
+        request.match_info["model"],
+        kind=wanted.get("kind"),
+        states=None if states is None else [JobState(state) for state in states],
+        oldest_first=wanted["order"] == "oldest",
+        after=parameters.place_of(wanted["cursor"]) if "cursor" in wanted else None,
+        limit=wanted["limit"],
+    )
+    return json_response(
+        {
+            "jobs": [shape_of(request, view) for view in page.views],
+            "next": None if page.next is None else parameters.cursor_of(page.next),
+        }
+    )
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show a job."""
+    view = await request.app[SERVICE].history.view(*named(request))
+    return json_response(shape_of(request, view))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancel a job, if it has not ended, and show it."""
+    view = await request.app[SERVICE].history.cancel(*named(request))
+    return json_response(shape_of(request, view))
+
+
+async def retry(request: web.Request) -> web.Response:
+    """Start a job anew as another one."""
+    job = await request.app[SERVICE].jobs.retry(
+        *named(request),
+        principal=request[PRINCIPAL],
+        request_id=request[REQUEST_ID],
+        key=parameters.read_key(request),
+    )
+    response = json_response(shape_of(request, JobView(job, None)), status=201)
+    response.headers["Location"] = path_of(request, job)
+    return response
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Remove a job that has ended."""
+    await request.app[SERVICE].history.remove(*named(request))
+    return web.Response(status=204)
+
+
+async def arguments(request: web.Request) -> web.Response:
+    """Show what a job was given."""
+    job = await request.app[SERVICE].jobs.find(*named(request))
+    return json_text(job.arguments.encode())
+
+
+async def result(request: web.Request) -> web.Response:
+    """Show what a job's function returned."""
+    text = await request.app[SERVICE].history.result(*named(request))
+    return json_text(text.encode())
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Show a job's metrics as series."""
+    return json_response({"metrics": await request.app[SERVICE].history.metrics(*named(request))})
+
+
+async def artifacts(request: web.Request) -> web.Response:
+    """List the files that a job made."""
+    _, job = named(request)
+    files = await request.app[SERVICE].history.artifacts(*named(request))
+    return json_response({"artifacts": [artifact_shape(request, job, file) for file in files]})

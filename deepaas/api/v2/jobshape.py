@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""What clients see of a job."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from deepaas.api.keys import SETTINGS
+from deepaas.execution.artifacts import Artifact
+from deepaas.records import Job, JobState
+from deepaas.service.history import JobView
+
+_HIDDEN = "The training failed; its log, which the service keeps, says why."
+#: What can be asked of every job.
+_PARTS = ("log", "events", "metrics", "artifacts/", "arguments")
+
+
+def hides_errors(request: web.Request) -> bool:
+    """Whether clients are not told what models raise."""
+    return request.app[SETTINGS].hide_model_errors
+
+
+def message_of(job: Job, *, hides: bool) -> str | None:
+    """Return a job's message as clients may see it."""
+    # A record does not tell whether the model said it, or the service.
+    return _HIDDEN if hides and job.state is JobState.ERROR else job.message
+
+
+def shape_of(request: web.Request, view: JobView) -> dict[str, Any]:
+    """Return a job as JSON has it."""
+    job = view.job
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "model": job.model,
+        "state": job.state,
+        "created": _utc(job.created),
+        "started": _utc(job.started),
+        "finished": _utc(job.finished),
+        "arguments": json.loads(job.arguments),
+        "progress": view.progress,
+        "message": message_of(job, hides=hides_errors(request)),
+        "attempt": job.attempt,
+        "links": list(_links(path_of(request, job), job.state)),
+    }
+
+
+def event_shape(request: web.Request, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event as clients may see it."""
+    if hides_errors(request) and event.get("state") == JobState.ERROR:
+        return {**event, "message": _HIDDEN}
+    return event
+
+
+def artifact_shape(request: web.Request, job_id: str, file: Artifact) -> dict[str, Any]:
+    """Return a file that a job made as JSON has it."""
+    top = f"{_jobs_path(request, request.match_info['model'])}{job_id}/artifacts/"
+    # A name that is no UTF-8 keeps its bytes in the path.
+    encoded = file.path.encode("utf-8", "surrogateescape")
+    return {
+        "path": encoded.decode("utf-8", "backslashreplace"),
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "href": top + quote(encoded),
+    }
+
+
+def path_of(request: web.Request, job: Job) -> str:
+    """Return a job's path on this server."""
+    return f"{_jobs_path(request, job.model)}{job.id}"
+
+
+def _jobs_path(request: web.Request, model: str) -> str:
+    return f"{request.app[SETTINGS].base_path}/v2/models/{quote(model, safe='')}/jobs/"
+
+
+def _links(path: str, state: JobState) -> list[dict[str, str]]:
+    parts = [*_PARTS, "result"] if state is JobState.DONE else _PARTS
+    links = [{"rel": "self", "href": path}]
+    links += [{"rel": part.rstrip("/"), "href": f"{path}/{part}"} for part in parts]
+    action = "retry" if state.is_final else "cancel"
+    return [*links, {"rel": action, "href": f"{path}/{action}"}]
+
+
+def _utc(moment: datetime | None) -> str | None:
+    """Return a time as RFC 3339 has it, always with microseconds."""
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Read what a job's ``events.jsonl`` tells, while others write it.
+
+A line is an event; its ``event`` is ``state`` or ``progress``. A reader's position is the offset
+behind the last line that it has read. A line that is no JSON object is passed over: a full disk
+leaves halves. Everything here blocks.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+#: What is read at once, and how long a line may be.
+_BLOCK_BYTES: Final = 64 * 1024
+_LONGEST_LINE_BYTES: Final = 1024 * 1024
+#: How far back the last event is looked for.
+_TAIL_BYTES: Final = 64 * 1024
+#: Of a metric as many points are kept, up to twice as many while the file is read.
+_POINTS: Final = 1000
+#: A model that makes up names without end does not fill the memory.
+_METRICS: Final = 256
+
+
+class Entry(NamedTuple):
+    """One event."""
+
+    #: The offset behind its line, from which a reader goes on.
+    end: int
+    event: Mapping[str, Any]
+
+
+def read_events(path: Path, offset: int) -> tuple[list[Entry], int]:
+    """Return the next events behind an offset, not all at once, and the offset behind them.
+
+    The offset stays where no whole line is behind it. One within a line counts as behind it.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_BLOCK_BYTES)
+            if b"\n" not in data:
+                data += file.readline(_LONGEST_LINE_BYTES)
+    except FileNotFoundError:
+        return [], offset
+    whole = data.rfind(b"\n") + 1
+    if not whole and len(data) > _LONGEST_LINE_BYTES:
+        return [], offset + len(data)
+    return list(_entries(data[:whole], offset)), offset + whole
+
+
+def last_events(path: Path) -> list[Entry]:
+    """Return the events at the end of the file, as many as some 64 KiB hold."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            start = file.seek(max(0, size - _TAIL_BYTES))
+            data = file.read()
+    except FileNotFoundError:
+        return []
+    return list(_entries(data[: data.rfind(b"\n") + 1], start))
+
+
+def last_progress(path: Path) -> Mapping[str, Any] | None:
+    """Return what the job last reported: ``time``, ``done``, ``total`` and ``metrics``."""
+    for _, event in reversed(last_events(path)):
+        if event["event"] == "progress":
+            return {name: event[name] for name in _PROGRESS if name in event}
+    return None
+
+
+_PROGRESS = ("time", "done", "total", "metrics")
+
+
+def metric_series(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return every metric that was ever reported, by name, as points in order.
+
+    Of a long series some 1,000 to 2,000 points are left, at even distances, and the last one.
+    """
+    series: dict[str, _Series] = {}
+    offset = 0
+    while True:
+        entries, behind = read_events(path, offset)
+        if behind == offset:
+            return {name: found.points() for name, found in series.items()}
+        for entry in entries:
+            _add_metrics(series, entry.event)
+        offset = behind
+
+
+def _add_metrics(series: "dict[str, _Series]", event: Mapping[str, Any]) -> None:
+    metrics = event.get("metrics")
+    if not isinstance(metrics, Mapping):
+        return
+    for name, value in metrics.items():
+        if name not in series and len(series) >= _METRICS:
+            continue
+        point = {"done": event.get("done"), "time": event.get("time"), "value": value}
+        series.setdefault(name, _Series()).add(point)
+
+
+class _Series:
+    """Points of which every n-th is kept, with n doubled whenever there are too many."""
+
+    def __init__(self) -> None:
+        self._kept: list[dict[str, Any]] = []
+        self._every = 1
+        self._count = 0
+        self._last: dict[str, Any] = {}
+
+    def add(self, point: dict[str, Any]) -> None:
+        if self._count % self._every == 0:
+            self._kept.append(point)
+        self._count += 1
+        self._last = point
+        if len(self._kept) > 2 * _POINTS:
+            del self._kept[1::2]
+            self._every *= 2
+
+    def points(self) -> list[dict[str, Any]]:
+        return self._kept if self._kept[-1] is self._last else [*self._kept, self._last]
+
+
+def _entries(data: bytes, offset: int) -> Iterator[Entry]:
+    for line in data.splitlines(keepends=True):
+        offset += len(line)
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield Entry(offset, {"event": "progress", **event})

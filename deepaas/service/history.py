@@ -1,0 +1,311 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The whole view of the jobs of the served models, those that left the contract's view too."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deepaas.errors import ArtifactNotFound, Conflict, JobNotEnded, JobNotFound
+from deepaas.execution.artifacts import Artifact, list_artifacts, open_artifact
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.joblog import log_gap
+from deepaas.execution.journal import (
+    Entry,
+    last_events,
+    last_progress,
+    metric_series,
+    read_events,
+)
+from deepaas.execution.logtext import LogPiece, LogReader, tail_offset
+from deepaas.execution.recovery import to_record
+from deepaas.execution.removal import SetAside
+from deepaas.records import Job, JobPlace, JobState
+from deepaas.service.following import JobWatches, size_of
+from deepaas.service.jobs import JobService
+
+#: How long a removal waits for the processes of a job whose end is shown already.
+_RECORDED_WITHIN_S = 2.0
+_LOOK_S = 0.05
+
+RemovalCheck = Callable[[Job], Awaitable[None]]
+
+
+class JobView(NamedTuple):
+    """A job as its directory has it, which may know of an end before the store does."""
+
+    job: Job
+    #: What it last reported, ``None`` if nothing.
+    progress: Mapping[str, Any] | None
+
+
+class JobPage(NamedTuple):
+    """Some jobs in order."""
+
+    views: list[JobView]
+    #: Where the next page begins, ``None`` if this is the last one.
+    next: JobPlace | None
+
+
+class JobHistory:
+    """Shows, follows, cancels and removes jobs.
+
+    Its methods raise what :meth:`JobService.opened` does, and
+    :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
+    """
+
+    def __init__(self, jobs: JobService) -> None:
+        self._jobs = jobs
+        self._watches = JobWatches()
+        #: Each is awaited before a job is removed, and raises a ``Conflict`` that says why not.
+        self.removal_checks: list[RemovalCheck] = []
+
+    def close(self) -> None:
+        """End all who follow a job; may be called twice."""
+        self._watches.close()
+
+    async def page(
+        self,
+        model: str,
+        *,
+        kind: str | None = None,
+        states: Collection[JobState] | None = None,
+        oldest_first: bool = False,
+        after: JobPlace | None = None,
+        limit: int = 100,
+    ) -> JobPage:
+        """Return some jobs; see :meth:`JobStore.list`."""
+        store, runner = self._jobs.opened(model)
+        # One more than is shown tells whether there is another page.
+        found = await store.list(
+            model,
+            kind=kind,
+            states=states,
+            include_hidden=True,
+            oldest_first=oldest_first,
+            after=after,
+            limit=limit + 1,
+        )
+        jobs = found[:limit]
+
+        def look() -> list[JobView]:
+            return [_view(job, runner.directory(job.id)) for job in jobs]
+
+        views = await asyncio.to_thread(look)
+        last = jobs[-1] if len(found) > limit else None
+        return JobPage(views, None if last is None else JobPlace(last.created, last.id))
+
+    async def view(self, model: str, job_id: str) -> JobView:
+        """Return one job."""
+        job, directory = await self._find(model, job_id)
+        return await asyncio.to_thread(_view, job, directory)
+
+    async def cancel(self, model: str, job_id: str) -> JobView:
+        """Cancel a job if it has not ended; return it as it ended. May be repeated."""
+        _, directory = await self._find(model, job_id)
+        _, runner = self._jobs.opened(model)
+        job = await runner.cancel(job_id)
+        return await asyncio.to_thread(_view, job, directory)
+
+    async def remove(self, model: str, job_id: str) -> None:
+        """Forget a job that has ended, with its directory.
+
+        Raises:
+            JobNotEnded: It has not, or its processes are still there.
+            Conflict: It is needed.
+        """
+        job, directory = await self._find(model, job_id)
+        if not job.state.is_final and await asyncio.to_thread(directory.is_decided):
+            job = await self._recorded(model, job_id)
+        if not job.state.is_final:
+            raise JobNotEnded(job_id)
+        for check in self.removal_checks:
+            await check(job)
+        # Shielded: a client that goes away does not leave the job without its files.
+        await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
+
+    async def _recorded(self, model: str, job_id: str) -> Job:
+        """Return a job whose end stands, once its processes are gone, or after a while."""
+        deadline = asyncio.get_running_loop().time() + _RECORDED_WITHIN_S
+        while True:
+            job, _ = await self._find(model, job_id)
+            if job.state.is_final or asyncio.get_running_loop().time() > deadline:
+                return job
+            await asyncio.sleep(_LOOK_S)
+
+    async def _remove(self, model: str, job_id: str, directory: JobDirectory) -> None:
+        store, _ = self._jobs.opened(model)
+        aside = await asyncio.to_thread(SetAside, directory)
+        try:
+            await store.remove(job_id)
+        except JobNotFound:
+            pass  # another request was faster
+        except BaseException:
+            await asyncio.to_thread(aside.put_back)
+            raise
+        await asyncio.to_thread(aside.remove)
+
+    async def result(self, model: str, job_id: str) -> str:
+        """Return what the job's function returned, as JSON text.
+
+        Raises:
+            Conflict: The job has not ended, or it has no result.
+        """
+        job, _ = await self.view(model, job_id)
+        if job.state is not JobState.DONE:
+            what = f"ended as {job.state}" if job.state.is_final else f"is {job.state}"
+            raise Conflict(f"The job {job_id!r} {what}: it has no result.")
+        return job.result or "null"
+
+    async def metrics(self, model: str, job_id: str) -> dict[str, list[dict[str, Any]]]:
+        """Return the job's metrics as series; see :func:`metric_series`."""
+        _, directory = await self._find(model, job_id)
+        return await asyncio.to_thread(metric_series, directory.events)
+
+    async def artifacts(self, model: str, job_id: str) -> Sequence[Artifact]:
+        """Return the files that the job made."""
+        job, directory = await self._find(model, job_id)
+        return await asyncio.to_thread(list_artifacts, directory, is_final=job.state.is_final)
+
+    async def open_artifact(self, model: str, job_id: str, path: str) -> tuple[int, Artifact]:
+        """Open a file that the job made; the caller closes the descriptor.
+
+        Raises:
+            ArtifactNotFound: There is none of that path.
+        """
+        job, directory = await self._find(model, job_id)
+        is_final = job.state.is_final
+        try:
+            return await asyncio.to_thread(open_artifact, directory, path, is_final=is_final)
+        except FileNotFoundError as exc:
+            raise ArtifactNotFound(path) from exc
+
+    async def open_log(self, model: str, job_id: str) -> int:
+        """Open the job's log, as far as it is written; the caller closes the descriptor."""
+        _, directory = await self._find(model, job_id)
+        return await asyncio.to_thread(_open, directory.log)
+
+    async def log_gap(self, model: str, job_id: str) -> tuple[int, int] | None:
+        """Return between which offsets the log was cut to its cap, ``None`` if all is there."""
+        _, directory = await self._find(model, job_id)
+        gap = await asyncio.to_thread(log_gap, directory.log)
+        return None if gap is None else (gap.start, gap.end)
+
+    async def last_events(self, model: str, job_id: str) -> list[Mapping[str, Any]]:
+        """Return the job's newest events, oldest first."""
+        _, directory = await self._find(model, job_id)
+        return [event for _, event in await asyncio.to_thread(last_events, directory.events)]
+
+    async def log_start(self, model: str, job_id: str, lines: int | None) -> int:
+        """Return where the last lines of the log begin; of all lines, at its beginning."""
+        _, directory = await self._find(model, job_id)
+        if lines is None:
+            return 0
+        return await asyncio.to_thread(tail_offset, directory.log, lines)
+
+    async def has_log_behind(self, model: str, job_id: str, offset: int) -> bool:
+        """Whether there is text behind an offset of the log, or may still come."""
+        job, directory = await self._find(model, job_id)
+        return not job.state.is_final or offset < await asyncio.to_thread(size_of, directory.log)
+
+    async def has_events_behind(self, model: str, job_id: str, offset: int) -> bool:
+        """Whether there are events behind an offset, or may still come."""
+        job, directory = await self._find(model, job_id)
+        if not job.state.is_final or offset < await asyncio.to_thread(size_of, directory.events):
+            return True
+        return await self._missing_end(model, job_id) is not None
+
+    async def follow_log(
+        self, model: str, job_id: str, offset: int
+    ) -> AsyncGenerator[LogPiece | None, None]:
+        """Yield the log's text from an offset on, until the job has ended; ``None`` in between."""
+        store, _ = self._jobs.opened(model)
+        _, directory = await self._find(model, job_id)
+        reader = await asyncio.to_thread(LogReader, directory.log, offset)
+        following = self._watches.follow(
+            store, directory, reader.read, offset, lambda sight: sight.log_bytes
+        )
+        async with aclosing(following):
+            async for piece in following:
+                yield piece
+
+    async def follow_events(
+        self, model: str, job_id: str, offset: int
+    ) -> AsyncGenerator[list[Entry] | None, None]:
+        """Yield the events from an offset on, the last one a final state; ``None`` in between."""
+        store, _ = self._jobs.opened(model)
+        _, directory = await self._find(model, job_id)
+
+        def read(start: int, is_ended: bool) -> tuple[list[Entry] | None, int]:
+            entries, end = read_events(directory.events, start)
+            return (entries if end > start else None), end
+
+        following = self._watches.follow(
+            store, directory, read, offset, lambda sight: sight.events_bytes
+        )
+        async with aclosing(following):
+            async for entries in following:
+                yield entries
+        if (end := await self._missing_end(model, job_id)) is not None:
+            yield [end]
+
+    async def final_state(self, model: str, job_id: str) -> JobState | None:
+        """Return the state in which a job ended, ``None`` if it has not or was removed."""
+        try:
+            job, _ = await self._find(model, job_id)
+        except JobNotFound:
+            return None
+        return job.state if job.state.is_final else None
+
+    async def _missing_end(self, model: str, job_id: str) -> Entry | None:
+        """Return the final state of a job that has ended, where its events do not tell it."""
+        if await self.final_state(model, job_id) is None:
+            return None
+        job, directory = await self._find(model, job_id)
+        entries = await asyncio.to_thread(last_events, directory.events)
+        if entries and entries[-1].event.get("state") == job.state:
+            return None
+        return Entry(entries[-1].end if entries else 0, _end_event(job))
+
+    async def _find(self, model: str, job_id: str) -> tuple[Job, JobDirectory]:
+        _, runner = self._jobs.opened(model)
+        return await self._jobs.find(model, job_id), runner.directory(job_id)
+
+
+def _view(job: Job, directory: JobDirectory) -> JobView:
+    if job.state is JobState.RUNNING:
+        try:
+            end = directory.end()
+        except (OSError, TypeError, ValueError):
+            end = None  # whoever follows the job judges that
+        if end is not None:
+            decided = to_record(end)
+            job = job.evolve(
+                state=decided.state,
+                finished=decided.finished,
+                message=decided.message,
+                result=decided.result,
+            )
+    return JobView(job, last_progress(directory.events))
+
+
+def _open(path: Path) -> int:
+    """Open a file for reading; one that is not there yet is empty."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _end_event(job: Job) -> dict[str, Any]:
+    finished = job.finished
+    return {
+        "time": finished and finished.isoformat(timespec="microseconds"),
+        "event": "state",
+        "state": job.state.value,
+        "attempt": job.attempt,
+        "message": job.message,
+    }

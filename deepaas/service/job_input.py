@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The input of a job: what is kept of it, and what is shown."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from deepaas.execution.base import ModelPool
+from deepaas.model.arguments import ArgumentParser, display
+from deepaas.model.encoding import encode_json
+from deepaas.records import Argument, CallInput
+from deepaas.service.incoming import Incoming
+from deepaas.service.predictions import error_of
+
+
+async def shown_arguments(
+    model: str,
+    incoming: Incoming,
+    *,
+    parser: ArgumentParser | None,
+    pool: ModelPool,
+    request_id: str,
+    principal: str | None,
+) -> str:
+    """Check the arguments and return them as they are shown, as JSON text.
+
+    Args:
+        model: Its name.
+        incoming: The input.
+        parser: Checks a small input here; ``None`` where only the model's own process can.
+        pool: Its workers check the rest.
+        request_id: Of the request.
+        principal: Who asks.
+
+    Raises:
+        InvalidArguments, MalformedBody: The input is wrong.
+    """
+    if parser is not None and incoming.is_small:
+        shown = display(parser.arguments, parser.parse(incoming.given))
+        return encode_json(shown).decode()
+    answer, fd, _ = await pool.call(
+        "check-train",
+        request_id=request_id,
+        given=incoming.given,
+        body_fd=incoming.body_fd,
+        principal=principal,
+    )
+    if answer.failure is not None:
+        raise error_of(answer.failure, model)
+    # A large answer comes as a descriptor.
+    body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
+    return (body or b"{}").decode()
+
+
+def without_credentials(given: CallInput, arguments: Sequence[Argument]) -> CallInput:
+    """Leave out the headers and cookies that no argument declares: a job keeps its input."""
+    headers = {item.wire_name.lower() for item in arguments if item.location == "headers"}
+    cookies = {item.wire_name for item in arguments if item.location == "cookies"}
+    return replace(
+        given,
+        headers=tuple(pair for pair in given.headers if pair[0].lower() in headers),
+        cookies=tuple(pair for pair in given.cookies if pair[0] in cookies),
+    )
+
+
+def _read_all(fd: int) -> bytes:
+    """Read a descriptor from its start, and close it."""
+    with open(fd, "rb") as file:
+        file.seek(0)
+        return file.read()
