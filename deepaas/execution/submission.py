@@ -110,10 +110,8 @@ def _moved(file: UploadedFile, directory: JobDirectory) -> UploadedFile:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except FileNotFoundError:
-        raise
     except OSError:
-        shutil.copy2(source, target)  # the file system has no links
+        shutil.copy2(source, target)  # the file system has no links, or no more of them
 
 
 def _sync(directory: JobDirectory) -> None:

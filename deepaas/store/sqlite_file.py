@@ -103,8 +103,7 @@ def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        connection.rollback()  # nothing, where SQLite has ended it because of an error
 
 
 @contextmanager

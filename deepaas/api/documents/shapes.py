@@ -38,7 +38,8 @@ _MODEL_HEALTH: Mapping[str, Shape] = {
 def _object(properties: Mapping[str, Shape], *optional: str, **more: Any) -> Shape:
     """Return the schema of an object; all properties are required but the optional ones."""
     required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": dict(properties), "required": required, **more}
+    shape = {"type": "object", "properties": dict(properties), **more}
+    return {**shape, "required": required} if required else shape
 
 
 def _array(items: str) -> Shape:

@@ -1,20 +1,32 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""What a killed server had submitted by half is told from what it had submitted."""
+"""A job is submitted whole or not at all, and one can be given the input of another."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from deepaas.errors import KeyReused, StorageFull, StorageUnavailable
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.submission import abandoned, forget, write, write_call
-from deepaas.records import CallInput, ModelSource, SourceKind
-from deepaas.testing import make_job
+from deepaas.execution.submission import (
+    abandoned,
+    forget,
+    storage_error,
+    write,
+    write_again,
+    write_call,
+)
+from deepaas.records import CallInput, ModelSource, SourceKind, UploadedFile
+from deepaas.testing import InMemoryJobStore, make_job, make_key
+from tests.unit.execution.runner import served
 
 JOB = make_job(1).id
-CALL = JobCall(ModelSource("cat", SourceKind.OBJECT, "cat:cat"), CallInput(), warm=True)
+SOURCE = ModelSource("cat", SourceKind.OBJECT, "cat:model")
+NEWER = ModelSource("cat", SourceKind.OBJECT, "cat:model", version="2.0")
+CALL = JobCall(SOURCE, CallInput(), warm=True)
 
 
 def submit(folder: Path) -> JobDirectory:
@@ -52,3 +64,94 @@ def test_a_mark_may_be_all_that_there_is(tmp_path: Path) -> None:
 def test_the_events_begin_with_the_queue(tmp_path: Path) -> None:
     directory = submit(tmp_path)
     assert '"state": "queued", "attempt": 1' in directory.events.read_text()
+
+
+async def test_of_two_with_one_key_the_second_leaves_nothing(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with served(tmp_path, store) as server:
+        job = await server.runner.submit(make_job(1), server.call(), key=make_key())
+        second = await server.runner.submit(make_job(2), server.call(), key=make_key())
+        assert second.id == job.id
+        other = make_key(fingerprint="other")
+        with pytest.raises(KeyReused):
+            await server.runner.submit(make_job(3), server.call(), key=other)
+        assert os.listdir(tmp_path / "jobs") == [job.id]
+        assert [found.id for found in await store.list()] == [job.id]
+        await server.ended(job)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EDQUOT, StorageFull),
+        (errno.EACCES, StorageUnavailable),
+    ],
+)
+def test_a_directory_that_cannot_be_written(
+    tmp_path: Path, number: int, kind: type[StorageUnavailable]
+) -> None:
+    found = storage_error(OSError(number, os.strerror(number)), tmp_path)
+    assert type(found) is kind
+    assert str(tmp_path) in found.message
+
+
+def ended(tmp_path: Path) -> JobDirectory:
+    """Return the directory of a job with a file, a body and a checkpoint."""
+    upload = tmp_path / "upload.csv"
+    upload.write_text("1;2")
+    given = CallInput(
+        query=(("a", "1"),),
+        files=(("data", UploadedFile("data", str(upload), "text/csv", "plan.csv")),),
+        body=b'{"b": 2}',
+    )
+    made = JobDirectory(tmp_path / "ended")
+    write_call(made, JobCall(SOURCE, given, warm=True, request_id="r", principal="ada"), None)
+    (made.checkpoints / "deep").mkdir()
+    (made.checkpoints / "deep" / "last").write_text("3")
+    return made
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_job_gets_the_input_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool, keeps: bool
+) -> None:
+    """Its files too, also where the file system has no links."""
+    source = ended(tmp_path)
+    if not links:
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "no links here")
+
+        monkeypatch.setattr(os, "link", refuse)
+    made = JobDirectory(tmp_path / "again")
+    call = JobCall(NEWER, CallInput(), warm=False, request_id="s", principal="bob")
+    write_again(source, made, call, keeps_checkpoints=keeps)
+
+    was, is_now = JobCall.read(source), JobCall.read(made)
+    assert (is_now.source, is_now.warm, is_now.request_id, is_now.principal) == (
+        *(NEWER, False, "s", "bob"),
+    )
+    assert (is_now.input.query, is_now.input.body) == (was.input.query, was.input.body)
+    ((name, file),) = is_now.input.files
+    path = Path(file.filename or "")
+    assert (name, file.original_filename) == ("data", "plan.csv")
+    assert path.parent == made.inputs
+    assert path.read_text() == "1;2"
+    assert (path.stat().st_nlink == 2) == links
+    assert (made.checkpoints / "deep" / "last").exists() == keeps
+
+
+def test_an_input_that_is_gone(tmp_path: Path) -> None:
+    made = JobDirectory(tmp_path / "again")
+    call = JobCall(SOURCE, CallInput(), warm=True)
+    with pytest.raises(FileNotFoundError):
+        write_again(JobDirectory(tmp_path / "gone"), made, call, keeps_checkpoints=False)
+    assert not made.path.exists()
+
+
+def test_a_body_need_not_be_read(tmp_path: Path) -> None:
+    source = ended(tmp_path)
+    assert JobCall.read(source, with_body=False).input.body == b""
+    assert JobCall.read(source).input.body == b'{"b": 2}'

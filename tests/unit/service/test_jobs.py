@@ -214,3 +214,65 @@ async def test_the_last_report_is_shown(
         if text is not None:
             (folder / "events.jsonl").write_text(text)
         assert await service.jobs.progress(job.evolve(started=job.created)) == found
+
+
+async def keyed(jobs: JobService, key: str, who: Principal = WHO, **pairs: str) -> Job:
+    incoming = Incoming(CallInput(query=tuple(pairs.items())))
+    return await jobs.train("echo", incoming, principal=who, request_id="r", key=key)
+
+
+async def test_a_request_that_comes_again_starts_nothing(tmp_path: Path) -> None:
+    """At the same moment, later, and when the job has ended; its input is released each time."""
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        jobs = await asyncio.gather(*(keyed(service.jobs, "k") for _ in range(5)))
+        assert jobs == [jobs[0]] * 5
+        done = await ended(store, jobs[0])
+        incoming = given(tmp_path / "upload")
+        incoming.given = CallInput()
+        again = service.jobs.train("echo", incoming, principal=WHO, request_id="s", key="k")
+        assert await again == done
+        assert not (tmp_path / "upload").exists()
+        with pytest.raises(errors.KeyReused):
+            await keyed(service.jobs, "k", epochs="2")
+        other = await keyed(service.jobs, "k", Principal("you", frozenset(Policy)), epochs="2")
+        assert other.id != done.id
+        assert len(await store.list()) == 2
+        await ended(store, other)
+
+
+async def test_a_key_of_a_refused_request_is_free(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        with pytest.raises(errors.InvalidArguments):
+            await keyed(service.jobs, "k", epochs="many")
+        await ended(store, await keyed(service.jobs, "k"))
+
+
+async def test_what_is_started_anew_twice_with_one_key_is_started_once(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        first = await ended(store, await train(service.jobs, Incoming()))
+
+        async def again(key: str | None) -> Job:
+            return await service.jobs.retry(
+                "echo", first.id, principal=WHO, request_id="r", key=key
+            )
+
+        new = await again("k")
+        assert (await again("k")).id == new.id
+        assert (await again(None)).id not in (first.id, new.id)
+        # The key of another request, though for the same model.
+        with pytest.raises(errors.KeyReused):
+            await keyed(service.jobs, "k")
+        for job in await store.list():
+            await ended(store, job)
+
+
+async def test_a_model_that_trains_no_more_starts_nothing_anew(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        first = await ended(store, await train(service.jobs, Incoming()))
+        service.models.put(ModelDescription("echo", {}, can_train=False))
+        with pytest.raises(errors.NotImplementedByModel):
+            await service.jobs.retry("echo", first.id, principal=WHO, request_id="r")
