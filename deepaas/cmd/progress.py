@@ -22,15 +22,17 @@ class TerminalSink(CancelSwitch):
     """A :class:`deepaas.model.context.Sink` for people; safe across threads.
 
     Args:
-        stream: Where reports go.
+        stream: Where reports go, one a line.
         artifacts: The folder for artifacts; ``None``: a new one in the current folder, made when
             it is asked for.
+        with_bar: Whether reports draw a bar. Each replaces the one before, so they may come more
+            often; an empty line stands behind the last one (:mod:`deepaas.cmd.screen`).
     """
 
-    def __init__(self, stream: TextIO, artifacts: Path | None) -> None:
+    def __init__(self, stream: TextIO, artifacts: Path | None, *, with_bar: bool = False) -> None:
         super().__init__()
         self._stream = stream
-        self._is_terminal = stream.isatty()
+        self._with_bar = with_bar
         self._artifacts = artifacts
         self._lock = threading.Lock()
         self._waiting: str | None = None
@@ -39,19 +41,17 @@ class TerminalSink(CancelSwitch):
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Show how far the training is."""
         with self._lock:
-            self._waiting = describe(done, total, metrics, with_bar=self._is_terminal)
-            pause_s = _REDRAW_S if self._is_terminal else _LINE_S
+            self._waiting = describe(done, total, metrics, with_bar=self._with_bar)
+            pause_s = _REDRAW_S if self._with_bar else _LINE_S
             if time.monotonic() - self._written_s >= pause_s:
                 self._write()
 
     def _write(self) -> None:
         if self._waiting is None:
             return
-        # Back to the beginning of the line, and erase what stood there (ECMA-48, CR and EL).
-        text = f"\r\x1b[K{self._waiting}" if self._is_terminal else f"{self._waiting}\n"
-        self._waiting = None
+        line, self._waiting = self._waiting, None
         self._written_s = time.monotonic()
-        self._stream.write(text)
+        self._stream.write(f"{line}\n")
         self._stream.flush()
 
     def artifact_dir(self) -> Path:
@@ -74,12 +74,18 @@ class TerminalSink(CancelSwitch):
         return self._artifacts
 
     def close(self) -> None:
-        """Show the last report, and leave the line."""
+        """Show the last report."""
         with self._lock:
             self._write()
-            if self._is_terminal and self._written_s > 0:
+            if self._with_bar:
                 self._stream.write("\n")
                 self._stream.flush()
+
+    def leave_fork(self) -> None:
+        """In a fork of the model's, let SIGTERM end it, and do without a lock that may be held."""
+        super().leave_fork()
+        self._lock = threading.Lock()
+        self._waiting = None
 
 
 def describe(

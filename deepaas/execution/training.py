@@ -19,7 +19,7 @@ from pathlib import Path
 from deepaas import telemetry
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
-from deepaas.model import context
+from deepaas.model import bars, context
 from deepaas.model.adapter import load_model
 from deepaas.model.encoding import json_or_repr
 
@@ -51,6 +51,11 @@ class CancelSwitch:
         if not self._model_asks:
             raise Cancelled(128 + number)
 
+    def leave_fork(self) -> None:
+        """In a fork of the model's, let SIGTERM end it as it would any other process."""
+        if signal.getsignal(signal.SIGTERM) == self.on_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
 
 class JobSink(CancelSwitch):
     """Puts what a training reports into its job's directory; safe across threads."""
@@ -64,6 +69,8 @@ class JobSink(CancelSwitch):
         )
         self._waiting: bytes | None = None
         self._written_s = 0.0
+        #: The last ones that were reported.
+        self.metrics: Mapping[str, float] = {}
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Note how far the training is."""
@@ -77,6 +84,7 @@ class JobSink(CancelSwitch):
         with self._lock:
             if self._file is None:
                 return  # a thread that outlives train()
+            self.metrics = metrics
             self._waiting = line
             if time.monotonic() - self._written_s >= _REPORT_S:
                 self._write()
@@ -99,9 +107,10 @@ class JobSink(CancelSwitch):
         return self._directory.checkpoints
 
     def leave_fork(self) -> None:
-        """In a fork of the model's, let SIGTERM end it as it would any other process."""
-        if signal.getsignal(signal.SIGTERM) == self.on_sigterm:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        """In a fork of the model's, do without a lock that may be held, and what is not its own."""
+        super().leave_fork()
+        self._lock = threading.Lock()
+        self._waiting = None
 
     def close(self) -> None:
         """Write the last report."""
@@ -124,6 +133,7 @@ def run_training(path: Path) -> int:
     signal.signal(signal.SIGTERM, sink.on_sigterm)
     os.register_at_fork(after_in_child=sink.leave_fork)
     context.install(sink)
+    bars.watch(into_log=True, with_drawn=True)
     try:
         end = End.now("done", result=_train(directory))
     except Cancelled:
