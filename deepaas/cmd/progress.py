@@ -4,12 +4,12 @@
 
 import os
 import threading
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from deepaas.execution.pacing import Pace
 from deepaas.execution.training import CancelSwitch
 
 _BAR_CELLS = 30
@@ -35,22 +35,13 @@ class TerminalSink(CancelSwitch):
         self._with_bar = with_bar
         self._artifacts = artifacts
         self._lock = threading.Lock()
-        self._waiting: str | None = None
-        self._written_s = float("-inf")
+        self._reports = Pace(self._write, _REDRAW_S if with_bar else _LINE_S)
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Show how far the training is."""
-        with self._lock:
-            self._waiting = describe(done, total, metrics, with_bar=self._with_bar)
-            pause_s = _REDRAW_S if self._with_bar else _LINE_S
-            if time.monotonic() - self._written_s >= pause_s:
-                self._write()
+        self._reports.put(describe(done, total, metrics, with_bar=self._with_bar))
 
-    def _write(self) -> None:
-        if self._waiting is None:
-            return
-        line, self._waiting = self._waiting, None
-        self._written_s = time.monotonic()
+    def _write(self, line: str) -> None:
         self._stream.write(f"{line}\n")
         self._stream.flush()
 
@@ -75,17 +66,15 @@ class TerminalSink(CancelSwitch):
 
     def close(self) -> None:
         """Show the last report."""
-        with self._lock:
-            self._write()
-            if self._with_bar:
-                self._stream.write("\n")
-                self._stream.flush()
+        self._reports.close()
+        if self._with_bar:
+            self._write("")
 
     def leave_fork(self) -> None:
-        """In a fork of the model's, let SIGTERM end it, and do without a lock that may be held."""
+        """Leave to its parent what is the parent's."""
         super().leave_fork()
+        self._reports.leave_fork()
         self._lock = threading.Lock()
-        self._waiting = None
 
 
 def describe(

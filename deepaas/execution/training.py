@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +18,8 @@ from pathlib import Path
 from deepaas import telemetry
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
+from deepaas.execution.pacing import Pace
+from deepaas.execution.provenance import Provenance
 from deepaas.model import bars, context
 from deepaas.model.adapter import load_model
 from deepaas.model.encoding import json_or_repr
@@ -63,12 +64,10 @@ class JobSink(CancelSwitch):
     def __init__(self, directory: JobDirectory) -> None:
         super().__init__()
         self._directory = directory
-        self._lock = threading.Lock()
         self._file: int | None = os.open(
             directory.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
-        self._waiting: bytes | None = None
-        self._written_s = 0.0
+        self._reports = Pace(self._write, _REPORT_S)
         #: The last ones that were reported.
         self.metrics: Mapping[str, float] = {}
 
@@ -80,23 +79,15 @@ class JobSink(CancelSwitch):
             "total": total,
             "metrics": dict(metrics),
         }
-        line = json_or_repr(event) + b"\n"
-        with self._lock:
-            if self._file is None:
-                return  # a thread that outlives train()
-            self.metrics = metrics
-            self._waiting = line
-            if time.monotonic() - self._written_s >= _REPORT_S:
-                self._write()
+        self.metrics = metrics
+        self._reports.put(json_or_repr(event) + b"\n")
 
-    def _write(self) -> None:
-        if self._waiting is not None and self._file is not None:
+    def _write(self, line: bytes) -> None:
+        if self._file is not None:
             try:
-                os.write(self._file, self._waiting)
+                os.write(self._file, line)
             except OSError as exc:
                 logger.warning("A report of progress could not be written: %s.", exc.strerror)
-            self._waiting = None
-            self._written_s = time.monotonic()
 
     def artifact_dir(self) -> Path:
         """Return the folder whose files are kept with the job."""
@@ -107,18 +98,16 @@ class JobSink(CancelSwitch):
         return self._directory.checkpoints
 
     def leave_fork(self) -> None:
-        """In a fork of the model's, do without a lock that may be held, and what is not its own."""
+        """Leave to its parent what is the parent's."""
         super().leave_fork()
-        self._lock = threading.Lock()
-        self._waiting = None
+        self._reports.leave_fork()
 
     def close(self) -> None:
         """Write the last report."""
-        with self._lock:
-            self._write()
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+        self._reports.close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def run_training(path: Path) -> int:
@@ -134,8 +123,9 @@ def run_training(path: Path) -> int:
     os.register_at_fork(after_in_child=sink.leave_fork)
     context.install(sink)
     bars.watch(into_log=True, with_drawn=True)
+    provenance = Provenance(directory)
     try:
-        end = End.now("done", result=_train(directory))
+        end = End.now("done", result=_train(directory, provenance))
     except Cancelled:
         return 128 + signal.SIGTERM
     except BaseException as exc:
@@ -145,20 +135,23 @@ def run_training(path: Path) -> int:
         end = End.now("error", message=_text_of(exc))
     finally:
         sink.close()
+        provenance.end(sink.metrics)
     if os.getpid() != pid:
         return 0  # a fork of the model's that came back from train(); the outcome is not its own
     until_there_is_space(lambda: directory.write_outcome(end))
     return 0 if end.state == "done" else 1
 
 
-def _train(directory: JobDirectory) -> str:
+def _train(directory: JobDirectory, provenance: Provenance) -> str:
     call = JobCall.read(directory)
+    provenance.begin(call.source)
     telemetry.request_id.set(call.request_id)
     telemetry.principal.set(call.principal)
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()
     arguments = adapter.train_parser.parse(call.input)
+    provenance.called(adapter.train_parser.arguments, arguments)
     return json_or_repr(adapter.train(**arguments)).decode()
 
 

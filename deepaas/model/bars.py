@@ -24,10 +24,10 @@ from deepaas.model import context
 logger = logging.getLogger(__name__)
 
 _MODULE = "tqdm.std"
-#: tqdm's own variable for how often a bar is drawn where its author does not say; read on import.
-_INTERVAL_VARIABLE = "TQDM_MININTERVAL"
-#: Seconds; ten lines a second, as on a terminal, would fill a log.
-_LOG_INTERVAL_S = "1"
+#: Between two drawings of a bar where its author does not say, in tqdm.
+_TQDM_INTERVAL_S = 0.1
+#: The same into a log, which would be filled by ten lines a second.
+_LOG_INTERVAL_S = 1.0
 #: A bar that is not drawn tells how far it is this often.
 _INTERVAL_S = 0.1
 
@@ -38,11 +38,10 @@ def watch(*, into_log: bool, with_drawn: bool) -> None:
     """Report what bars show from now on; once in a process, before the model is imported.
 
     Args:
-        into_log: Bars are drawn into a file, so seldom, and never just because a postfix changed.
+        into_log: Bars are drawn into a file, so once a second at most unless their author says how
+            often, and not whenever a postfix changes.
         with_drawn: Report the bars too that draw themselves, not only those that are disabled.
     """
-    if into_log:
-        os.environ.setdefault(_INTERVAL_VARIABLE, _LOG_INTERVAL_S)
     bars = Bars(context.observe, with_drawn=with_drawn)
 
     def change(module: ModuleType) -> None:
@@ -224,9 +223,11 @@ def _counted(tqdm: Any, bars: Bars) -> Iterator[Any]:
 
 
 def _was_just_drawn(tqdm: Any) -> bool:
-    """Whether a bar was drawn within its own interval; the first time it never was."""
+    """Whether a bar was drawn so lately that it is not drawn now; the first time it never was."""
     now_s = time.monotonic()
-    if now_s - getattr(tqdm, "_deepaas_drawn_s", float("-inf")) < tqdm.mininterval:
+    own_s = tqdm.mininterval
+    pause_s = _LOG_INTERVAL_S if own_s == _TQDM_INTERVAL_S else own_s
+    if now_s - getattr(tqdm, "_deepaas_drawn_s", float("-inf")) < pause_s:
         return True
     tqdm._deepaas_drawn_s = now_s
     return False

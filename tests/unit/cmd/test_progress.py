@@ -69,11 +69,10 @@ def test_a_fork_is_not_stopped_by_what_its_parent_was_doing() -> None:
     sink = TerminalSink(stream, None)
     sink.progress(1, None, {})
     sink.progress(2, None, {})  # waits, and is the parent's to write
-    with sink._lock:
+    with sink._lock, sink._reports._lock:
         if os.fork() == 0:
             sink.leave_fork()
             sink.progress(3, None, {})
-            sink.close()
             os._exit(stream.getvalue() != "1\n3\n")
     assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
 
