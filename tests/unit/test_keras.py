@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The callback in trainings by Keras itself, with PyTorch below; `make test TORCH=torch` has both."""
+"""The callback in trainings by Keras itself, with PyTorch below: `make test TORCH=torch`."""
 
 import json
 import os
