@@ -42,8 +42,11 @@ class TerminalSink(CancelSwitch):
         self._reports.put(describe(done, total, metrics, with_bar=self._with_bar))
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it, or the model closed it; the training goes on
 
     def artifact_dir(self) -> Path:
         """Return the folder for artifacts; made on the first call."""

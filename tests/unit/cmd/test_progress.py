@@ -64,6 +64,14 @@ def test_without_a_report_nothing_is_shown(with_bar: bool, written: str) -> None
     assert stream.getvalue() == written
 
 
+def test_a_training_goes_on_where_nobody_reads_its_progress() -> None:
+    stream = io.StringIO()
+    stream.close()
+    sink = TerminalSink(stream, None)
+    sink.progress(1, None, {})
+    sink.close()
+
+
 def test_a_fork_is_not_stopped_by_what_its_parent_was_doing() -> None:
     stream = io.StringIO()
     sink = TerminalSink(stream, None)
