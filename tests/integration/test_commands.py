@@ -536,6 +536,28 @@ def test_a_terminal_shows_a_bar_below_all_that_is_printed(tmp_path: Path) -> Non
     assert json.loads(lines[-1])["status"] == "done"
 
 
+def test_a_terminal_that_changes_its_size_is_followed(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    note = tmp_path / "note"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deepaas.cmd.cli", f"--model-name={MODEL}", "train", "--how=resize"],
+        cwd=tmp_path,
+        env=environment(tmp_path, {"NOTE": str(note)}),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    try:
+        wait_for(note.exists)
+        termios.tcsetwinsize(ours, (24, 55))
+        # The kernel sends it to whom the terminal belongs, which is the test's own.
+        process.send_signal(signal.SIGWINCH)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        os.close(ours)
+        os.close(theirs)
+
+
 @pytest.mark.parametrize("disable", ["false", "true"])
 def test_a_terminal_shows_the_models_own_bars_or_ours(tmp_path: Path, disable: str) -> None:
     model = MODELS / "shows_bars_in_train.py"

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bar stays below what is printed."""
 
+import os
 import re
 
 import pytest
 
-from deepaas.cmd.screen import Screen
+from deepaas.cmd.screen import Screen, ScreenForChild
+from tests.unit.parts import open_fds
 
 
 class Terminal:
@@ -97,3 +99,47 @@ def test_a_bar_never_takes_a_second_line(screen: Screen, terminal: Terminal) -> 
     screen.bar("[####] 1/2 loss=0.5")
     screen.bar("[####]")
     assert terminal.lines == ["[####]"]
+
+
+@pytest.mark.parametrize("closes_first", [True, False])
+def test_what_a_child_writes_is_put_together(
+    closes_first: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also on what is no terminal any more."""
+    before = open_fds()
+    screen = ScreenForChild()
+    terminal, bars = screen.child_fds
+    ours = [os.dup(terminal), os.dup(bars)]
+    screen.started()
+    assert not screen.pump()
+    os.write(ours[0], b"printed\n")
+    os.write(ours[1], b"[##..]\n[####]\n\n")
+    if closes_first:
+        for fd in ours:
+            os.close(fd)
+    while screen.pump():
+        pass
+    # What has come to its end is not waited for any more, which would be busy waiting.
+    assert len(screen.fds) == (0 if closes_first else 2)
+    if not closes_first:
+        os.write(ours[0], b"the result\n")
+        for fd in ours:
+            os.close(fd)
+    screen.finish()
+    assert open_fds() == before
+    shown = capfd.readouterr().err
+    assert shown.startswith("[##..]\r\x1b[K[####]\nprinted\n")
+    assert shown.endswith("the result\n") != closes_first
+
+
+def test_a_terminal_that_is_gone_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    screen = ScreenForChild()
+    kept = os.dup(2)
+    os.close(2)
+    try:
+        os.write(screen.child_fds[0], b"printed\n")
+        screen.started()
+        screen.finish()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
