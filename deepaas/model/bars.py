@@ -8,18 +8,16 @@ tell of five moments in the life of a bar; between them a bar runs at its own sp
 
 import logging
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
 from numbers import Number
 from types import ModuleType
 from typing import Any
 
 from deepaas.model import context
+from deepaas.model.importing import when_imported
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +49,7 @@ def watch(*, into_log: bool, with_drawn: bool) -> None:
             # A tqdm that is made otherwise works as it would without us.
             logger.warning("Bars of this tqdm are not understood: %s.", exc)
 
-    if _MODULE in sys.modules:
-        change(sys.modules[_MODULE])
-    else:
-        sys.meta_path.insert(0, _Finder(change))
+    when_imported(_MODULE, change)
 
 
 class _Bar:
@@ -231,39 +226,3 @@ def _was_just_drawn(tqdm: Any) -> bool:
         return True
     tqdm._deepaas_drawn_s = now_s
     return False
-
-
-class _Finder(MetaPathFinder):
-    """Finds tqdm as it would be found, and has it changed once it is loaded; then it is gone."""
-
-    def __init__(self, change: Callable[[ModuleType], None]) -> None:
-        self._change = change
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Find the one module that this is about; any other is another finder's."""
-        if fullname != _MODULE:
-            return None
-        sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _ChangingLoader(spec.loader, self._change)
-        return spec
-
-
-class _ChangingLoader(Loader):
-    def __init__(self, loader: Loader, change: Callable[[ModuleType], None]) -> None:
-        self._loader = loader
-        self._change = change
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        # As if it had never been otherwise, for who asks the module for its source.
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._change(module)
