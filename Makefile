@@ -10,6 +10,8 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 ROUNDS ?= 5
 CALLS ?= 200000
+# What pip installs for the example and the callback that need it: large, so not by default.
+TORCH ?=
 
 BIN := $(VENV)/bin
 # Editable installs warn about folders named like packages; that is how they work.
@@ -23,7 +25,7 @@ EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)
 
 help:
 	@echo "make run     serve the digits example at http://$(HOST):$(PORT) (HOST=, PORT= change it)"
-	@echo "make test    install what the checks need and run all of them"
+	@echo "make test    install what the checks need and run all of them (TORCH=torch adds PyTorch)"
 	@echo "make lint | types | docs    one of the checks"
 	@echo "make sample  write etc/deepaas.conf.sample anew from the declared options"
 	@echo "make bench   measure beside the limits and the peers (PEERS=, ONLY=, ROUNDS= change it)"
@@ -33,7 +35,7 @@ help:
 run: $(VENV)/.installed-run
 	@exec $(BIN)/deepaas-run --model-name digits --listen-ip $(HOST) --listen-port $(PORT)
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test $(if $(TORCH),$(VENV)/.installed-torch)
 	@sh tests/system-packages.sh
 	@exec $(BIN)/python tests/check.py
 
@@ -79,4 +81,9 @@ $(VENV)/.installed-test: $(VENV)/.installed-run
 	@echo "Installing what the checks need into $(VENV) …"
 	@$(PIP) install --editable '.[test,docs]' --editable examples/digits --editable examples/minimal \
 	    --editable examples/legacy
+	@touch $@
+
+$(VENV)/.installed-torch: $(VENV)/.installed-test
+	@echo "Installing $(TORCH) and Keras into $(VENV) …"
+	@$(PIP) install '$(TORCH)' keras --editable examples/torch_cnn
 	@touch $@

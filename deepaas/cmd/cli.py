@@ -7,12 +7,13 @@ namespace of its own.
 """
 
 import logging
+import os
 import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from oslo_config import cfg
 
@@ -23,7 +24,7 @@ from deepaas.cmd.supervisor import run_in_child
 from deepaas.config import CLI_OPTIONS, LOG_OPTIONS, MODEL_OPTIONS, CliSettings, load_cli_settings
 from deepaas.errors import ConfigurationError
 from deepaas.execution.worker import warm_model
-from deepaas.model import context
+from deepaas.model import bars, context
 from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.encoding import EncodedAnswer
 
@@ -41,23 +42,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        settings, _, _ = _read(given)
+        settings, name, _ = _read(given)
     except ConfigurationError as exc:
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_USAGE
     if settings.own_process:
-        return run_in_child(PROG, given)
+        return run_in_child(PROG, given, with_bar=name == "train" and sys.stderr.isatty())
     with tempfile.TemporaryDirectory(prefix="deepaas-") as folder:
         return run_here(given, Path(folder))
 
 
-def run_here(argv: Sequence[str], folder: Path) -> int:
-    """Do it in this process; ``folder`` takes the copies of files."""
+def run_here(argv: Sequence[str], folder: Path, bar: TextIO | None = None) -> int:
+    """Do it in this process.
+
+    Args:
+        argv: The arguments of the command.
+        folder: Takes the copies of files.
+        bar: Takes the bar of a training; ``None``: its progress goes to standard error.
+    """
 
     def run(result: BinaryIO) -> None:
         settings, name, arguments = _read(argv)
         method.begin_log(settings.log, settings.warnings)
-        answer = _call(settings, name, arguments, folder)
+        answer = _call(settings, name, arguments, folder, bar)
         if answer is None:
             return
         if settings.output is None:
@@ -96,8 +103,11 @@ def _method_at(argv: Sequence[str]) -> int:
 
 
 def _call(
-    settings: CliSettings, name: str, argv: Sequence[str], folder: Path
+    settings: CliSettings, name: str, argv: Sequence[str], folder: Path, bar: TextIO | None
 ) -> EncodedAnswer | None:
+    if name == "train":
+        # tqdm draws its own bars here, on a terminal as its author sees them.
+        bars.watch(into_log=bar is None, with_drawn=False)
     adapter = load_model(method.choose_source(settings.model_names))
     parser = adapter.train_parser if name == "train" else adapter.predict_parser
     declared = parser.arguments if name in ("predict", "train") else ()
@@ -112,15 +122,16 @@ def _call(
         return None
     if name == "predict":
         return method.predict(adapter, arguments)
-    return _train(settings, adapter, arguments)
+    return _train(settings, adapter, arguments, bar)
 
 
 def _train(
-    settings: CliSettings, adapter: ModelAdapter, arguments: Mapping[str, Any]
+    settings: CliSettings, adapter: ModelAdapter, arguments: Mapping[str, Any], bar: TextIO | None
 ) -> EncodedAnswer:
-    sink = TerminalSink(sys.stderr, settings.artifact_dir)
+    sink = TerminalSink(bar or sys.stderr, settings.artifact_dir, with_bar=bar is not None)
     context.install(sink)
     signal.signal(signal.SIGTERM, sink.on_sigterm)
+    os.register_at_fork(after_in_child=sink.leave_fork)
     try:
         return method.train(adapter, arguments)
     finally:

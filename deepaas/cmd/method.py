@@ -28,6 +28,7 @@ from deepaas.errors import (
     NotImplementedByModel,
 )
 from deepaas.execution.failures import failure_of
+from deepaas.execution.output import flush_c, write_each_line, write_each_line_of_c
 from deepaas.execution.training import Cancelled
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display
@@ -48,10 +49,13 @@ def keeping_stdout() -> Iterator[BinaryIO]:
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "wb") as result:
         os.dup2(2, 1)
+        write_each_line()
+        write_each_line_of_c()
         try:
             yield result
         finally:
             sys.stdout.flush()
+            flush_c()
             os.dup2(result.fileno(), 1)
 
 

@@ -4,12 +4,12 @@
 
 import os
 import threading
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from deepaas.execution.pacing import Pace
 from deepaas.execution.training import CancelSwitch
 
 _BAR_CELLS = 30
@@ -22,37 +22,31 @@ class TerminalSink(CancelSwitch):
     """A :class:`deepaas.model.context.Sink` for people; safe across threads.
 
     Args:
-        stream: Where reports go.
+        stream: Where reports go, one a line.
         artifacts: The folder for artifacts; ``None``: a new one in the current folder, made when
             it is asked for.
+        with_bar: Whether reports draw a bar. Each replaces the one before, so they may come more
+            often; an empty line stands behind the last one (:mod:`deepaas.cmd.screen`).
     """
 
-    def __init__(self, stream: TextIO, artifacts: Path | None) -> None:
+    def __init__(self, stream: TextIO, artifacts: Path | None, *, with_bar: bool = False) -> None:
         super().__init__()
         self._stream = stream
-        self._is_terminal = stream.isatty()
+        self._with_bar = with_bar
         self._artifacts = artifacts
         self._lock = threading.Lock()
-        self._waiting: str | None = None
-        self._written_s = float("-inf")
+        self._reports = Pace(self._write, _REDRAW_S if with_bar else _LINE_S)
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Show how far the training is."""
-        with self._lock:
-            self._waiting = describe(done, total, metrics, with_bar=self._is_terminal)
-            pause_s = _REDRAW_S if self._is_terminal else _LINE_S
-            if time.monotonic() - self._written_s >= pause_s:
-                self._write()
+        self._reports.put(describe(done, total, metrics, with_bar=self._with_bar))
 
-    def _write(self) -> None:
-        if self._waiting is None:
-            return
-        # Back to the beginning of the line, and erase what stood there (ECMA-48, CR and EL).
-        text = f"\r\x1b[K{self._waiting}" if self._is_terminal else f"{self._waiting}\n"
-        self._waiting = None
-        self._written_s = time.monotonic()
-        self._stream.write(text)
-        self._stream.flush()
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it, or the model closed it; the training goes on
 
     def artifact_dir(self) -> Path:
         """Return the folder for artifacts; made on the first call."""
@@ -74,12 +68,16 @@ class TerminalSink(CancelSwitch):
         return self._artifacts
 
     def close(self) -> None:
-        """Show the last report, and leave the line."""
-        with self._lock:
-            self._write()
-            if self._is_terminal and self._written_s > 0:
-                self._stream.write("\n")
-                self._stream.flush()
+        """Show the last report."""
+        self._reports.close()
+        if self._with_bar:
+            self._write("")
+
+    def leave_fork(self) -> None:
+        """Leave to its parent what is the parent's."""
+        super().leave_fork()
+        self._reports.leave_fork()
+        self._lock = threading.Lock()
 
 
 def describe(

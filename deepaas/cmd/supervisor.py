@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+from deepaas.cmd.screen import ScreenForChild
 from deepaas.execution.local import python
 from deepaas.execution.processes import (
     MARKER,
@@ -33,10 +34,15 @@ _GRACE_S = 5.0
 _FAILED = 1
 
 
-def run_in_child(prog: str, argv: Sequence[str]) -> int:
+def run_in_child(prog: str, argv: Sequence[str], *, with_bar: bool = False) -> int:
     """Run a command in a child and return its exit status; 128 + n after signal n.
 
     For a process that does nothing else: it handles its signals and ends all its descendants.
+
+    Args:
+        prog: Name of the command.
+        argv: Its arguments.
+        with_bar: Keep a bar below what the child prints; standard error is a terminal.
     """
     received: list[int] = []
     become_subreaper()
@@ -45,20 +51,27 @@ def run_in_child(prog: str, argv: Sequence[str]) -> int:
         signal.signal(number, lambda number, frame: received.append(number))
     folder = tempfile.mkdtemp(prefix="deepaas-")
     status_read, status_write = os.pipe()
+    screen = ScreenForChild() if with_bar else None
+    if screen is not None:
+        signal.signal(signal.SIGWINCH, lambda number, frame: screen.follow_size())
     try:
         pid = spawn(
-            python("deepaas.cmd.child", folder, prog, *argv),
+            python("deepaas.cmd.child", "bar" if screen else "plain", folder, prog, *argv),
             environment={MARKER: f"{os.getpid()}-{os.urandom(4).hex()}"},
-            fds=(status_write,),
+            fds=(status_write, *(screen.child_fds if screen else ())),
         )
         os.close(status_write)
-        ended = _wait(pid, wakeup, received)
+        if screen is not None:
+            screen.started()
+        ended = _wait(pid, wakeup, received, screen)
         # Before the status is read: what is left may hold the other end open.
         kill_all()
         told = os.read(status_read, 1) if wait_readable((status_read,), 0) else b""
     finally:
         kill_all()
         reap()
+        if screen is not None:
+            screen.finish()
         shutil.rmtree(folder, ignore_errors=True)
     if received:
         return 128 + received[0]
@@ -69,7 +82,7 @@ def run_in_child(prog: str, argv: Sequence[str]) -> int:
     return _FAILED
 
 
-def _wait(pid: int, wakeup: int, received: list[int]) -> int:
+def _wait(pid: int, wakeup: int, received: list[int], screen: ScreenForChild | None = None) -> int:
     """Wait for the child and return how it ended."""
     kill_at: float | None = None
     is_killed = False
@@ -88,5 +101,7 @@ def _wait(pid: int, wakeup: int, received: list[int]) -> int:
         timeout_s = None
         if kill_at is not None and not is_killed:
             timeout_s = kill_at - time.monotonic()
-        wait_readable((wakeup,), timeout_s)
+        wait_readable((wakeup, *(screen.fds if screen else ())), timeout_s)
         drain(wakeup)
+        if screen is not None:
+            screen.pump()

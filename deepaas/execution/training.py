@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,9 @@ from deepaas.execution.artifacts import seal
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.execution.out_of_memory import shortage
-from deepaas.model import context
+from deepaas.execution.pacing import Pace
+from deepaas.execution.provenance import Provenance
+from deepaas.model import bars, context
 from deepaas.model.adapter import load_model
 from deepaas.model.encoding import json_or_repr
 
@@ -53,6 +54,11 @@ class CancelSwitch:
         if not self._model_asks:
             raise Cancelled(128 + number)
 
+    def leave_fork(self) -> None:
+        """In a fork of the model's, let SIGTERM end it as it would any other process."""
+        if signal.getsignal(signal.SIGTERM) == self.on_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
 
 class JobSink(CancelSwitch):
     """Puts what a training reports into its job's directory; safe across threads."""
@@ -61,10 +67,10 @@ class JobSink(CancelSwitch):
         super().__init__()
         self._directory = directory
         self._attempt = attempt
-        self._lock = threading.Lock()
         self._file: int | None = jobevents.open_events(directory.events)
-        self._waiting: bytes | None = None
-        self._written_s = 0.0
+        self._reports = Pace(self._write, _REPORT_S)
+        #: The last ones that were reported.
+        self.metrics: Mapping[str, float] = {}
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         """Note how far the training is."""
@@ -76,22 +82,15 @@ class JobSink(CancelSwitch):
             "total": total,
             "metrics": dict(metrics),
         }
-        line = json_or_repr(event)
-        with self._lock:
-            if self._file is None:
-                return  # a thread that outlives train()
-            self._waiting = line
-            if time.monotonic() - self._written_s >= _REPORT_S:
-                self._write()
+        self.metrics = metrics
+        self._reports.put(json_or_repr(event))
 
-    def _write(self) -> None:
-        if self._waiting is not None and self._file is not None:
+    def _write(self, line: bytes) -> None:
+        if self._file is not None:
             try:
-                jobevents.append_line(self._file, self._waiting)
+                jobevents.append_line(self._file, line)
             except OSError as exc:
                 logger.warning("A report of progress could not be written: %s.", exc.strerror)
-            self._waiting = None
-            self._written_s = time.monotonic()
 
     def artifact_dir(self) -> Path:
         """Return the folder whose files are kept with the job."""
@@ -102,17 +101,16 @@ class JobSink(CancelSwitch):
         return self._directory.checkpoints
 
     def leave_fork(self) -> None:
-        """In a fork of the model's, let SIGTERM end it as it would any other process."""
-        if signal.getsignal(signal.SIGTERM) == self.on_sigterm:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        """Leave to its parent what is the parent's."""
+        super().leave_fork()
+        self._reports.leave_fork()
 
     def close(self) -> None:
         """Write the last report."""
-        with self._lock:
-            self._write()
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+        self._reports.close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def run_training(path: Path, attempt: int = 1) -> int:
@@ -127,8 +125,10 @@ def run_training(path: Path, attempt: int = 1) -> int:
     signal.signal(signal.SIGTERM, sink.on_sigterm)
     os.register_at_fork(after_in_child=sink.leave_fork)
     context.install(sink)
+    bars.watch(into_log=True, with_drawn=True)
+    provenance = Provenance(directory)
     try:
-        end = End.now("done", result=_train(directory))
+        end = End.now("done", result=_train(directory, provenance))
     except Cancelled:
         return 128 + signal.SIGTERM
     except BaseException as exc:
@@ -138,20 +138,23 @@ def run_training(path: Path, attempt: int = 1) -> int:
         end = End.now("error", message=_text_of(exc))
     finally:
         sink.close()
+        provenance.end(sink.metrics)
     if os.getpid() != pid:
         return 0  # a fork of the model's that came back from train(); the outcome is not its own
     until_there_is_space(lambda: directory.write_outcome(end))
     return 0 if end.state == "done" else 1
 
 
-def _train(directory: JobDirectory) -> str:
+def _train(directory: JobDirectory, provenance: Provenance) -> str:
     call = JobCall.read(directory)
+    provenance.begin(call.source)
     telemetry.request_id.set(call.request_id)
     telemetry.principal.set(call.principal)
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()
     arguments = adapter.train_parser.parse(call.input)
+    provenance.called(adapter.train_parser.arguments, arguments)
     result = json_or_repr(adapter.train(**arguments)).decode()
     seal(directory)
     return result

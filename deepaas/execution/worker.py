@@ -11,7 +11,6 @@ The child imports the model itself and keeps the object: what ``warm()`` sets, s
 """
 
 import faulthandler
-import io
 import socket
 import sys
 import traceback
@@ -24,6 +23,7 @@ from deepaas.execution.calls import CallRunner
 from deepaas.execution.intake import Intake
 from deepaas.execution.messages import Channel, ChannelClosed, Loaded, LoadFailed, LoadModel
 from deepaas.execution.outbox import Outbox
+from deepaas.execution.output import write_each_line, write_each_line_of_c
 from deepaas.execution.page import CallPage
 from deepaas.execution.serving import Serving, leave
 from deepaas.model.adapter import ModelAdapter, load_model
@@ -125,10 +125,7 @@ class PredictionWorker:
 def main() -> None:
     """Run the worker that the arguments name; see the module's text."""
     faulthandler.enable()
-    # Into a file or a pipe too, what a model prints is to be seen when it is printed.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
+    write_each_line()
     match sys.argv[1:]:
         case ["predict"]:
             calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))
@@ -141,6 +138,7 @@ def main() -> None:
         case ["train", directory, *attempt] if len(attempt) < 2:
             from deepaas.execution.training import run_training
 
+            write_each_line_of_c()
             # The training's log is its standard error.
             configure_logging(LogSettings())
             sys.exit(run_training(Path(directory), *map(int, attempt)))

@@ -39,14 +39,19 @@ class Sink(Protocol):
 # One for the process and not a context variable: a model's own threads do not inherit context
 # variables, and a process runs one training or one prediction worker.
 _sink: Sink | None = None
+#: Whether the model has reported progress itself.
+_is_told = False
+#: The folder with what was trained, in a process that serves a version of the model.
+_model_dir: Path | None = None
 _scratch: dict[str, Path] = {}
 _scratch_lock = threading.Lock()
 
 
 def install(sink: Sink) -> None:
     """Send what the model reports to ``sink``, in place of the one installed before."""
-    global _sink
+    global _sink, _is_told
     _sink = sink
+    _is_told = False
 
 
 def uninstall() -> None:
@@ -63,9 +68,32 @@ def progress(done: float, total: float | None = None, **metrics: float) -> None:
         total: Units of work in all, ``None`` if not known.
         **metrics: Numbers worth showing, such as ``loss=0.3``.
     """
+    global _is_told
+    _is_told = True
     sink = _sink
     if sink is not None:
         sink.progress(done, total, metrics)
+
+
+def observe(done: float, total: float | None, metrics: Mapping[str, float]) -> None:
+    """Report what was seen of the work, until the model reports for itself."""
+    sink = _sink
+    if sink is not None and not _is_told:
+        sink.progress(done, total, metrics)
+
+
+def install_model_dir(path: Path | None) -> None:
+    """Name the folder whose files the model of this process serves."""
+    global _model_dir
+    _model_dir = path
+
+
+def model_dir() -> Path | None:
+    """Return the folder with the artifacts of the version that is served.
+
+    ``None`` where no training was promoted: the model serves what its package brings.
+    """
+    return _model_dir
 
 
 def artifact_dir() -> Path:

@@ -24,12 +24,15 @@ autodoc_default_options = {"members": True, "member-order": "bysource", "show-in
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = False
+# Not installed for this; what is shown of it is ours.
+autodoc_mock_imports = ["keras"]
 
 nitpicky = True
 nitpick_ignore_regex = [
     # Types of the standard library; its inventory is not fetched.
     (r"py:.*", r"(asyncio|collections\.abc|contextlib|datetime|enum|pathlib|types|typing)\..*"),
     (r"py:.*", r"(Any|Path|Mapping|Sequence|datetime)"),
+    (r"py:.*", r"keras\..*"),
     # Type variables and aliases of one module.
     (r"py:.*", r"deepaas\..*\.[A-Z]"),
 ]

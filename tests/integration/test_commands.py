@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -491,13 +492,16 @@ def test_a_training_gives_its_record_without_secrets(tmp_path: Path) -> None:
     assert "2/2 100% loss=0.5" in done.stderr.splitlines()
 
 
-def test_a_terminal_shows_a_bar(tmp_path: Path) -> None:
+def on_terminal(folder: Path, model: Path, *argv: str) -> str:
+    """Train with the output and the errors on a terminal; return what came there."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 40))
     process = subprocess.Popen(
-        [sys.executable, "-m", "deepaas.cmd.cli", f"--model-name={MODEL}", "train"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
+        [sys.executable, "-m", "deepaas.cmd.cli", f"--model-name={model}", *argv],
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
         stderr=theirs,
     )
     os.close(theirs)
@@ -508,10 +512,65 @@ def test_a_terminal_shows_a_bar(tmp_path: Path) -> None:
     except OSError:
         pass  # the other end is closed (EIO)
     os.close(ours)
-    stdout, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
-    assert json.loads(stdout)["status"] == "done"
-    assert b"[##############################] 3/3 100%" in seen
+    assert process.wait(PATIENCE_S) == 0, seen
+    return seen.decode()
+
+
+def lines_of(seen: str) -> list[str]:
+    """Return what is left on a terminal after every line that was erased or written over."""
+    return [
+        line.rpartition("\x1b[K")[2].rpartition("\r")[2]
+        for line in seen.replace("\r\n", "\n").splitlines()
+    ]
+
+
+def test_a_terminal_shows_a_bar_below_all_that_is_printed(tmp_path: Path) -> None:
+    seen = on_terminal(tmp_path, MODEL, "train", "--how=speak")
+    assert "[####################..........] 2/3 67" in seen
+    lines = lines_of(seen)
+    for words in ("epoch 1", "epoch 2", "epoch 3", "below 1", "below 2", "below 3"):
+        assert words in lines
+    # As wide as the terminal, less the place of the cursor.
+    assert lines[-3] == "[##############################] 3/3 100% loss=0.3333"[:39]
+    assert "INFO deepaas.cmd.cli Artifacts are in" in lines[-2]
+    assert json.loads(lines[-1])["status"] == "done"
+
+
+def test_a_terminal_that_changes_its_size_is_followed(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    note = tmp_path / "note"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deepaas.cmd.cli", f"--model-name={MODEL}", "train", "--how=resize"],
+        cwd=tmp_path,
+        env=environment(tmp_path, {"NOTE": str(note)}),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    try:
+        wait_for(note.exists)
+        termios.tcsetwinsize(ours, (24, 55))
+        # The kernel sends it to whom the terminal belongs, which is the test's own.
+        process.send_signal(signal.SIGWINCH)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("disable", ["false", "true"])
+def test_a_terminal_shows_the_models_own_bars_or_ours(tmp_path: Path, disable: str) -> None:
+    model = MODELS / "shows_bars_in_train.py"
+    seen = on_terminal(tmp_path, model, "train", "--disable", disable)
+    assert ("3/3 [" in seen) == (disable == "false")
+    assert ("[##############################] 3/3" in seen) == (disable == "true")
+    assert "epoch 2\r\n" in seen
+
+
+def test_a_debugger_gets_lines_and_no_bar(tmp_path: Path) -> None:
+    seen = on_terminal(tmp_path, MODEL, "--nodeepaas_with_multiprocessing", "train")
+    assert "3/3 100% loss=0.3333" in lines_of(seen)
+    assert "[#" not in seen
 
 
 def test_the_help_of_a_method_lists_the_models_arguments(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ SERVED = (
     "returns_odd_things",
     "reads_files_in_train",
     "sums_in_train",
+    "shows_bars_in_train",
     "predicts_only",
 )
 #: 2.6.0 wrote str() of a naive local time, and of a timedelta.
@@ -195,6 +196,29 @@ def test_progress_is_shown_while_a_training_runs(server: Server, tmp_path: Path)
     wait_for(lambda: done() > first)
     (tmp_path / "gate").touch()
     server.wait_training("waits_in_train", training["uuid"])
+
+
+@pytest.mark.parametrize("disable", [False, True])
+def test_the_bars_that_a_training_shows_are_its_progress(
+    server: Server, state: State, tmp_path: Path, disable: bool
+) -> None:
+    gate = tmp_path / "gate"
+    uuid = server.train("shows_bars_in_train", disable=disable, gate=gate)["uuid"]
+    progress = wait_for(
+        lambda: (
+            (shown := server.training("shows_bars_in_train", uuid).get("progress", {})).get("done")
+            == 1
+            and shown
+        )
+    )
+    assert (progress["total"], progress["metrics"]) == (3, {"loss": 0.002})
+    gate.touch()
+    ended = server.wait_training("shows_bars_in_train", uuid)
+    assert (ended["progress"]["done"], ended["progress"]["total"]) == (3, 3)
+    log = state.directory(uuid).log.read_text()
+    assert log.count("epoch ") == 3
+    # Of 1,500 batches that each draw a bar anew.
+    assert len(log) < 5000
 
 
 def test_what_a_training_keeps_prints_and_reports_is_on_disk(server: Server, state: State) -> None:

@@ -21,8 +21,11 @@ LAYERS = (
     ("config", "telemetry"),
     ("records", "errors"),
 )
-#: What model authors and writers of drivers use in their own tests.
-EXCEPTIONS = {"testing": frozenset({"store", "records", "errors"})}
+#: What writers of drivers use in their own tests, and what authors import besides the package.
+EXCEPTIONS = {
+    "testing": frozenset({"store", "records", "errors"}),
+    "keras": frozenset({"model"}),
+}
 #: Processes that stay small in memory: they need the standard library only, and little of ours.
 GUARDS = ("deepaas.execution.guard", "deepaas.execution.job_guard")
 GUARDS_NEED = {"execution", "records", "errors"}

@@ -11,7 +11,14 @@ import joblib
 from marshmallow import fields, validate
 from sklearn.neural_network import MLPClassifier
 
-from deepaas import InvalidInput, UploadedFile, artifact_dir, is_cancelled, progress
+from deepaas import (
+    InvalidInput,
+    UploadedFile,
+    artifact_dir,
+    is_cancelled,
+    model_dir,
+    progress,
+)
 from digits_model import __version__, images
 from digits_model.classifier import (
     DIGITS,
@@ -48,13 +55,21 @@ def get_metadata() -> dict[str, Any]:
 
 
 def warm() -> None:
-    """Train the default network, in about a second; a second call does nothing."""
+    """Load the network that was promoted, else train the default one in about a second.
+
+    A second call does nothing.
+    """
     global _classifier
-    if _classifier is None:
-        classifier = new_classifier(DEFAULTS)
-        *_, last = train_epochs(classifier, split_digits(DEFAULTS), DEFAULTS.epochs)
-        logger.info("Default digits network ready, accuracy %.3f.", last.accuracy)
-        _classifier = classifier
+    if _classifier is not None:
+        return
+    promoted = model_dir()
+    if promoted is not None:
+        _classifier = joblib.load(promoted / ARTIFACT)
+        return
+    classifier = new_classifier(DEFAULTS)
+    *_, last = train_epochs(classifier, split_digits(DEFAULTS), DEFAULTS.epochs)
+    logger.info("Default digits network ready, accuracy %.3f.", last.accuracy)
+    _classifier = classifier
 
 
 def get_predict_args() -> dict[str, fields.Field]:
@@ -152,7 +167,7 @@ def get_train_args() -> dict[str, fields.Field]:
 
 
 def train(**hyperparameters: Any) -> dict[str, Any]:
-    """Train a network of its own; the one that answers predictions stays as it is.
+    """Train a network of its own; it answers predictions once it is promoted.
 
     Args:
         hyperparameters: Any of the fields of :class:`~digits_model.classifier.Hyperparameters`.

@@ -211,6 +211,16 @@ def test_training_leaves_the_served_network_alone() -> None:
     assert api._classifier is before
 
 
+def test_the_promoted_network_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Course(tmp_path).install(monkeypatch)
+    api.train(epochs=1, hidden_units=7)
+    monkeypatch.setattr(api, "model_dir", lambda: tmp_path)
+    monkeypatch.setattr(api, "_classifier", None)
+    api.warm()
+    assert api._classifier is not None
+    assert api._classifier.hidden_layer_sizes == (7,)
+
+
 def test_training_works_outside_the_service() -> None:
     result = api.train(epochs=1)
     assert (deepaas.artifact_dir() / result["artifact"]).exists()

@@ -3,17 +3,13 @@
 """Progress at the command line."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 
 from deepaas.cmd.progress import TerminalSink, describe
 from deepaas.execution.training import Cancelled
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(
@@ -49,22 +45,44 @@ def test_the_last_report_is_always_shown() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_a_terminal_shows_a_bar_on_one_line() -> None:
-    stream = Terminal()
-    sink = TerminalSink(stream, None)
+def test_a_bar_is_a_line_and_the_last_one_is_followed_by_an_empty_line() -> None:
+    stream = io.StringIO()
+    sink = TerminalSink(stream, None, with_bar=True)
     sink.progress(1, 2, {"loss": 0.5})
     sink.progress(2, 2, {"loss": 0.25})
     sink.close()
-    text = stream.getvalue()
-    assert text.count("\n") == 1
-    assert "[###############...............] 1/2 50% loss=0.5" in text
-    assert text.endswith("[##############################] 2/2 100% loss=0.25\n")
+    assert stream.getvalue() == (
+        "[###############...............] 1/2 50% loss=0.5\n"
+        "[##############################] 2/2 100% loss=0.25\n\n"
+    )
 
 
-def test_without_a_report_nothing_is_written() -> None:
-    stream = Terminal()
-    TerminalSink(stream, None).close()
-    assert stream.getvalue() == ""
+@pytest.mark.parametrize(("with_bar", "written"), [(True, "\n"), (False, "")])
+def test_without_a_report_nothing_is_shown(with_bar: bool, written: str) -> None:
+    stream = io.StringIO()
+    TerminalSink(stream, None, with_bar=with_bar).close()
+    assert stream.getvalue() == written
+
+
+def test_a_training_goes_on_where_nobody_reads_its_progress() -> None:
+    stream = io.StringIO()
+    stream.close()
+    sink = TerminalSink(stream, None)
+    sink.progress(1, None, {})
+    sink.close()
+
+
+def test_a_fork_is_not_stopped_by_what_its_parent_was_doing() -> None:
+    stream = io.StringIO()
+    sink = TerminalSink(stream, None)
+    sink.progress(1, None, {})
+    sink.progress(2, None, {})  # waits, and is the parent's to write
+    with sink._lock, sink._reports._lock:
+        if os.fork() == 0:
+            sink.leave_fork()
+            sink.progress(3, None, {})
+            os._exit(stream.getvalue() != "1\n3\n")
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
 
 
 def test_folders_are_made_when_they_are_asked_for(

@@ -16,12 +16,13 @@ import pytest
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.local import python
+from deepaas.execution.provenance import read_record
 from deepaas.execution.training import Cancelled, JobSink
 from deepaas.records import CallInput, ModelSource, SourceKind
 from tests.unit.parts import open_fds, wait_for
 
 MODEL = """
-import os, signal, sys, time, threading
+import ctypes, logging, multiprocessing, os, signal, sys, time, threading, warnings
 from pathlib import Path
 import deepaas
 from marshmallow import fields
@@ -73,6 +74,31 @@ def train(how):
                 return "child"
             os.wait()
             return "parent"
+        case "speak":
+            libc = ctypes.CDLL(None)
+            print("1 print")
+            libc.printf(b"2 printf\\n")
+            os.write(1, b"3 write\\n")
+            logging.getLogger("mine").info("4 log")
+            libc.puts(b"5 puts")
+            warnings.warn("6 warning")
+            os.system("echo 7 child")
+            print("8 error", file=sys.stderr)
+            libc.printf(b"9 before the crash\\n")
+            libc.abort()
+        case "loaders":
+            # Forks, while another thread reports all the time.
+            def report():
+                while not ended.is_set():
+                    deepaas.progress(1, 2)
+            ended = threading.Event()
+            threading.Thread(target=report).start()
+            fork = multiprocessing.get_context("fork")
+            for _ in range(20):
+                loader = fork.Process(target=deepaas.progress, args=(1, 2), kwargs={"loader": 1})
+                loader.start()
+                loader.join()
+            ended.set()
         case "late":
             def report():
                 main.join()
@@ -213,6 +239,61 @@ def test_a_training_that_succeeds(directory: JobDirectory, warm: bool) -> None:
     assert 1 <= len(events) < 50
     assert (events[-1]["done"], events[-1]["total"]) == (50, 50)
     assert events[-1]["metrics"] == {"loss": 49}
+
+
+def test_what_is_printed_is_in_the_log_in_order(directory: JobDirectory) -> None:
+    """Whoever prints it: Python, a library in C, or a child; and also where the process crashes."""
+    log = directory.path / "log"
+    with log.open("wb") as file:
+        command = prepared(directory, "speak")
+        status = subprocess.run(command, stdout=file, stderr=file, check=False, timeout=60)
+    assert status.returncode == -signal.SIGABRT
+    text = log.read_text()
+    places = [
+        text.index(word)
+        for word in (
+            *("1 print\n", "2 printf\n", "3 write\n", "INFO mine 4 log\n", "5 puts\n"),
+            *("UserWarning: 6 warning\n", "7 child\n", "8 error\n", "9 before the crash\n"),
+            "Fatal Python error: Aborted",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_data_loaders_may_report_too(directory: JobDirectory) -> None:
+    assert run(directory, "loaders").returncode == 0
+    lines = directory.events.read_text().splitlines()
+    assert sum("loader" in json.loads(line)["metrics"] for line in lines) == 20
+
+
+def test_the_record_says_how_it_was_made(directory: JobDirectory) -> None:
+    assert run(directory, "").returncode == 0
+    record = read_record(directory)
+    assert record is not None
+    assert record["arguments"] == {"how": ""}
+    assert record["metrics"] == {"loss": 49}
+    assert list(record["model"]["code"]) == ["training_model"]
+    assert record["duration_s"] > 0
+    assert record["started"] < record["finished"]
+
+
+@pytest.mark.parametrize("how", ["raise", "interrupt", "fork"])
+def test_the_record_has_an_end_however_it_ended(directory: JobDirectory, how: str) -> None:
+    run(directory, how)
+    record = read_record(directory)
+    assert record is not None
+    assert record["finished"] is not None
+    assert record["arguments"] == {"how": how}
+
+
+def test_a_record_that_cannot_be_written_costs_no_outcome(directory: JobDirectory) -> None:
+    (directory.path / "record.json").mkdir()
+    done = run(directory, "")
+    assert done.returncode == 0
+    assert "is incomplete" in done.stderr
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.state == "done"
 
 
 # The sink

@@ -92,6 +92,29 @@ def test_with_a_sink_everything_goes_there(sink: RecordingSink) -> None:
     assert context.is_cancelled()
 
 
+def test_what_is_seen_counts_until_the_model_reports_itself(sink: RecordingSink) -> None:
+    context.observe(1, 2, {"loss": 1})
+    context.progress(10, 20)
+    context.observe(2, 2, {})
+    assert sink.reports == [(1, 2, {"loss": 1}), (10, 20, {})]
+    context.install(sink)
+    context.observe(1, 2, {})
+    assert len(sink.reports) == 3
+    context.uninstall()
+    context.observe(2, 2, {})
+    assert len(sink.reports) == 3
+
+
+def test_the_folder_of_what_is_served_is_the_one_that_was_named(tmp_path: Path) -> None:
+    assert context.model_dir() is None
+    context.install_model_dir(tmp_path)
+    try:
+        assert context.model_dir() == tmp_path
+    finally:
+        context.install_model_dir(None)
+    assert context.model_dir() is None
+
+
 def test_it_works_from_the_models_own_threads(sink: RecordingSink) -> None:
     thread = threading.Thread(target=context.progress, args=(1,))
     thread.start()
