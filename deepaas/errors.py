@@ -54,6 +54,10 @@ class ModelLoadError(DeepaasError):
         self.traceback = traceback
 
 
+class OutOfMemory(ModelLoadError):
+    """There is not enough memory to load a model."""
+
+
 class ModelNotFound(DeepaasError):
     """No model of that name is served here."""
 
@@ -203,3 +207,29 @@ class JobNotFound(DeepaasError):
 
 class IllegalTransition(DeepaasError):
     """A job cannot move from its state to the one asked for."""
+
+
+class Conflict(DeepaasError):
+    """This cannot be done as things stand."""
+
+
+class VersionNotFound(DeepaasError):
+    """The model has no such version."""
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(f"The model {model!r} has no version {number}.")
+        self.number = number
+
+
+class VersionFailed(DeepaasError):
+    """The version cannot be served; what was served before is served on.
+
+    Args:
+        number: Of the version.
+        reason: Why, in words of the model's perhaps.
+    """
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"Version {number} cannot be served; nothing has changed: {reason}")
+        self.number = number
+        self.reason = reason

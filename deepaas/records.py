@@ -313,3 +313,17 @@ class Job:
     def evolve(self, **changes: Any) -> "Job":
         """Return a copy with the named fields changed."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """A version as the processes of a model know it."""
+
+    number: int = 0
+    job: str | None = None
+    #: Absolute path of the folder with its artifacts, ``None`` for number 0.
+    model_dir: str | None = None
+
+
+#: The package as installed.
+PACKAGE_VERSION: Final = ServedVersion()

@@ -14,5 +14,14 @@ Importing this module needs no pytest.
 
 from deepaas.store.contract import NOON, JobStoreContract, make_job
 from deepaas.store.memory import InMemoryJobStore
+from deepaas.store.memory_versions import InMemoryVersionStore
+from deepaas.store.version_contract import VersionStoreContract
 
-__all__ = ["NOON", "InMemoryJobStore", "JobStoreContract", "make_job"]
+__all__ = [
+    "NOON",
+    "InMemoryJobStore",
+    "InMemoryVersionStore",
+    "JobStoreContract",
+    "VersionStoreContract",
+    "make_job",
+]
