@@ -12,6 +12,8 @@ what happened:
     log            standard output and error of the training
     events.jsonl   progress, one JSON object a line
     checkpoints/   artifacts/
+    version.json   which version was served when the training started (basis.py)
+    promoted.json  the artifacts as they were when the job was promoted (modelfiles.py)
     outcome.json   how the function ended, written by the training itself
     end.json       how the job ended; created once, by link(2), and never changed
 

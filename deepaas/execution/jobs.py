@@ -19,6 +19,7 @@ from pathlib import Path
 
 from deepaas.errors import GuardFailed, StorageFull, StorageUnavailable
 from deepaas.execution.base import Executor
+from deepaas.execution.basis import note_basis
 from deepaas.execution.jobcall import JobCall, body_file
 from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
 from deepaas.execution.local import python
@@ -26,7 +27,15 @@ from deepaas.execution.messages import Begin
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import NeverBegun, settle, to_record
 from deepaas.execution.workers import worker_environment
-from deepaas.records import Job, JobEnd, JobState, ModelSource, UploadedFile
+from deepaas.records import (
+    PACKAGE_VERSION,
+    Job,
+    JobEnd,
+    JobState,
+    ModelSource,
+    ServedVersion,
+    UploadedFile,
+)
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
@@ -61,6 +70,8 @@ class JobRunner:
         warm: bool,
         cancel_grace_s: float,
         keep_trainings: bool,
+        served: Callable[[str], ServedVersion] = lambda model: PACKAGE_VERSION,
+        on_end: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
 
@@ -74,6 +85,8 @@ class JobRunner:
             warm: Whether ``warm()`` runs before a training.
             cancel_grace_s: Seconds between SIGTERM and SIGKILL.
             keep_trainings: Whether running trainings go on when the server ends.
+            served: Tells which version of a model is served.
+            on_end: Called with each job that this server followed to its end, once it is recorded.
         """
         self._store = store
         self._folder = folder
@@ -84,6 +97,8 @@ class JobRunner:
         self._warm = warm
         self._cancel_grace_s = cancel_grace_s
         self._keep_trainings = keep_trainings
+        self._served = served
+        self._on_end = on_end
         self._followed: dict[str, _Followed] = {}
         #: Names of the steps that failed in the last round.
         self._held_up: set[str] = set()
@@ -224,7 +239,7 @@ class JobRunner:
         else:
             if end is None:
                 return
-            await self._store.finish(job.id, end)
+            self._on_end(await self._store.finish(job.id, end))
             logger.info(
                 "Training %s of model %s ended: %s.",
                 job.id,
@@ -276,6 +291,7 @@ class JobRunner:
                 return False
             followed.job = claimed
             self._followed[job.id] = followed
+            await asyncio.to_thread(note_basis, directory, self._served(job.model))
             process.begin(self._begin(directory, claimed))
         except OSError:
             # The guard is gone already; its job is settled, and queued again, in the next round.

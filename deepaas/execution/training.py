@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepaas import telemetry
+from deepaas.execution.basis import basis_of
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.model import context
@@ -145,6 +146,8 @@ def _train(directory: JobDirectory) -> str:
     call = JobCall.read(directory)
     telemetry.request_id.set(call.request_id)
     telemetry.principal.set(call.principal)
+    folder = basis_of(directory).model_dir
+    context.install_model_dir(None if folder is None else Path(folder))
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()

@@ -39,6 +39,7 @@ class Sink(Protocol):
 # One for the process and not a context variable: a model's own threads do not inherit context
 # variables, and a process runs one training or one prediction worker.
 _sink: Sink | None = None
+_model_dir: Path | None = None
 _scratch: dict[str, Path] = {}
 _scratch_lock = threading.Lock()
 
@@ -53,6 +54,12 @@ def uninstall() -> None:
     """Go back to doing nothing; harmless where nothing is installed."""
     global _sink
     _sink = None
+
+
+def install_model_dir(path: Path | None) -> None:
+    """Let :func:`model_dir` return ``path``."""
+    global _model_dir
+    _model_dir = path
 
 
 def progress(done: float, total: float | None = None, **metrics: float) -> None:
@@ -84,6 +91,15 @@ def checkpoint_dir() -> Path:
     """
     sink = _sink
     return _scratch_dir("checkpoints") if sink is None else sink.checkpoint_dir()
+
+
+def model_dir() -> Path | None:
+    """Return the folder with the artifacts of the version that is served; it is not written to.
+
+    ``None`` where the package as installed is served. In a training it is the version that was
+    served when the training started.
+    """
+    return _model_dir
 
 
 def is_cancelled() -> bool:

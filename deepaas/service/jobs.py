@@ -150,7 +150,7 @@ class JobService:
         if parser is not None and incoming.is_small:
             shown = display(parser.arguments, parser.parse(incoming.given))
             return encode_json(shown).decode()
-        answer, fd, _ = await self._pools[model].call(
+        answer, fd, *_ = await self._pools[model].call(
             "check-train",
             request_id=request_id,
             given=incoming.given,

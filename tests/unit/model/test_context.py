@@ -132,3 +132,11 @@ def test_a_model_without_arguments_does_not_import_marshmallow() -> None:
     ).split()
 
     assert not {"marshmallow", "webargs", "stevedore"} & set(loaded)
+
+
+def test_the_folder_of_the_served_version_is_what_was_installed(tmp_path: Path) -> None:
+    assert context.model_dir() is None
+    context.install_model_dir(tmp_path)
+    assert context.model_dir() == tmp_path
+    context.install_model_dir(None)
+    assert context.model_dir() is None
