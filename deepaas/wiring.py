@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from deepaas.config import Settings
 from deepaas.errors import ModelLoadError, StorageUnavailable
@@ -16,10 +18,20 @@ from deepaas.execution.local import LocalExecutor
 from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.reload import SourceWatch, load_all_anew
+from deepaas.execution.rewarm import Rewarming
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import ModelDescription, ModelSource
-from deepaas.service import Drain, HealthService, JobService, PredictionService, Service
+from deepaas.records import Job, ModelDescription, ModelSource
+from deepaas.service import (
+    Drain,
+    HealthService,
+    JobService,
+    PredictionService,
+    Service,
+    Switching,
+    VersionService,
+)
 from deepaas.store.sqlite import SqliteJobStore
+from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.telemetry import Transcript
 
 logger = logging.getLogger(__name__)
@@ -45,13 +57,15 @@ async def open_service(
         executor = await stack.enter_async_context(
             LocalExecutor(None if transcript is None else transcript.append)
         )
-        pools = _start_pools(settings, sources, executor, registry, stack)
+        pools = _make_pools(settings, sources, executor, registry, stack)
         jobs = JobService(registry, pools, is_enabled=settings.train_endpoint, is_starting=True)
         predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
-        health = HealthService(registry, pools, jobs)
+        switching = Switching(pools, in_place=settings.promote_in_place)
+        versions = VersionService(registry, pools, switching, jobs)
+        health = HealthService(registry, pools, jobs, switching.problems)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
-            _load(settings, opened, executor, registry, pools, jobs), name="loading"
+            _load(settings, opened, executor, registry, pools, jobs, versions), name="loading"
         )
         # Ended before what it opens is closed.
         stack.push_async_callback(_end_task, loading)
@@ -61,6 +75,7 @@ async def open_service(
             registry,
             predictions,
             jobs,
+            versions,
             health,
             executor.uploads,
             loading,
@@ -70,14 +85,14 @@ async def open_service(
         )
 
 
-def _start_pools(
+def _make_pools(
     settings: Settings,
     sources: Sequence[ModelSource],
     executor: LocalExecutor,
     registry: ModelRegistry,
     stack: AsyncExitStack,
 ) -> dict[str, ModelPool]:
-    """Start what runs the models; they load at the same time."""
+    """Make what runs the models; nothing runs yet."""
     limits = PoolLimits(
         settings.max_queue,
         settings.timeout_s,
@@ -108,7 +123,6 @@ def _start_pools(
             )
         stack.push_async_callback(pools[source.name].close, grace_s=_WORKER_LEAVES_S)
         registry.expect(source.name)
-        pools[source.name].start()
     if settings.reload:
         task = asyncio.create_task(watch.run(), name="reload")
         stack.push_async_callback(_end_task, task)
@@ -122,6 +136,16 @@ async def _end_task(task: asyncio.Task[None]) -> None:
         task.exception()  # whoever waited for it has it already
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The open state directory."""
+
+    jobs: SqliteJobStore
+    presence: ServerPresence
+    #: Holds a directory for each job.
+    folder: Path
+
+
 async def _load(
     settings: Settings,
     stack: AsyncExitStack,
@@ -129,18 +153,51 @@ async def _load(
     registry: ModelRegistry,
     pools: dict[str, ModelPool],
     jobs: JobService,
+    versions: VersionService,
 ) -> None:
-    await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
-    await _open_jobs(settings, stack, executor, pools, jobs)
+    try:
+        state = await _open_state(settings, stack)
+    except StorageUnavailable as problem:
+        logger.warning(problem.message, extra={"action": "state_dir_unusable"})
+        versions.refuse(problem)
+        await _load_models(settings, registry, pools, versions)
+        jobs.refuse(problem)
+        return
+    versions.open(
+        SqliteVersionStore(state.jobs.database),
+        state.jobs,
+        presence=state.presence,
+        folder=state.folder,
+    )
+    stack.push_async_callback(versions.close)
+    await _load_models(settings, registry, pools, versions)
+    await versions.follow()
+    await _open_jobs(settings, stack, executor, pools, jobs, state)
+
+
+async def _load_models(
+    settings: Settings,
+    registry: ModelRegistry,
+    pools: dict[str, ModelPool],
+    versions: VersionService,
+) -> None:
+    """Start the workers; the models load at the same time."""
+    for name, pool in pools.items():
+        pool.start(await versions.switching.to_start(name))
+    await _wait_loaded(pools, registry, versions, is_named=bool(settings.model_names))
 
 
 async def _wait_loaded(
-    pools: dict[str, ModelPool], registry: ModelRegistry, *, is_named: bool
+    pools: dict[str, ModelPool],
+    registry: ModelRegistry,
+    versions: VersionService,
+    *,
+    is_named: bool,
 ) -> None:
     """Leave out what cannot be loaded, unless the operator asked for it by name."""
     for name, pool in list(pools.items()):
         try:
-            await pool.wait_loaded()
+            await _load_some_version(name, pool, versions)
         except ModelLoadError as exc:
             if is_named or len(pools) == 1:
                 raise
@@ -151,39 +208,69 @@ async def _wait_loaded(
         raise ModelLoadError("None of the installed models can be loaded.", name="")
 
 
+async def _load_some_version(name: str, pool: ModelPool, versions: VersionService) -> None:
+    """Wait until a model is loaded: what was chosen, or else what can be served in its place."""
+    while True:
+        try:
+            await pool.wait_loaded()
+        except ModelLoadError as exc:
+            version = await versions.switching.instead(name, exc)
+            if version is None:
+                raise
+            await pool.restart(version)
+        else:
+            return
+
+
+async def _open_state(settings: Settings, stack: AsyncExitStack) -> _State:
+    """Open the state directory.
+
+    Raises:
+        StorageUnavailable: It cannot be used, which only stops trainings and promotions.
+    """
+    folder = settings.state_dir / "jobs"
+    try:
+        store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
+        stack.push_async_callback(store.close)
+        presence = ServerPresence(settings.state_dir / "servers")
+        stack.callback(presence.close)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except (OSError, StorageUnavailable) as exc:
+        raise StorageUnavailable(
+            f"The state directory {settings.state_dir} cannot be used: {exc}."
+            " Trainings are refused; see the option --state-dir."
+        ) from exc
+    return _State(store, presence, folder)
+
+
 async def _open_jobs(
     settings: Settings,
     stack: AsyncExitStack,
     executor: LocalExecutor,
     pools: dict[str, ModelPool],
     jobs: JobService,
+    state: _State,
 ) -> None:
-    """Open store and runner; a state directory that cannot be used only stops trainings."""
-    try:
-        store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
-        stack.push_async_callback(store.close)
-        presence = ServerPresence(settings.state_dir / "servers")
-        stack.callback(presence.close)
-        (settings.state_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
-    except (OSError, StorageUnavailable) as exc:
-        problem = StorageUnavailable(
-            f"The state directory {settings.state_dir} cannot be used: {exc}."
-            " Trainings are refused; see the option --state-dir."
-        )
-        logger.warning(problem.message, extra={"action": "state_dir_unusable"})
-        jobs.refuse(problem)
-        return
+    """Begin to run trainings."""
+    rewarming = Rewarming(pools)
+    stack.push_async_callback(rewarming.close)
     runner = await stack.enter_async_context(
         JobRunner(
-            store,
-            settings.state_dir / "jobs",
-            presence=presence,
+            state.jobs,
+            state.folder,
+            presence=state.presence,
             executor=executor,
             sources={name: pool.source for name, pool in pools.items()},
             slots=settings.train_workers,
             warm=settings.warm,
             cancel_grace_s=settings.cancel_grace_s,
             keep_trainings=settings.keep_trainings,
+            served=lambda model: pools[model].version,
+            on_end=rewarming.on_end if settings.rewarm_after_train else _nothing,
         )
     )
-    jobs.open(store, runner)
+    jobs.open(state.jobs, runner)
+
+
+def _nothing(job: Job) -> None:
+    """Do nothing when a job has ended."""

@@ -13,9 +13,20 @@ from deepaas.service.drain import Drain
 from deepaas.service.health import HealthService
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
+from deepaas.service.switching import Switching
+from deepaas.service.versions import VersionService
 from deepaas.telemetry import Transcript
 
-__all__ = ["Drain", "HealthService", "JobService", "ModelRegistry", "PredictionService", "Service"]
+__all__ = [
+    "Drain",
+    "HealthService",
+    "JobService",
+    "ModelRegistry",
+    "PredictionService",
+    "Service",
+    "Switching",
+    "VersionService",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,7 @@ class Service:
     models: ModelRegistry
     predictions: PredictionService
     jobs: JobService
+    versions: VersionService
     health: HealthService
     #: Where uploads are written; removed when the service ends.
     uploads: Path

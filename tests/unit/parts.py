@@ -24,9 +24,16 @@ from deepaas.execution.presence import ServerPresence
 from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
-from deepaas.service import HealthService, JobService, PredictionService, Service
+from deepaas.service import (
+    HealthService,
+    JobService,
+    PredictionService,
+    Service,
+    Switching,
+    VersionService,
+)
 from deepaas.store.base import JobStore
-from deepaas.testing import InMemoryJobStore
+from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
 
 T = TypeVar("T")
 
@@ -185,5 +192,9 @@ async def echo_service(
         )
         jobs = JobService(registry, pools, is_enabled=train, store=store, runner=runner)
         predictions = PredictionService(registry, pools, is_enabled=predict)
-        health = HealthService(registry, pools, jobs)
-        yield Service(registry, predictions, jobs, health, executor.uploads)
+        switching = Switching(pools, in_place=False)
+        versions = VersionService(registry, pools, switching, jobs)
+        versions.open(InMemoryVersionStore(), store, presence=presence, folder=folder)
+        stack.push_async_callback(versions.close)
+        health = HealthService(registry, pools, jobs, switching.problems)
+        yield Service(registry, predictions, jobs, versions, health, executor.uploads)

@@ -40,6 +40,8 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "train-workers": ("2", "train_workers", 2),
     "cancel-grace": ("0.5", "cancel_grace_s", 0.5),
     "keep-trainings": ("true", "keep_trainings", True),
+    "promote-in-place": ("true", "promote_in_place", True),
+    "rewarm-after-train": ("true", "rewarm_after_train", True),
     "shutdown-grace": ("0", "shutdown_grace_s", 0.0),
     "listen-early": ("true", "listen_early", True),
     "doc-endpoint": ("false", "doc_endpoint", False),

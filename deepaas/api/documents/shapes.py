@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from deepaas.store.versions import VersionState
+
 Shape = Mapping[str, Any]
 
 _LOCAL_TIME = "Local time, as YYYY-MM-DD HH:MM:SS.ffffff."
@@ -20,12 +22,19 @@ REQUEST_ID: dict[str, Any] = {
     "description": "The request's id, as the client gave it or a new one; the log names it.",
     "schema": {"type": "string"},
 }
+#: The header that a model's answer has.
+MODEL_VERSION: dict[str, Any] = {
+    "description": "The version of the model that has answered; 0: the package as installed.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _NULLABLE_TEXT = {"type": ["string", "null"]}
 _READY: Shape = {"type": "string", "enum": ["ready", "not ready"]}
 _MODEL_HEALTH: Mapping[str, Shape] = {
     "name": {"type": "string"},
     "workers": {"type": "integer", "minimum": 0},
     "reason": _NULLABLE_TEXT,
+    "version": {"type": "integer", "minimum": 0},
+    "version_problem": _NULLABLE_TEXT,
 }
 
 
@@ -111,6 +120,26 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             "progress",
         ),
         "Trainings": _array("Training"),
+        "ModelVersion": _object(
+            {
+                "version": {"type": "integer", "minimum": 0},
+                "state": {"type": "string", "enum": [str(state) for state in VersionState]},
+                "served": {"type": "boolean"},
+                "job": {"type": ["string", "null"], "description": "Whose artifacts it is."},
+                "promoted": {"type": ["string", "null"], "format": "date-time"},
+                "promoted_by": _NULLABLE_TEXT,
+                "reason": {
+                    "type": ["string", "null"],
+                    "description": "Why it could not be served when it was last asked for.",
+                },
+                "metrics": {
+                    "type": ["object", "null"],
+                    "description": "What its training reported last.",
+                },
+                "links": _array("Location"),
+            }
+        ),
+        "ModelVersions": _object({"versions": _array("ModelVersion")}),
         "Liveness": _object({"status": {"type": "string", "enum": ["live"]}}),
         "ModelReadiness": _object({"status": _READY, **_MODEL_HEALTH}),
         "Readiness": _object(
