@@ -54,6 +54,10 @@ class ModelLoadError(DeepaasError):
         self.traceback = traceback
 
 
+class OutOfMemory(ModelLoadError):
+    """There is not enough memory to load a model."""
+
+
 class ModelNotFound(DeepaasError):
     """No model of that name is served here."""
 
@@ -235,3 +239,25 @@ class ArtifactNotFound(DeepaasError):
     def __init__(self, path: str) -> None:
         super().__init__(f"The job has no file {path!r}.")
         self.path = path
+
+
+class VersionNotFound(DeepaasError):
+    """The model has no such version."""
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(f"The model {model!r} has no version {number}.")
+        self.number = number
+
+
+class VersionFailed(DeepaasError):
+    """The version cannot be served; what was served before is served on.
+
+    Args:
+        number: Of the version.
+        reason: Why, in words of the model's perhaps.
+    """
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"Version {number} cannot be served; nothing has changed: {reason}")
+        self.number = number
+        self.reason = reason

@@ -369,3 +369,17 @@ class IdempotencyKey:
     key: str
     #: Of all that the request asks for; equal for equal requests.
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """A version as the processes of a model know it."""
+
+    number: int = 0
+    job: str | None = None
+    #: Absolute path of the folder with its artifacts, ``None`` for number 0.
+    model_dir: str | None = None
+
+
+#: The package as installed.
+PACKAGE_VERSION: Final = ServedVersion()

@@ -14,6 +14,16 @@ Importing this module needs no pytest.
 
 from deepaas.store.contract import JobStoreContract
 from deepaas.store.memory import InMemoryJobStore
+from deepaas.store.memory_versions import InMemoryVersionStore
 from deepaas.store.scenarios import NOON, make_job, make_key
+from deepaas.store.version_contract import VersionStoreContract
 
-__all__ = ["NOON", "InMemoryJobStore", "JobStoreContract", "make_job", "make_key"]
+__all__ = [
+    "NOON",
+    "InMemoryJobStore",
+    "InMemoryVersionStore",
+    "JobStoreContract",
+    "VersionStoreContract",
+    "make_job",
+    "make_key",
+]

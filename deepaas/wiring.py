@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from deepaas.config import Settings
 from deepaas.errors import ModelLoadError, StorageUnavailable
@@ -18,8 +20,9 @@ from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.reload import SourceWatch, load_all_anew
 from deepaas.execution.removal import sweep_removed
+from deepaas.execution.rewarm import Rewarming
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import ModelDescription, ModelSource
+from deepaas.records import Job, ModelDescription, ModelSource
 from deepaas.service import (
     Drain,
     HealthService,
@@ -27,8 +30,11 @@ from deepaas.service import (
     JobService,
     PredictionService,
     Service,
+    Switching,
+    VersionService,
 )
 from deepaas.store.sqlite import SqliteJobStore
+from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.telemetry import Transcript
 
 logger = logging.getLogger(__name__)
@@ -60,13 +66,16 @@ async def open_service(
         executor = await stack.enter_async_context(
             LocalExecutor(None if transcript is None else transcript.append)
         )
-        pools = _start_pools(settings, sources, executor, registry, stack)
+        pools = _make_pools(settings, sources, executor, registry, stack)
         jobs = JobService(registry, pools, is_enabled=settings.train_endpoint, is_starting=True)
         predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
-        health = HealthService(registry, pools, jobs)
+        switching = Switching(pools, in_place=settings.promote_in_place)
+        versions = VersionService(registry, pools, switching, jobs)
+        health = HealthService(registry, pools, jobs, switching.problems)
+        parts = _Parts(executor, pools, jobs, versions)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
-            _load(settings, opened, executor, registry, pools, jobs, force), name="loading"
+            _load(settings, opened, parts, registry, force), name="loading"
         )
         # Ended before what it opens is closed.
         stack.push_async_callback(_end_task, loading)
@@ -76,7 +85,8 @@ async def open_service(
             registry,
             predictions,
             jobs,
-            JobHistory(jobs),
+            JobHistory(jobs, versions),
+            versions,
             health,
             executor.uploads,
             loading,
@@ -86,14 +96,14 @@ async def open_service(
         )
 
 
-def _start_pools(
+def _make_pools(
     settings: Settings,
     sources: Sequence[ModelSource],
     executor: LocalExecutor,
     registry: ModelRegistry,
     stack: AsyncExitStack,
 ) -> dict[str, ModelPool]:
-    """Start what runs the models; they load at the same time."""
+    """Make what runs the models; nothing runs yet."""
     limits = PoolLimits(
         settings.max_queue,
         settings.timeout_s,
@@ -124,7 +134,6 @@ def _start_pools(
             )
         stack.push_async_callback(pools[source.name].close, grace_s=_WORKER_LEAVES_S)
         registry.expect(source.name)
-        pools[source.name].start()
     if settings.reload:
         task = asyncio.create_task(watch.run(), name="reload")
         stack.push_async_callback(_end_task, task)
@@ -138,31 +147,99 @@ async def _end_task(task: asyncio.Task[None]) -> None:
         task.exception()  # whoever waited for it has it already
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is opened in several steps."""
+
+    executor: LocalExecutor
+    pools: dict[str, ModelPool]
+    jobs: JobService
+    versions: VersionService
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The open state directory."""
+
+    jobs: SqliteJobStore
+    presence: ServerPresence
+    #: Holds a directory for each job.
+    folder: Path
+
+
 async def _load(
     settings: Settings,
     stack: AsyncExitStack,
-    executor: LocalExecutor,
+    parts: _Parts,
     registry: ModelRegistry,
-    pools: dict[str, ModelPool],
-    jobs: JobService,
     force: asyncio.Event | None,
 ) -> None:
-    await _wait_loaded(pools, registry, is_named=bool(settings.model_names))
-    opening = (settings, executor, pools, jobs, force)
-    if not await _open_jobs(stack, *opening):
+    """Load what was chosen, then let trainings run; without a state directory, the packages."""
+    try:
+        state = await _open_state(settings, stack)
+    except StorageUnavailable as problem:
+        logger.warning(problem.message, extra={"action": "state_dir_unusable"})
+        parts.versions.refuse(problem)
+        await _load_models(settings, registry, parts)
+        parts.jobs.refuse(problem)
         # What it opens is closed after it has ended.
         later = await stack.enter_async_context(AsyncExitStack())
-        task = asyncio.create_task(_keep_opening_jobs(later, *opening), name="opening jobs")
+        opening = _keep_opening(settings, later, parts, force)
+        task = asyncio.create_task(opening, name="opening the state directory")
         stack.push_async_callback(_end_task, task)
+        return
+    _open_versions(stack, parts, state)
+    await _load_models(settings, registry, parts)
+    await parts.versions.follow()
+    await _open_jobs(settings, stack, parts, state, force)
+
+
+async def _keep_opening(
+    settings: Settings, stack: AsyncExitStack, parts: _Parts, force: asyncio.Event | None
+) -> None:
+    """Try again until the state directory can be used."""
+    while True:
+        await asyncio.sleep(_OPEN_AGAIN_S)
+        try:
+            state = await _open_state(settings, stack)
+        except StorageUnavailable as problem:
+            parts.jobs.refuse(problem)
+            continue
+        _open_versions(stack, parts, state)
+        await parts.versions.follow()
+        await _open_jobs(settings, stack, parts, state, force)
+        logger.info("Trainings are taken from now on.", extra={"action": "state_dir_usable"})
+        return
+
+
+def _open_versions(stack: AsyncExitStack, parts: _Parts, state: _State) -> None:
+    parts.versions.open(
+        SqliteVersionStore(state.jobs.database),
+        state.jobs,
+        presence=state.presence,
+        folder=state.folder,
+    )
+    stack.push_async_callback(parts.versions.close)
+
+
+async def _load_models(settings: Settings, registry: ModelRegistry, parts: _Parts) -> None:
+    """Start the workers; the models load at the same time."""
+    for name, pool in parts.pools.items():
+        pool.start(await parts.versions.switching.to_start(name))
+    await _wait_loaded(parts.pools, registry, parts.versions, is_named=bool(settings.model_names))
 
 
 async def _wait_loaded(
-    pools: dict[str, ModelPool], registry: ModelRegistry, *, is_named: bool
+    pools: dict[str, ModelPool],
+    registry: ModelRegistry,
+    versions: VersionService,
+    *,
+    is_named: bool,
 ) -> None:
     """Leave out what cannot be loaded, unless the operator asked for it by name."""
     for name, pool in list(pools.items()):
         try:
-            await pool.wait_loaded()
+            await _load_some_version(name, pool, versions)
         except ModelLoadError as exc:
             if is_named or len(pools) == 1:
                 raise
@@ -173,65 +250,75 @@ async def _wait_loaded(
         raise ModelLoadError("None of the installed models can be loaded.", name="")
 
 
-async def _keep_opening_jobs(
-    stack: AsyncExitStack,
-    settings: Settings,
-    executor: LocalExecutor,
-    pools: dict[str, ModelPool],
-    jobs: JobService,
-    force: asyncio.Event | None,
-) -> None:
-    """Try again until the state directory can be used."""
+async def _load_some_version(name: str, pool: ModelPool, versions: VersionService) -> None:
+    """Wait until a model is loaded: what was chosen, or else what can be served in its place."""
     while True:
-        await asyncio.sleep(_OPEN_AGAIN_S)
-        if await _open_jobs(stack, settings, executor, pools, jobs, force):
-            logger.info("Trainings are taken from now on.", extra={"action": "state_dir_usable"})
+        try:
+            await pool.wait_loaded()
+        except ModelLoadError as exc:
+            version = await versions.switching.instead(name, exc)
+            if version is None:
+                raise
+            await pool.restart(version)
+        else:
             return
 
 
-async def _open_jobs(
-    stack: AsyncExitStack,
-    settings: Settings,
-    executor: LocalExecutor,
-    pools: dict[str, ModelPool],
-    jobs: JobService,
-    force: asyncio.Event | None,
-) -> bool:
-    """Open store and runner; a state directory that cannot be used only stops trainings."""
+async def _open_state(settings: Settings, stack: AsyncExitStack) -> _State:
+    """Open the state directory.
+
+    Raises:
+        StorageUnavailable: It cannot be used, which only stops trainings and promotions; nothing
+            is open.
+    """
+    folder = settings.state_dir / "jobs"
     async with AsyncExitStack() as opened:
         try:
             store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
             opened.push_async_callback(store.close)
             presence = ServerPresence(settings.state_dir / "servers")
             opened.callback(presence.close)
-            (settings.state_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
-            await asyncio.to_thread(sweep_removed, settings.state_dir / "jobs")
+            folder.mkdir(mode=0o700, exist_ok=True)
+            await asyncio.to_thread(sweep_removed, folder)
         except (OSError, StorageUnavailable) as exc:
-            problem = StorageUnavailable(
+            raise StorageUnavailable(
                 f"The state directory {settings.state_dir} cannot be used: {exc}."
                 " Trainings are refused; see the option --state-dir."
-            )
-            if jobs.is_starting:
-                logger.warning(problem.message, extra={"action": "state_dir_unusable"})
-            jobs.refuse(problem)
-            return False
-        runner = await opened.enter_async_context(
-            JobRunner(
-                store,
-                settings.state_dir / "jobs",
-                presence=presence,
-                executor=executor,
-                sources={name: pool.source for name, pool in pools.items()},
-                limits=JobLimits(
-                    settings.train_workers,
-                    settings.cancel_grace_s,
-                    settings.train_max_log_bytes,
-                ),
-                warm=settings.warm,
-                keep_trainings=settings.keep_trainings,
-                force=force,
-            )
-        )
+            ) from exc
         stack.push_async_exit(opened.pop_all())
-        jobs.open(store, runner)
-        return True
+    return _State(store, presence, folder)
+
+
+async def _open_jobs(
+    settings: Settings,
+    stack: AsyncExitStack,
+    parts: _Parts,
+    state: _State,
+    force: asyncio.Event | None,
+) -> None:
+    """Begin to run trainings."""
+    pools = parts.pools
+    rewarming = Rewarming(pools)
+    stack.push_async_callback(rewarming.close)
+    runner = await stack.enter_async_context(
+        JobRunner(
+            state.jobs,
+            state.folder,
+            presence=state.presence,
+            executor=parts.executor,
+            sources={name: pool.source for name, pool in pools.items()},
+            limits=JobLimits(
+                settings.train_workers, settings.cancel_grace_s, settings.train_max_log_bytes
+            ),
+            warm=settings.warm,
+            keep_trainings=settings.keep_trainings,
+            force=force,
+            served=lambda model: pools[model].version,
+            on_end=rewarming.on_end if settings.rewarm_after_train else _nothing,
+        )
+    )
+    parts.jobs.open(state.jobs, runner)
+
+
+def _nothing(job: Job) -> None:
+    """Do nothing when a job has ended."""

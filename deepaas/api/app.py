@@ -10,7 +10,17 @@ from deepaas.api.documents.cache import Documents
 from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, SERVICE, SETTINGS, ApiSettings
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import Route, add_routes
-from deepaas.api.v2 import debug, health, jobfiles, jobs, models, predict, train, versions
+from deepaas.api.v2 import (
+    debug,
+    health,
+    jobfiles,
+    jobs,
+    model_versions,
+    models,
+    predict,
+    train,
+    versions,
+)
 from deepaas.auth import Authenticator, NoSignIn, Policy
 from deepaas.service import Service
 
@@ -53,6 +63,30 @@ ROUTES = (
         about.DELETE_TRAINING,
     ),
     *_JOB_ROUTES,
+    Route(
+        "POST",
+        "/v2/models/{model}/jobs/{job}/promote",
+        model_versions.promote,
+        Policy.MANAGE,
+        about.PROMOTE,
+        is_new=True,
+    ),
+    Route(
+        "GET",
+        "/v2/models/{model}/versions/",
+        model_versions.list_all,
+        Policy.READ,
+        about.MODEL_VERSIONS,
+        is_new=True,
+    ),
+    Route(
+        "POST",
+        "/v2/models/{model}/versions/rollback",
+        model_versions.rollback,
+        Policy.MANAGE,
+        about.ROLLBACK,
+        is_new=True,
+    ),
     Route("GET", "/v2/debug/", debug.show, Policy.MANAGE, about.DEBUG),
     Route("GET", "/v2/health/live", health.live, Policy.PUBLIC, about.LIVE, is_new=True),
     Route("GET", "/v2/health/ready", health.ready, Policy.PUBLIC, about.READY, is_new=True),

@@ -71,6 +71,8 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.ModelNotFound: lambda exc: _text(404, "Not Found"),
     errors.JobNotFound: lambda exc: _text(404, "Not Found"),
     errors.ArtifactNotFound: lambda exc: _text(404, "Not Found"),
+    errors.VersionNotFound: lambda exc: _text(404, "Not Found"),
+    errors.VersionFailed: lambda exc: _text(422, exc.message),
     errors.Conflict: lambda exc: _text(409, exc.message),
     errors.Forbidden: lambda exc: _text(403, exc.message),
     errors.EndpointDisabled: lambda exc: _text(402, "Payment Required"),
@@ -87,10 +89,13 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
 
 def told(request: web.Request, exc: errors.DeepaasError) -> errors.DeepaasError:
     """Return what clients may know of an error; a status that the model chose is meant for them."""
-    if not (isinstance(exc, errors.CallFailed) and exc.status is None):
+    is_raised = isinstance(exc, errors.CallFailed) and exc.status is None
+    if not (is_raised or isinstance(exc, errors.VersionFailed)):
         return exc
     if not request.app[SETTINGS].hide_model_errors:
         return exc
+    if isinstance(exc, errors.VersionFailed):
+        return errors.VersionFailed(exc.number, "the log of the service says why.")
     return errors.DeepaasError(
         "The model raised an exception; the log of the service has it,"
         f" under request {request[REQUEST_ID]}."

@@ -190,6 +190,19 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         default=False,
         help="Let running trainings go on when the server ends; the next one follows them.",
     ),
+    cfg.BoolOpt(
+        "promote-in-place",
+        default=False,
+        help="When another version of a model is promoted, end what serves now before the new one"
+        " is loaded, for memory that does not hold both; predictions wait meanwhile. Without, it is"
+        " done where the new one is seen to run out of memory.",
+    ),
+    cfg.BoolOpt(
+        "rewarm-after-train",
+        default=False,
+        help="Replace the workers of a model, one by one, after each of its trainings that"
+        " succeeds: for models that keep what they learn in a place of their own.",
+    ),
     cfg.FloatOpt(
         "shutdown-grace",
         default=5.0,

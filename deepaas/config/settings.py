@@ -68,6 +68,8 @@ class Settings:
     train_max_log_bytes: int
     cancel_grace_s: float
     keep_trainings: bool
+    promote_in_place: bool
+    rewarm_after_train: bool
     shutdown_grace_s: float
     log: LogSettings
     #: For the log, once it is set up.
@@ -146,6 +148,8 @@ def load_settings(argv: Sequence[str]) -> Settings:
         train_max_log_bytes=_max_log(values["train_max_log"]),
         cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),
         keep_trainings=values["keep_trainings"],
+        promote_in_place=values["promote_in_place"],
+        rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),

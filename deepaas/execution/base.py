@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the services need of whoever runs a model, and a pool of the place where processes run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.messages import Answer, Begin
 from deepaas.execution.streams import AnswerStream
-from deepaas.records import CallInput, ModelSource
+from deepaas.records import PACKAGE_VERSION, CallInput, ModelSource, ServedVersion
 
 #: Called once with the exit status, or the negative number of the signal.
 OnEnd = Callable[[int], None]
@@ -37,6 +37,8 @@ class Result(NamedTuple):
     fd: int | None = None
     #: The body where it comes piece by piece; the answer says its type only.
     stream: AnswerStream | None = None
+    #: Number of the version that answered.
+    version: int = 0
 
 
 class ModelPool(Protocol):
@@ -44,8 +46,15 @@ class ModelPool(Protocol):
 
     source: ModelSource
 
-    def start(self) -> None:
-        """Begin to load the model."""
+    def start(self, version: ServedVersion = PACKAGE_VERSION) -> None:
+        """Begin to load the model, of the version that is to be served."""
+        ...
+
+    async def restart(self, version: ServedVersion) -> None:
+        """Begin to load another version after :meth:`wait_loaded` has failed.
+
+        What waits for the model goes on to wait.
+        """
         ...
 
     async def wait_loaded(self) -> None:
@@ -54,6 +63,40 @@ class ModelPool(Protocol):
         Raises:
             ModelLoadError: It cannot be.
         """
+        ...
+
+    async def switch(
+        self,
+        version: ServedVersion,
+        *,
+        commit: Callable[[], Awaitable[object]],
+        in_place: bool = False,
+    ) -> None:
+        """Serve another version while calls go on; one switch at a time.
+
+        Args:
+            version: What is to be served.
+            commit: Awaited once the version is warm, before it answers a call: makes the choice
+                durable.
+            in_place: Whether what serves now ends before the version is loaded, since memory does
+                not allow both; calls wait meanwhile.
+
+        Raises:
+            ModelLoadError: The version cannot be loaded; nothing has changed.
+            Conflict: This pool cannot switch.
+            Unavailable: The pool is closed; nothing has changed.
+            Exception: What ``commit`` raised; nothing has changed.
+        """
+        ...
+
+    @property
+    def version(self) -> ServedVersion:
+        """What is served."""
+        ...
+
+    @property
+    def why_fixed(self) -> str | None:
+        """Why it cannot switch, ``None`` if it can."""
         ...
 
     @property

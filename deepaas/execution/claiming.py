@@ -12,13 +12,14 @@ from pathlib import Path
 
 from deepaas.errors import GuardFailed, JobNotFound
 from deepaas.execution.base import Executor
+from deepaas.execution.basis import note_basis
 from deepaas.execution.following import Followed, JobFollower
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.local import python
 from deepaas.execution.messages import Begin
 from deepaas.execution.recovery import note_end, to_record
 from deepaas.execution.workers import worker_environment
-from deepaas.records import PROCESS_KINDS, Job, ModelSource, Training
+from deepaas.records import PROCESS_KINDS, Job, ModelSource, ServedVersion, Training
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class JobClaimer:
         limits: JobLimits,
         follower: JobFollower,
         wake: Callable[[], None],
+        served: Callable[[str], ServedVersion],
     ) -> None:
         """Start nothing yet.
 
@@ -64,6 +66,7 @@ class JobClaimer:
             limits: See :class:`JobLimits`.
             follower: Told of what has started.
             wake: Called when a job that was started has ended.
+            served: Tells which version of a model is served.
         """
         self._store = store
         self._folder = folder
@@ -73,6 +76,7 @@ class JobClaimer:
         self._limits = limits
         self._follower = follower
         self._wake = wake
+        self._served = served
         self._guard_failures: Counter[str] = Counter()
         #: Set when no job is to be started any more; one that is being claimed stays queued.
         self.is_closing = False
@@ -110,6 +114,7 @@ class JobClaimer:
         try:
             if self.is_closing or not await self._claim(followed):
                 return False
+            await asyncio.to_thread(note_basis, directory, self._served(job.model))
             process.begin(self._begin(directory, followed.job))
         except JobNotFound:
             pass  # cancelled and removed while its guard started

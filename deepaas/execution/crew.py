@@ -5,13 +5,14 @@
 import asyncio
 import logging
 
-from deepaas.errors import ModelLoadError
+from deepaas.errors import ModelLoadError, OutOfMemory
 from deepaas.execution.base import Executor
 from deepaas.execution.local import python
+from deepaas.execution.memory import tells_of_memory
 from deepaas.execution.messages import Channel
 from deepaas.execution.processes import is_stopped
 from deepaas.execution.workers import Worker, WorkerOwner, WorkerState, worker_environment
-from deepaas.records import LogSettings, ModelSource
+from deepaas.records import PACKAGE_VERSION, LogSettings, ModelSource, ServedVersion
 
 logger = logging.getLogger(__name__)
 
@@ -39,36 +40,61 @@ class Crew:
     ) -> None:
         self.workers: list[Worker] = []
         self.is_closing = False
+        self.size = size
+        #: What a worker serves that starts now, unless it is told otherwise.
+        self.version = PACKAGE_VERSION
         self._source = source
         self._owner = owner
         self._executor = executor
-        self._size = size
         self._calls = calls
         self._warm = warm
         self._log = log
         self._devices = devices
-        self._first_load: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._first_load = _new_future()
         self._was_loaded = False
         self._failures = 0
         self._failure: ModelLoadError | None = None
-        self._replacing = asyncio.Lock()
         self._all_gone = asyncio.Event()
         self._is_patient = False
 
-    def start(self) -> None:
+    def start(self, version: ServedVersion = PACKAGE_VERSION) -> None:
         """Start the workers."""
-        for index in range(self._size):
-            self._start_worker(index)
+        self.version = version
+        for index in range(self.size):
+            self.start_worker(index)
 
-    def _start_worker(self, index: int, *, is_candidate: bool = False) -> Worker:
-        worker = Worker(self._source, self._owner, index=index)
-        worker.is_candidate = is_candidate
+    async def restart(self, version: ServedVersion) -> None:
+        """Start anew with another version, after a start that failed."""
+        for worker in self.workers:
+            worker.is_told = True
+            worker.kill()
+        await asyncio.gather(*(worker.ended for worker in self.workers))
+        if not self.is_closing:
+            self._failure = None
+            self._first_load = _new_future()
+            self.start(version)
+
+    def start_worker(self, index: int, candidate: ServedVersion | None = None) -> Worker:
+        """Start a worker in a place.
+
+        Args:
+            index: Of the place, from 0.
+            candidate: The version of a worker that is tried, and waits; ``None``: it is to serve
+                what the others do.
+        """
+        worker = Worker(
+            self._source,
+            self._owner,
+            index=index,
+            version=candidate or self.version,
+            is_candidate=candidate is not None,
+        )
         self.workers.append(worker)
         device = self._devices[index % len(self._devices)] if self._devices else ""
         worker.start(
             self._executor,
             python("deepaas.execution.worker", "predict"),
-            worker_environment(self._size, device),
+            worker_environment(self.size, device),
             self._calls,
             warm=self._warm,
             log=self._log,
@@ -91,7 +117,7 @@ class Crew:
     @property
     def leaving_calls(self) -> int:
         """How many calls run on workers that were told to end."""
-        if len(self.workers) <= self._size:
+        if len(self.workers) <= self.size:
             return 0
         return sum(
             len(worker.running) for worker in self.workers if worker.state is WorkerState.ENDING
@@ -117,13 +143,14 @@ class Crew:
         """Count a worker that is ready."""
         self._failure = None
         worker.set_patient(self._is_patient)
-        if self.ready == self._size and not self._first_load.done():
+        if self.ready == self.size and not self._first_load.done():
             self._was_loaded = True
             self._first_load.set_result(None)
 
     def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
         """Note why a worker cannot load the model; its end follows."""
-        failure = ModelLoadError(
+        kind = OutOfMemory if tells_of_memory(reason) else ModelLoadError
+        failure = kind(
             reason,
             name=self._source.name,
             distribution=self._source.distribution,
@@ -177,7 +204,7 @@ class Crew:
         elif not worker.is_blameless:
             self._failures += 1
         if self._failures <= _QUICK_REPLACEMENTS:
-            self._start_worker(worker.index)
+            self.start_worker(worker.index)
             return
         self._failure = ModelLoadError(
             f"{self._source.label}: its workers end again and again before they answer a call.",
@@ -196,14 +223,14 @@ class Crew:
 
     def _start_later(self, index: int, attempt: int) -> None:
         delay_s = min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(attempt - 1, 10))
-        asyncio.get_running_loop().call_later(delay_s, self._start_unless_closing, index)
+        asyncio.get_running_loop().call_later(delay_s, self.fill, index)
 
-    def _start_unless_closing(self, index: int) -> None:
-        # A worker that came by a replacement on request may have taken the place meanwhile.
-        if not self.is_closing and not self._at(index):
-            self._start_worker(index)
+    def fill(self, index: int) -> None:
+        """Start a worker in a place, unless the place is taken."""
+        if not self.is_closing and not self.at(index):
+            self.start_worker(index)
 
-    def _at(self, index: int) -> list[Worker]:
+    def at(self, index: int) -> list[Worker]:
         """Return the workers of a place that are neither candidates nor told to end."""
         return [
             worker
@@ -218,29 +245,6 @@ class Crew:
             for worker in self.workers:
                 worker.set_patient(patient)
 
-    async def replace(self) -> None:
-        """Replace the workers one by one: each leaves when the next one is ready.
-
-        Raises:
-            ModelLoadError: The model cannot be loaded now; the workers that were there stay.
-        """
-        async with self._replacing:
-            for index in range(self._size):
-                if self.is_closing:
-                    return
-                candidate = self._start_worker(index, is_candidate=True)
-                await asyncio.shield(candidate.loaded)
-                if candidate not in self.workers:  # gone before we heard that it was ready
-                    raise ModelLoadError(
-                        f"{self._source.label}: its new process ended at once.",
-                        name=self._source.name,
-                        distribution=self._source.distribution,
-                    )
-                leaving = self._at(index)
-                candidate.is_candidate = False
-                for worker in leaving:
-                    worker.drain()
-
     async def close(self, grace_s: float) -> None:
         """End the workers; what runs gets the grace."""
         self.is_closing = True
@@ -252,3 +256,7 @@ class Crew:
             self._first_load.cancel()
         elif not self._first_load.cancelled():
             self._first_load.exception()  # retrieved here, so that nobody warns of it
+
+
+def _new_future() -> "asyncio.Future[None]":
+    return asyncio.get_running_loop().create_future()

@@ -4,7 +4,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class JobFollower:
         *,
         presence: ServerPresence,
         models: Collection[str],
+        on_end: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """Follow nothing yet.
 
@@ -47,11 +48,13 @@ class JobFollower:
             folder: Holds a directory for each job.
             presence: This server's place among those that share the store.
             models: Jobs of others are left alone.
+            on_end: Called with each job that was followed to its end, once it is recorded.
         """
         self._store = store
         self._folder = folder
         self._presence = presence
         self._models = models
+        self._on_end = on_end
         self._followed: dict[str, Followed] = {}
 
     def __len__(self) -> int:
@@ -111,7 +114,7 @@ class JobFollower:
             case Again() as again:
                 await self._queue_again(job, again)
             case JobEnd() as end:
-                await self._store.finish(job.id, end)
+                self._on_end(await self._store.finish(job.id, end))
                 logger.info(
                     "Training %s of model %s ended: %s.",
                     job.id,

@@ -11,18 +11,29 @@ import os
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepaas.errors import CallFailed, ModelLoadError, Unavailable
+from deepaas.errors import CallFailed, Conflict, ModelLoadError, Unavailable
 from deepaas.execution.base import Result
 from deepaas.execution.messages import Call, map_file
-from deepaas.records import CallInput, ModelDescription, ModelSource
+from deepaas.model import context
+from deepaas.records import (
+    PACKAGE_VERSION,
+    CallInput,
+    ModelDescription,
+    ModelSource,
+    ServedVersion,
+)
 
 if TYPE_CHECKING:
     from deepaas.execution.calls import CallRunner
 
 _Task = Callable[[], None]
+
+#: Held while a model's code runs: all models of a process share what ``model_dir()`` returns.
+_one_at_a_time = threading.Lock()
 
 
 class InlinePool:
@@ -36,6 +47,7 @@ class InlinePool:
         on_loaded: Callable[[ModelDescription], object],
     ) -> None:
         self.source = source
+        self.version = PACKAGE_VERSION
         self._warm = warm
         self._on_loaded = on_loaded
         self._loop = asyncio.get_running_loop()
@@ -48,14 +60,48 @@ class InlinePool:
         # A daemon: somebody at a debugger's prompt must not keep the server from ending.
         self._thread = threading.Thread(target=self._work, name=f"model {source.name}", daemon=True)
 
-    def start(self) -> None:
+    def start(self, version: ServedVersion = PACKAGE_VERSION) -> None:
         """Load the model in the thread."""
+        self.version = version
         self._tasks.put(self._load)
         self._thread.start()
 
+    async def restart(self, version: ServedVersion) -> None:
+        """Load another version in the thread, after the first could not be loaded."""
+        self.version = version
+        self._loaded = self._loop.create_future()
+        self._tasks.put(self._load)
+
+    async def switch(
+        self,
+        version: ServedVersion,
+        *,
+        commit: Callable[[], Awaitable[object]],
+        in_place: bool = False,
+    ) -> None:
+        """Refuse: what the model has imported and kept in this process cannot be undone.
+
+        Raises:
+            Conflict: Always, unless the version is served already.
+        """
+        if version != self.version:
+            raise Conflict(self.why_fixed)
+        await commit()
+
+    @property
+    def why_fixed(self) -> str:
+        """Why it cannot switch."""
+        return (
+            "A model that runs in the server's own process (--workers 0) changes its version by a"
+            " restart only; promote it while it has workers."
+        )
+
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
-            task()
+            with _one_at_a_time:
+                folder = self.version.model_dir
+                context.install_model_dir(None if folder is None else Path(folder))
+                task()
 
     def _soon(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a function in the loop's thread."""
@@ -150,9 +196,11 @@ class InlinePool:
         body: mmap.mmap | memoryview | None = None if body_fd is None else map_file(body_fd)
         answer, file = self._runner.run(call, None if body is None else memoryview(body))
         if file is None:
-            return Result(answer)
+            return Result(answer, version=self.version.number)
         with file:
-            return Result(answer._replace(body=None), os.dup(file.fileno()))
+            return Result(
+                answer._replace(body=None), os.dup(file.fileno()), version=self.version.number
+            )
 
     def refuse(self) -> None:
         """Take no more calls."""

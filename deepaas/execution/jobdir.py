@@ -13,6 +13,8 @@ what happened:
     log-gap.json   what was left out of the log, see joblog
     events.jsonl   states and progress, one JSON object a line, see jobevents
     checkpoints/   artifacts/
+    version.json   which version was served when the training started, see basis
+    promoted.json  the artifacts as they were when the job was promoted, see modelfiles
     outcome.json   how the function ended in the attempt that runs, written by the training itself
     ended-N.json   how attempt N ended, where another is to follow; created once, by link(2)
     end.json       how the job ended; created once, by link(2), and never changed

@@ -22,7 +22,15 @@ from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import note_end, to_record
-from deepaas.records import IdempotencyKey, Job, JobEnd, JobState, ModelSource
+from deepaas.records import (
+    PACKAGE_VERSION,
+    IdempotencyKey,
+    Job,
+    JobEnd,
+    JobState,
+    ModelSource,
+    ServedVersion,
+)
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
@@ -50,6 +58,8 @@ class JobRunner:
         warm: bool,
         keep_trainings: bool,
         force: asyncio.Event | None = None,
+        served: Callable[[str], ServedVersion] = lambda model: PACKAGE_VERSION,
+        on_end: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
 
@@ -63,6 +73,8 @@ class JobRunner:
             warm: Whether ``warm()`` runs before a training.
             keep_trainings: Whether running trainings go on when the server ends.
             force: When it is set, trainings that are being stopped get no more time.
+            served: Tells which version of a model is served.
+            on_end: Called with each job that this server followed to its end, once it is recorded.
         """
         self._store = store
         self._folder = folder
@@ -72,7 +84,9 @@ class JobRunner:
         self._keep_trainings = keep_trainings
         self._force = force or asyncio.Event()
         self._wake = asyncio.Event()
-        self._follower = JobFollower(store, folder, presence=presence, models=sources)
+        self._follower = JobFollower(
+            store, folder, presence=presence, models=sources, on_end=on_end
+        )
         self._claimer = JobClaimer(
             store,
             folder,
@@ -82,6 +96,7 @@ class JobRunner:
             limits=limits,
             follower=self._follower,
             wake=self._wake.set,
+            served=served,
         )
         #: Names of the steps that failed in the last round.
         self._held_up: set[str] = set()

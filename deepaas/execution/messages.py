@@ -8,7 +8,7 @@ no byte that a client or a model sent is ever unpickled. Exceptions cross as :cl
 
     server → guard     StartProcess, StopProcess          (one channel)
     guard → server     ProcessStarted, ProcessEnded
-    server → worker    LoadModel, Stop, Resume            (a control channel per worker)
+    server → worker    LoadModel, Serve, Stop, Resume     (a control channel per worker)
     worker → server    Loaded, LoadFailed, Answer, Wake
     worker → server    Answer, Stream…                    (the ring in its page, told by Wake)
     server → workers   Call                               (one channel per model, read by all)
@@ -100,10 +100,14 @@ class LoadModel(NamedTuple):
     warm: bool
     #: Where the worker's log goes; ``None`` leaves it to whoever runs the worker.
     log: "LogSettings | None" = None
+    #: Folder with the artifacts of the version to serve, ``None``: the package as installed.
+    model_dir: str | None = None
+    #: Whether it takes no call before :class:`Serve`.
+    waits: bool = False
 
 
 class Loaded(NamedTuple):
-    """The model is loaded and warm; the worker begins to take calls."""
+    """The model is loaded and warm; the worker begins to take calls, unless it waits."""
 
     description: "ModelDescription"
 
@@ -113,6 +117,10 @@ class LoadFailed(NamedTuple):
 
     reason: str
     traceback: str
+
+
+class Serve(NamedTuple):
+    """Begin to take calls; for a worker that waits."""
 
 
 class Stop(NamedTuple):

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 
 from deepaas.execution.base import Result
-from deepaas.execution.messages import Call
+from deepaas.execution.messages import Answer, Call
 from deepaas.execution.streams import AnswerStream
+from deepaas.execution.workers import Worker
 
 
 class Pending:
@@ -37,6 +38,18 @@ class Pending:
         self.stream: AnswerStream | None = None
         #: Nobody waits for the answer any more.
         self.is_abandoned = False
+
+    def begin_stream(self, worker: Worker, content_type: str, slot: int) -> None:
+        """Tell whoever waits that the answer comes piece by piece."""
+        call_id = self.call.id
+        self.stream = AnswerStream(
+            lambda count: worker.passed_on(slot, count), lambda: worker.cancel(call_id)
+        )
+        if self.future.done():  # it timed out, or its client has left
+            self.stream.close()
+        else:
+            answer = Answer(call_id, content_type)
+            self.future.set_result(Result(answer, None, self.stream, worker.version.number))
 
     def give_up(self, error: Exception) -> None:
         """Tell whoever waits; the call may still run."""

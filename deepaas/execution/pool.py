@@ -8,7 +8,7 @@ calls more than the workers can begin, so that a queued call can still be droppe
 
 Every call that was handed out is answered, begun and noted in some worker's page, or still in the
 socket. When a worker dies, what it had begun fails; what it had taken but not begun stands nowhere
-and is handed out again (:meth:`Pool._recover`).
+and is handed out again (:mod:`deepaas.execution.lost`).
 """
 
 import asyncio
@@ -16,18 +16,27 @@ import itertools
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from deepaas.errors import QueueFull, TimedOut, Unavailable, WorkerDied
 from deepaas.execution.base import Executor, PoolLimits, Result
 from deepaas.execution.crew import Crew
+from deepaas.execution.lost import LostCalls
 from deepaas.execution.messages import Answer, Call, Channel, StreamData, StreamEnd, StreamStart
 from deepaas.execution.pending import Pending
-from deepaas.execution.streams import AnswerStream, StreamFailed
+from deepaas.execution.streams import StreamFailed
+from deepaas.execution.succession import Succession
 from deepaas.execution.sweep import Sweep
 from deepaas.execution.workers import Worker, WorkerState
-from deepaas.records import CallInput, LogSettings, ModelDescription, ModelSource
+from deepaas.records import (
+    PACKAGE_VERSION,
+    CallInput,
+    LogSettings,
+    ModelDescription,
+    ModelSource,
+    ServedVersion,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +45,6 @@ logger = logging.getLogger(__name__)
 _AHEAD, _MAX_AHEAD = 2, 64
 #: From so many calls in flight, and down to so many, workers are scheduled for throughput.
 _MANY, _FEW = 8, 2
-#: A call that was taken by this many workers which then died without beginning it is given up.
-_MAX_LOST = 3
-_LOOK_AGAIN_S = 0.002
 
 
 class Pool:
@@ -66,7 +72,8 @@ class Pool:
         self._ahead = _AHEAD
         self._ids = itertools.count(1)
         self._queue: deque[Pending] = deque()
-        self._handed: dict[int, Pending] = {}
+        #: Calls that workers run, or can take, by their ids.
+        self.handed: dict[int, Pending] = {}
         self._announce = on_loaded
         self._is_refusing = False
         self._calls, self._workers_end = Channel.pair()
@@ -82,10 +89,16 @@ class Pool:
             devices=devices,
         )
         self._sweep = Sweep(self, self._crew)
+        self._succession = Succession(source, self._crew)
+        self._lost = LostCalls(self, self._crew)
 
-    def start(self) -> None:
+    def start(self, version: ServedVersion = PACKAGE_VERSION) -> None:
         """Start the workers; they load the model at the same time."""
-        self._crew.start()
+        self._crew.start(version)
+
+    async def restart(self, version: ServedVersion) -> None:
+        """Start anew with another version, after a start that failed."""
+        await self._crew.restart(version)
 
     async def wait_loaded(self) -> None:
         """Wait until every worker of the start is ready.
@@ -101,7 +114,27 @@ class Pool:
         Raises:
             ModelLoadError: The model cannot be loaded now; the workers that were there stay.
         """
-        await self._crew.replace()
+        await self._succession.renew()
+
+    async def switch(
+        self,
+        version: ServedVersion,
+        *,
+        commit: Callable[[], Awaitable[object]],
+        in_place: bool = False,
+    ) -> None:
+        """Serve another version; see :meth:`deepaas.execution.base.ModelPool.switch`."""
+        await self._succession.switch(version, commit=commit, in_place=in_place)
+
+    @property
+    def version(self) -> ServedVersion:
+        """What workers serve that start now; the answers of older ones say what they serve."""
+        return self._crew.version
+
+    @property
+    def why_fixed(self) -> str | None:
+        """Nothing keeps it from switching."""
+        return None
 
     @property
     def ready_workers(self) -> int:
@@ -111,7 +144,7 @@ class Pool:
     @property
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
-        return bool(self._handed or self._queue)
+        return bool(self.handed or self._queue)
 
     @property
     def reason(self) -> str | None:
@@ -151,7 +184,7 @@ class Pool:
             self._queue.append(pending)
             self._hand_out()
             # Alone, a call is told of in any case: its worker has nothing to do before it waits.
-            self._sweep.watch(soon=len(self._handed) > 1)
+            self._sweep.watch(soon=len(self.handed) > 1)
         try:
             return await pending.future
         except asyncio.CancelledError:
@@ -161,12 +194,12 @@ class Pool:
     def _drop(self, pending: Pending) -> None:
         """Take a call out of the queue, or out of the socket, unless it has begun."""
         pending.leave()
-        if pending.call.id in self._handed:
+        if pending.call.id in self.handed:
             self._read_back()
         if pending in self._queue:
             self._queue.remove(pending)
             pending.end(None)
-        elif pending.call.id in self._handed and self.limits.kill_abandoned:
+        elif pending.call.id in self.handed and self.limits.kill_abandoned:
             self._sweep.end_abandoned(pending.call.id)
         self._hand_out()
 
@@ -178,7 +211,7 @@ class Pool:
         return None
 
     def _no_room(self) -> Exception | None:
-        waiting = len(self._queue) + len(self._handed)
+        waiting = len(self._queue) + len(self.handed)
         if waiting < self.limits.max_queue:
             return None  # without counting those that run
         waiting -= self._crew.ready * self._at_once
@@ -190,7 +223,7 @@ class Pool:
         # A batch is taken as a whole, so the next one is to lie ready.
         ahead = self._ahead if self._at_once == 1 else self._at_once
         limit = self._crew.ready * self._at_once + self._crew.leaving_calls + ahead
-        while self._queue and len(self._handed) < limit:
+        while self._queue and len(self.handed) < limit:
             pending = self._queue[0]
             fds = () if pending.body_fd is None else (pending.body_fd,)
             try:
@@ -203,14 +236,14 @@ class Pool:
                 pending.end(None, Unavailable(f"The call cannot be handed out: {exc}"))
                 continue
             self._queue.popleft()
-            self._handed[pending.call.id] = pending
+            self.handed[pending.call.id] = pending
 
     def on_answer(self, worker: Worker, answer: Answer, fds: list[int]) -> None:
         """Pass an answer on."""
         fd = fds[0] if fds else None
-        pending = self._handed.pop(answer.call_id, None)
+        pending = self.handed.pop(answer.call_id, None)
         if pending is not None:
-            pending.end(Result(answer, fd))
+            pending.end(Result(answer, fd, None, worker.version.number))
         elif fd is not None:
             os.close(fd)
 
@@ -220,7 +253,7 @@ class Pool:
             self._ahead = min(self._ahead * 2, _MAX_AHEAD)
         elif count * 4 <= self._ahead:
             self._ahead = max(self._ahead - 1, _AHEAD)
-        in_flight = count + len(self._handed) + len(self._queue)
+        in_flight = count + len(self.handed) + len(self._queue)
         if in_flight >= _MANY:
             self._crew.set_patient(True)
         elif in_flight <= _FEW:
@@ -230,30 +263,19 @@ class Pool:
 
     def on_stream(self, worker: Worker, part: StreamStart | StreamData | StreamEnd) -> None:
         """Pass a part of a stream on."""
-        pending = self._handed.get(part.call_id)
+        pending = self.handed.get(part.call_id)
         if pending is None:
             return
         match part:
             case StreamStart(call_id, content_type, slot):
-                self._begin_stream(worker, pending, content_type, slot)
+                pending.begin_stream(worker, content_type, slot)
             case StreamData(_, data) if pending.stream is not None:
                 pending.stream.feed(data)
             case StreamEnd(call_id, failure) if pending.stream is not None:
-                del self._handed[call_id]
+                del self.handed[call_id]
                 pending.stream.end(None if failure is None else StreamFailed(failure))
                 pending.end(None)
                 worker.answered += 1
-
-    def _begin_stream(self, worker: Worker, pending: Pending, content_type: str, slot: int) -> None:
-        call_id = pending.call.id
-        pending.stream = AnswerStream(
-            lambda count: worker.passed_on(slot, count), lambda: worker.cancel(call_id)
-        )
-        if pending.future.done():  # it timed out, or its client has left
-            pending.stream.close()
-        else:
-            answer = Answer(call_id, content_type)
-            pending.future.set_result(Result(answer, stream=pending.stream))
 
     def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
         """Take what the model says of itself, and let its calls begin."""
@@ -275,7 +297,7 @@ class Pool:
         """Fail what the worker had begun, hand out what it had only taken, and replace it."""
         reason = self._sweep.reason_of(worker)
         for running in worker.running:
-            pending = self._handed.pop(running.call_id, None)
+            pending = self.handed.pop(running.call_id, None)
             if pending is not None:
                 pending.end(None, WorkerDied(reason))
         was_serving = worker.state is not WorkerState.LOADING
@@ -283,9 +305,19 @@ class Pool:
         self._crew.on_end(worker, status, was_serving=was_serving)
         if self._crew.is_closing:
             return
-        self._recover()
+        if self.handed:
+            self._read_back()
+            self._lost.search()
+            self._hand_out()
         if self._crew.is_hopeless:
             self._fail_queued()
+
+    def hand_out_again(self, lost: Iterable[Pending]) -> None:
+        """Put calls that nobody holds in front of the queue, in order, and hand out what can be."""
+        self._queue.extendleft(reversed(tuple(lost)))
+        if self._refusal() is not None:
+            self._fail_queued()
+        self._hand_out()
 
     def _fail_queued(self) -> None:
         self._read_back()
@@ -298,12 +330,12 @@ class Pool:
         """Answer the calls that were accepted longer ago than the limit, begun or not."""
         begun = {running.call_id for worker in self._crew.workers for running in worker.running}
         limit_s = self.timeout_s
-        late = [p for p in self._handed.values() if now_s - p.accepted_s > limit_s]
+        late = [p for p in self.handed.values() if now_s - p.accepted_s > limit_s]
         if any(pending.call.id not in begun for pending in late):
             self._read_back()
         for pending in late:
             # One that stands nowhere was taken by a worker that is stopped, or is just answered.
-            if pending.call.id in self._handed:
+            if pending.call.id in self.handed:
                 pending.give_up(TimedOut(limit_s, waiting=False))
         for pending in [p for p in self._queue if now_s - p.accepted_s > limit_s]:
             self._queue.remove(pending)
@@ -312,13 +344,13 @@ class Pool:
 
     def time_out(self, call_id: int) -> None:
         """Answer a call that has run longer than the limit."""
-        pending = self._handed.get(call_id)
+        pending = self.handed.get(call_id)
         if pending is not None:
             pending.give_up(TimedOut(self.timeout_s, waiting=False))
 
     def is_abandoned(self, call_id: int) -> bool:
         """Whether nobody waits for this call."""
-        pending = self._handed.get(call_id)
+        pending = self.handed.get(call_id)
         return pending is None or pending.is_abandoned
 
     def _read_back(self) -> None:
@@ -329,52 +361,9 @@ class Pool:
                 call, fds = self._workers_end.receive()
                 for fd in fds:
                     os.close(fd)
-                waiting.append(self._handed.pop(call.id))
+                waiting.append(self.handed.pop(call.id))
         except BlockingIOError:
             self._queue.extendleft(reversed(waiting))
-
-    def _recover(self) -> None:
-        """After a death, find what the dead worker had taken and not begun."""
-        if not self._handed:
-            return
-        self._read_back()
-        suspects = {call_id: pending.lost for call_id, pending in self._handed.items()}
-        asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._find_lost, suspects)
-        self._hand_out()
-
-    def _find_lost(self, suspects: Mapping[int, int]) -> None:
-        """Hand out again what stands nowhere.
-
-        A living worker may hold a suspect unnoted only while it is receiving; one that was just
-        loaded receives before the server has heard of it. The order matters: pages before answers,
-        since a worker answers before it clears its page.
-
-        Args:
-            suspects: Each call's id, and how often it had been lost when it came under suspicion:
-                of two deaths at once, the first one's search may have handed it out again.
-        """
-        if self._crew.is_closing:
-            return
-        living = tuple(self._crew.workers)
-        if any(worker.is_receiving for worker in living):
-            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._find_lost, suspects)
-            return
-        begun = {running.call_id for worker in living for running in worker.running}
-        for worker in living:
-            worker.read_answers()
-        for call_id in sorted(suspects.keys() - begun, reverse=True):
-            pending = self._handed.get(call_id)
-            if pending is None or pending.lost != suspects[call_id]:
-                continue
-            del self._handed[call_id]
-            pending.lost += 1
-            if pending.lost >= _MAX_LOST:
-                pending.end(None, WorkerDied())
-            else:
-                self._queue.appendleft(pending)
-        if self._refusal() is not None:
-            self._fail_queued()
-        self._hand_out()
 
     def refuse(self) -> None:
         """Take no more calls; those that were taken go on."""
@@ -390,9 +379,10 @@ class Pool:
         self._is_refusing = True
         self._fail_queued()
         await self._crew.close(grace_s)
+        await self._succession.close()
         self._sweep.stop()
-        for pending in self._handed.values():
+        for pending in self.handed.values():
             pending.end(None, WorkerDied())
-        self._handed.clear()
+        self.handed.clear()
         self._calls.close()
         self._workers_end.close()

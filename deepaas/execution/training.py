@@ -17,6 +17,7 @@ from pathlib import Path
 from deepaas import telemetry
 from deepaas.execution import jobevents
 from deepaas.execution.artifacts import seal
+from deepaas.execution.basis import basis_of
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.execution.out_of_memory import shortage
@@ -150,6 +151,8 @@ def _train(directory: JobDirectory, provenance: Provenance) -> str:
     provenance.begin(call.source)
     telemetry.request_id.set(call.request_id)
     telemetry.principal.set(call.principal)
+    folder = basis_of(directory).model_dir
+    context.install_model_dir(None if folder is None else Path(folder))
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()

@@ -21,11 +21,19 @@ from deepaas.errors import ModelLoadError
 from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
 from deepaas.execution.intake import Intake
-from deepaas.execution.messages import Channel, ChannelClosed, Loaded, LoadFailed, LoadModel
+from deepaas.execution.messages import (
+    Channel,
+    ChannelClosed,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    Serve,
+)
 from deepaas.execution.outbox import Outbox
 from deepaas.execution.output import write_each_line, write_each_line_of_c
 from deepaas.execution.page import CallPage
 from deepaas.execution.serving import Serving, leave
+from deepaas.model import context
 from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import authors_part
@@ -90,6 +98,8 @@ class PredictionWorker:
         try:
             if self._configure is not None and message.log is not None:
                 self._configure(message.log)
+            folder = message.model_dir
+            context.install_model_dir(None if folder is None else Path(folder))
             adapter = load_warm(message.source, warm=message.warm)
             loaded = Loaded(describe(adapter))
         except ModelLoadError as exc:
@@ -100,8 +110,14 @@ class PredictionWorker:
             self._control.send(LoadFailed(reason, traceback.format_exc()))
             return 1
         self._control.send(loaded)
-        self._serve(adapter)
+        if not message.waits or self._is_let_serve():
+            self._serve(adapter)
         return 0
+
+    def _is_let_serve(self) -> bool:
+        """Wait for the word to begin; false: it is to end."""
+        message, _ = self._control.receive(wait=True)
+        return isinstance(message, Serve)
 
     def _serve(self, adapter: ModelAdapter) -> None:
         intake = Intake(self._calls, self._control, self._page)

@@ -5,11 +5,12 @@
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from deepaas.errors import ModelLoadError
+from deepaas.errors import ModelLoadError, OutOfMemory
 from deepaas.execution.base import Executor
 from deepaas.execution.messages import (
     Answer,
@@ -19,6 +20,7 @@ from deepaas.execution.messages import (
     LoadFailed,
     LoadModel,
     Resume,
+    Serve,
     Stop,
     StreamData,
     StreamEnd,
@@ -27,7 +29,13 @@ from deepaas.execution.messages import (
     unpack,
 )
 from deepaas.execution.page import CallPage, Running
-from deepaas.records import LogSettings, ModelDescription, ModelSource
+from deepaas.records import (
+    PACKAGE_VERSION,
+    LogSettings,
+    ModelDescription,
+    ModelSource,
+    ServedVersion,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +85,8 @@ class WorkerState(StrEnum):
 
     #: Its process starts, imports the model and warms it.
     LOADING = "loading"
+    #: It could take calls, and waits until it is let to.
+    WARM = "warm"
     #: It takes calls.
     READY = "ready"
     #: It was told to end, or has ended.
@@ -114,16 +124,29 @@ class WorkerOwner(Protocol):
 class Worker:
     """Owns what the server holds of one worker process."""
 
-    def __init__(self, source: ModelSource, owner: WorkerOwner, *, index: int = 0) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        owner: WorkerOwner,
+        *,
+        index: int = 0,
+        version: ServedVersion = PACKAGE_VERSION,
+        is_candidate: bool = False,
+    ) -> None:
         self.state = WorkerState.LOADING
         #: Its place among the workers of the model; a worker that replaces it has the same.
         self.index = index
+        #: What it serves, from its start to its end.
+        self.version = version
         #: How many calls it has answered.
         self.answered = 0
         #: Done when it is ready, or cannot be.
         self.loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        #: It is tried beside the one that it may replace: its failure changes nothing.
-        self.is_candidate = False
+        #: Done when its process is gone.
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        #: It is tried and may replace another: it waits until it is let to serve, and its failure
+        #: changes nothing.
+        self.is_candidate = is_candidate
         #: It was killed to end a call, which says nothing against the model.
         self.is_blameless = False
         #: It was asked to end, and needs no replacement.
@@ -131,8 +154,10 @@ class Worker:
         self._source = source
         self._owner = owner
         self._executor: Executor | None = None
+        self._description: ModelDescription | None = None
         self._is_closed = False
         self._is_damaged = False
+        self._is_killed = False
         self._key = 0
         self._control, self._workers_end = Channel.pair()
         self._control.socket.setblocking(False)
@@ -152,7 +177,8 @@ class Worker:
         """Start the process; ``calls`` is the end that all workers of the model read."""
         self._executor = executor
         asyncio.get_running_loop().add_reader(self._control.fileno(), self._read_some)
-        self._control.send(LoadModel(self._source, warm, log))
+        folder = self.version.model_dir
+        self._control.send(LoadModel(self._source, warm, log, folder, self.is_candidate))
         fds = (calls.fileno(), self._workers_end.fileno(), self._page_fd)
         self._key = executor.start(argv, environment=environment, fds=fds, on_end=self._ended)
         # Ours would keep the channel open after the worker's end.
@@ -224,10 +250,29 @@ class Worker:
         return is_more
 
     def _on_loaded(self, description: ModelDescription) -> None:
-        if self.state is WorkerState.LOADING:
-            self.state = WorkerState.READY
-            self._owner.on_loaded(self, description)
-            self.loaded.set_result(None)
+        if self.state is not WorkerState.LOADING:
+            return
+        self._description = description
+        if self.is_candidate:
+            self.state = WorkerState.WARM
+        else:
+            self._become_ready(description)
+        self.loaded.set_result(None)
+
+    def _become_ready(self, description: ModelDescription) -> None:
+        self.state = WorkerState.READY
+        self._owner.on_loaded(self, description)
+
+    def let_serve(self) -> None:
+        """Let a candidate that is warm take calls; from now on it is one of the workers."""
+        assert self.state is WorkerState.WARM
+        assert self._description is not None
+        self.is_candidate = False
+        try:
+            self._control.send(Serve())
+        except OSError:
+            logger.debug("A worker was gone before it could be let to serve; its end follows.")
+        self._become_ready(self._description)
 
     def look(self) -> None:
         """Pass on what it has said in shared memory without telling; takes no system call."""
@@ -260,11 +305,19 @@ class Worker:
     def _ended(self, status: int) -> None:
         self.read_answers()
         if not self.loaded.done():
-            self.loaded.set_exception(
-                ModelLoadError("The worker ended before it was ready.", name=self._source.name)
-            )
+            self.loaded.set_exception(self._unready(status))
         self.loaded.exception()  # retrieved here, so that nobody warns of it
         self._owner.on_end(self, status)
+        self.ended.set_result(None)
+
+    def _unready(self, status: int) -> ModelLoadError:
+        name = self._source.name
+        if status == -signal.SIGKILL and not self._is_killed:
+            # Nobody else kills that way without being asked to.
+            reason = "The worker ended before it was ready: it was killed, maybe for memory."
+            return OutOfMemory(reason, name=name)
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return ModelLoadError(f"The worker ended before it was ready, with {how}.", name=name)
 
     def passed_on(self, slot: int, count: int) -> None:
         """Tell how much of a stream has gone on to the client."""
@@ -297,7 +350,8 @@ class Worker:
 
     def stop(self, grace_s: float) -> None:
         """Let it finish what it runs and end; after the grace it is killed."""
-        if self.state is WorkerState.READY:
+        self._is_killed = True
+        if self.state in (WorkerState.WARM, WorkerState.READY):
             self.drain()
         self.state = WorkerState.ENDING
         assert self._executor is not None
@@ -305,6 +359,7 @@ class Worker:
 
     def kill(self) -> None:
         """End it now; it is replaced as if it had died by itself."""
+        self._is_killed = True
         if self.state is WorkerState.READY:
             self.state = WorkerState.ENDING
         assert self._executor is not None

@@ -89,9 +89,10 @@ def install_model_dir(path: Path | None) -> None:
 
 
 def model_dir() -> Path | None:
-    """Return the folder with the artifacts of the version that is served.
+    """Return the folder with the artifacts of the version that is served; it is not written to.
 
-    ``None`` where no training was promoted: the model serves what its package brings.
+    ``None`` where the package as installed is served. In a training it is the version that was
+    served when the training started.
     """
     return _model_dir
 

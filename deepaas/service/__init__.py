@@ -14,6 +14,8 @@ from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
+from deepaas.service.switching import Switching
+from deepaas.service.versions import VersionService
 from deepaas.telemetry import Transcript
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "ModelRegistry",
     "PredictionService",
     "Service",
+    "Switching",
+    "VersionService",
 ]
 
 
@@ -35,6 +39,7 @@ class Service:
     predictions: PredictionService
     jobs: JobService
     history: JobHistory
+    versions: VersionService
     health: HealthService
     #: Where uploads are written; removed when the service ends.
     uploads: Path

@@ -27,6 +27,10 @@ class ModelHealth:
     workers: int
     #: Why it cannot, ``None`` if it can.
     reason: str | None
+    #: Number of the version that it serves.
+    version: int = 0
+    #: Why that is not the version that was chosen, ``None`` if it is.
+    version_problem: str | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -52,11 +56,24 @@ class HealthService:
     """Looks at what is; a model that has ``health()`` is asked, while none of its calls runs."""
 
     def __init__(
-        self, registry: ModelRegistry, pools: Mapping[str, ModelPool], jobs: JobService
+        self,
+        registry: ModelRegistry,
+        pools: Mapping[str, ModelPool],
+        jobs: JobService,
+        version_problems: Mapping[str, str] | None = None,
     ) -> None:
+        """Look at what is given.
+
+        Args:
+            registry: The models.
+            pools: What runs them, by name.
+            jobs: The trainings.
+            version_problems: Why a model does not serve what was chosen.
+        """
         self._registry = registry
         self._pools = pools
         self._jobs = jobs
+        self._version_problems = {} if version_problems is None else version_problems
         #: Model to what it said last, ``None`` for nothing wrong, and when it may be asked again.
         self._said: dict[str, tuple[str | None, float]] = {}
 
@@ -80,7 +97,8 @@ class HealthService:
             raise ModelNotFound(name)
         starting = self._jobs.problem if self._jobs.is_starting else None
         reason = pool.reason or starting or await self._asked(name, pool)
-        return ModelHealth(name, pool.ready_workers, reason)
+        problem = self._version_problems.get(name)
+        return ModelHealth(name, pool.ready_workers, reason, pool.version.number, problem)
 
     async def _asked(self, name: str, pool: ModelPool) -> str | None:
         """Return what the model says is wrong with it."""

@@ -4,7 +4,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,12 +26,11 @@ from deepaas.execution.removal import SetAside
 from deepaas.records import Job, JobPlace, JobState
 from deepaas.service.following import JobWatches, size_of
 from deepaas.service.jobs import JobService
+from deepaas.service.versions import VersionService
 
 #: How long a removal waits for the processes of a job whose end is shown already.
 _RECORDED_WITHIN_S = 2.0
 _LOOK_S = 0.05
-
-RemovalCheck = Callable[[Job], Awaitable[None]]
 
 
 class JobView(NamedTuple):
@@ -57,11 +56,10 @@ class JobHistory:
     :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
     """
 
-    def __init__(self, jobs: JobService) -> None:
+    def __init__(self, jobs: JobService, versions: VersionService) -> None:
         self._jobs = jobs
+        self._versions = versions
         self._watches = JobWatches()
-        #: Each is awaited before a job is removed, and raises a ``Conflict`` that says why not.
-        self.removal_checks: list[RemovalCheck] = []
 
     def close(self) -> None:
         """End all who follow a job; may be called twice."""
@@ -115,15 +113,14 @@ class JobHistory:
 
         Raises:
             JobNotEnded: It has not, or its processes are still there.
-            Conflict: It is needed.
+            Conflict: What it made is a version of the model.
         """
         job, directory = await self._find(model, job_id)
         if not job.state.is_final and await asyncio.to_thread(directory.is_decided):
             job = await self._recorded(model, job_id)
         if not job.state.is_final:
             raise JobNotEnded(job_id)
-        for check in self.removal_checks:
-            await check(job)
+        await self._versions.require_not_promoted(job_id)
         # Shielded: a client that goes away does not leave the job without its files.
         await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
 
@@ -140,6 +137,8 @@ class JobHistory:
         store, _ = self._jobs.opened(model)
         aside = await asyncio.to_thread(SetAside, directory)
         try:
+            # Again: a promotion says so before it looks for the files, which are aside now.
+            await self._versions.require_not_promoted(job_id)
             await store.remove(job_id)
         except JobNotFound:
             pass  # another request was faster

@@ -39,7 +39,7 @@ async def shown_arguments(
     if parser is not None and incoming.is_small:
         shown = display(parser.arguments, parser.parse(incoming.given))
         return encode_json(shown).decode()
-    answer, fd, _ = await pool.call(
+    answer, fd, *_ = await pool.call(
         "check-train",
         request_id=request_id,
         given=incoming.given,

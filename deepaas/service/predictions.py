@@ -37,6 +37,8 @@ class Prediction(NamedTuple):
     filename: str | None = None
     #: The body where it comes piece by piece; whoever reads it closes it.
     stream: AnswerStream | None = None
+    #: Number of the version that answered.
+    version: int = 0
 
 
 class PredictionService:
@@ -91,7 +93,7 @@ class PredictionService:
         except BaseException:
             incoming.release()
             raise
-        answer, fd, pieces = await self._pools[model].call(
+        answer, fd, pieces, version = await self._pools[model].call(
             "predict",
             request_id=request_id,
             arguments=arguments,
@@ -103,7 +105,7 @@ class PredictionService:
         )
         if answer.failure is not None:
             raise error_of(answer.failure, model)
-        return Prediction(answer.content_type, answer.body, fd, answer.filename, pieces)
+        return Prediction(answer.content_type, answer.body, fd, answer.filename, pieces, version)
 
 
 def error_of(failure: Failure, model: str) -> DeepaasError:

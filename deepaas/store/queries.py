@@ -59,9 +59,12 @@ def parse_queries(text: str) -> dict[str, str]:
 
 @cache
 def queries() -> MappingProxyType[str, str]:
-    """Return the named queries of ``sql/queries.sql``, read once."""
-    text = resources.files(__package__).joinpath("sql", "queries.sql").read_text("utf-8")
-    return MappingProxyType(parse_queries(text))
+    """Return the named queries of all files ``sql/*queries.sql``, read once."""
+    found: dict[str, str] = {}
+    for file in resources.files(__package__).joinpath("sql").iterdir():
+        if file.name.endswith("queries.sql"):
+            found.update(parse_queries(file.read_text("utf-8")))
+    return MappingProxyType(found)
 
 
 @cache

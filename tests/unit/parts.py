@@ -26,9 +26,17 @@ from deepaas.execution.presence import ServerPresence
 from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
-from deepaas.service import HealthService, JobHistory, JobService, PredictionService, Service
+from deepaas.service import (
+    HealthService,
+    JobHistory,
+    JobService,
+    PredictionService,
+    Service,
+    Switching,
+    VersionService,
+)
 from deepaas.store.base import Jobs, JobStore
-from deepaas.testing import InMemoryJobStore
+from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
 
 T = TypeVar("T")
 
@@ -200,5 +208,10 @@ async def echo_service(
         )
         jobs = JobService(registry, pools, is_enabled=train, store=store, runner=runner)
         predictions = PredictionService(registry, pools, is_enabled=predict)
-        health = HealthService(registry, pools, jobs)
-        yield Service(registry, predictions, jobs, JobHistory(jobs), health, executor.uploads)
+        switching = Switching(pools, in_place=False)
+        versions = VersionService(registry, pools, switching, jobs)
+        versions.open(InMemoryVersionStore(), store, presence=presence, folder=folder)
+        stack.push_async_callback(versions.close)
+        health = HealthService(registry, pools, jobs, switching.problems)
+        history = JobHistory(jobs, versions)
+        yield Service(registry, predictions, jobs, history, versions, health, executor.uploads)

@@ -41,6 +41,8 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "train-max-log": ("1000000", "train_max_log_bytes", 1_000_000),
     "cancel-grace": ("0.5", "cancel_grace_s", 0.5),
     "keep-trainings": ("true", "keep_trainings", True),
+    "promote-in-place": ("true", "promote_in_place", True),
+    "rewarm-after-train": ("true", "rewarm_after_train", True),
     "shutdown-grace": ("0", "shutdown_grace_s", 0.0),
     "listen-early": ("true", "listen_early", True),
     "doc-endpoint": ("false", "doc_endpoint", False),

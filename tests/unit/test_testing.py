@@ -13,7 +13,14 @@ import pytest
 from deepaas.errors import IllegalTransition
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.store.base import JobStore
-from deepaas.testing import InMemoryJobStore, JobStoreContract, make_job
+from deepaas.store.versions import VersionStore
+from deepaas.testing import (
+    InMemoryJobStore,
+    InMemoryVersionStore,
+    JobStoreContract,
+    VersionStoreContract,
+    make_job,
+)
 
 
 class TestInMemoryJobStore(JobStoreContract):
@@ -37,6 +44,19 @@ class TestInMemoryJobStoreAsContext(JobStoreContract):
 
     @asynccontextmanager
     async def open_store(self, tmp_path: Path) -> AsyncIterator[JobStore]:
+        """Lend the shared object."""
+        yield self.store
+
+
+class TestInMemoryVersionStore(VersionStoreContract):
+    """The contract of stores of versions, on the store in memory."""
+
+    def setup_method(self) -> None:
+        """Make the object that both servers share."""
+        self.store = InMemoryVersionStore()
+
+    @asynccontextmanager
+    async def open_store(self, tmp_path: Path) -> AsyncIterator[VersionStore]:
         """Lend the shared object."""
         yield self.store
 
@@ -71,6 +91,8 @@ def test_the_contract_notices_a_broken_promise(tmp_path: Path, promise: str) -> 
 def test_the_contract_needs_a_store(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError):
         JobStoreContract().open_store(tmp_path)
+    with pytest.raises(NotImplementedError):
+        VersionStoreContract().open_store(tmp_path)
 
 
 def test_the_store_in_memory_checks_every_move() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from deepaas.api import parameters
+from deepaas.api import parameters, version_parameters
 from deepaas.model.arguments import ArgumentParser
 
 JSON = "application/json"
@@ -25,6 +25,8 @@ class Answer:
     #: Media type to the name of a schema in :data:`~deepaas.api.documents.shapes.SHAPES`, or
     #: ``None`` for what has none; empty where there is no body.
     content: Mapping[str, str | None] = field(default_factory=dict)
+    #: Whether a header says which version of the model has answered.
+    has_version: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ PREDICT = About(
     "predict",
     "models",
     "Make a prediction.",
-    Answer("The prediction.", {JSON: "Predicted"}),
+    Answer("The prediction.", {JSON: "Predicted"}, has_version=True),
     _CALLED,
     description=(
         "An argument that stands in the query here may also be sent in a form or in a JSON object"
@@ -151,6 +153,44 @@ DELETE_TRAINING = About(
     "Cancel a training, and take it out of the list.",
     Answer("The training as it ended.", {JSON: "Training"}),
     _OF_TRAININGS,
+)
+MODEL_VERSIONS = About(
+    "list_model_versions",
+    "models",
+    "List the versions of the model, and which is served.",
+    Answer("The versions, newest first; 0 is the package as installed.", {JSON: "ModelVersions"}),
+    _OF_MODEL,
+)
+_VERSION_FAILED = Answer(
+    "Arguments are wrong, or the version cannot be served: nothing has changed.",
+    {PROBLEM: "Problem"},
+)
+_PROMOTING = {
+    202: Answer("The version is being loaded.", {JSON: "ModelVersion"}),
+    422: _VERSION_FAILED,
+}
+PROMOTE = About(
+    "promote_job",
+    "models",
+    "Serve what a training has made.",
+    Answer("The version that is served from now on.", {JSON: "ModelVersion"}),
+    (400, 403, 404, 409, 413, 500, 503, 507),
+    description=(
+        "A worker loads the artifacts of the training first; predictions go on meanwhile. If it"
+        " cannot, nothing changes."
+    ),
+    others=_PROMOTING,
+    parameters=version_parameters.promotion,
+)
+ROLLBACK = About(
+    "roll_back",
+    "models",
+    "Serve another version that is there.",
+    Answer("The version that is served from now on.", {JSON: "ModelVersion"}),
+    (400, 403, 404, 409, 413, 500, 503, 507),
+    description="The version may also be sent in a form or in a JSON object as the body.",
+    others=_PROMOTING,
+    parameters=version_parameters.rollback,
 )
 DEBUG = About(
     "debug",

@@ -10,7 +10,7 @@ from apispec import APISpec
 from deepaas.api.documents.about import JSON, Answer
 from deepaas.api.documents.arguments import OPEN_CHOICES, Place, by_place, value_schema
 from deepaas.api.documents.operations import Api, Operation, refer
-from deepaas.api.documents.shapes import PATH_SHAPES, REQUEST_ID, UUID
+from deepaas.api.documents.shapes import MODEL_VERSION, PATH_SHAPES, REQUEST_ID, UUID
 from deepaas.model.arguments import sole_upload
 from deepaas.model.jsonschema import types_of
 from deepaas.records import Argument
@@ -31,6 +31,7 @@ def write_openapi(api: Api, title: str, version: str) -> dict[str, Any]:
     for name, shape in api.shapes.items():
         spec.components.schema(name, refer(shape, _PREFIX))
     spec.components.header("RequestId", REQUEST_ID)
+    spec.components.header("ModelVersion", MODEL_VERSION)
     for operation in api.operations:
         spec.path(operation.path, operations={operation.method: _operation(operation)})
     return spec.to_dict()
@@ -132,6 +133,8 @@ def _response(answer: Answer) -> dict[str, Any]:
         "description": answer.description,
         "headers": {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}},
     }
+    if answer.has_version:
+        made["headers"]["X-Model-Version"] = {"$ref": "#/components/headers/ModelVersion"}
     if answer.content:
         made["content"] = {
             kind: {} if name is None else {"schema": _reference(name)}

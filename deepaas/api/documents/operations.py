@@ -117,7 +117,8 @@ def _prediction(model: ModelDescription, shapes: dict[str, Mapping[str, Any]]) -
         types = (JSON, ANYTHING)
     else:
         types = (str(each) for each in accept.choices if each != ANYTHING)
-    return Answer("The prediction.", {each: shape if each == JSON else None for each in types})
+    content = {each: shape if each == JSON else None for each in types}
+    return Answer("The prediction.", content, has_version=True)
 
 
 def _name(schema: Mapping[str, Any], shapes: dict[str, Mapping[str, Any]]) -> str:

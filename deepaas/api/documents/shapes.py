@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from deepaas.store.versions import VersionState
+
 Shape = Mapping[str, Any]
 
 _LOCAL_TIME = "Local time, as YYYY-MM-DD HH:MM:SS.ffffff."
@@ -24,6 +26,11 @@ REQUEST_ID: dict[str, Any] = {
     "description": "The request's id, as the client gave it or a new one; the log names it.",
     "schema": {"type": "string"},
 }
+#: The header that a model's answer has.
+MODEL_VERSION: dict[str, Any] = {
+    "description": "The version of the model that has answered; 0: the package as installed.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _NULLABLE_TEXT = {"type": ["string", "null"]}
 _TIME = {"type": "string", "description": "RFC 3339, in UTC."}
 _NULLABLE_TIME = {**_NULLABLE_TEXT, "description": "RFC 3339, in UTC."}
@@ -32,6 +39,8 @@ _MODEL_HEALTH: Mapping[str, Shape] = {
     "name": {"type": "string"},
     "workers": {"type": "integer", "minimum": 0},
     "reason": _NULLABLE_TEXT,
+    "version": {"type": "integer", "minimum": 0},
+    "version_problem": _NULLABLE_TEXT,
 }
 
 
@@ -196,6 +205,26 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 }
             }
         ),
+        "ModelVersion": _object(
+            {
+                "version": {"type": "integer", "minimum": 0},
+                "state": {"type": "string", "enum": [str(state) for state in VersionState]},
+                "served": {"type": "boolean"},
+                "job": {"type": ["string", "null"], "description": "Whose artifacts it is."},
+                "promoted": {"type": ["string", "null"], "format": "date-time"},
+                "promoted_by": _NULLABLE_TEXT,
+                "reason": {
+                    "type": ["string", "null"],
+                    "description": "Why it could not be served when it was last asked for.",
+                },
+                "metrics": {
+                    "type": ["object", "null"],
+                    "description": "What its training reported last.",
+                },
+                "links": _array("Location"),
+            }
+        ),
+        "ModelVersions": _object({"versions": _array("ModelVersion")}),
         "Liveness": _object({"status": {"type": "string", "enum": ["live"]}}),
         "ModelReadiness": _object({"status": _READY, **_MODEL_HEALTH}),
         "Readiness": _object(

@@ -15,7 +15,7 @@ from deepaas.api.documents.about import ANYTHING, JSON, Answer
 from deepaas.api.documents.arguments import OPEN_CHOICES, Place, place_of, value_schema
 from deepaas.api.documents.openapi import MULTIPART, URLENCODED
 from deepaas.api.documents.operations import Api, Operation, refer
-from deepaas.api.documents.shapes import PATH_SHAPES, REQUEST_ID, UUID
+from deepaas.api.documents.shapes import MODEL_VERSION, PATH_SHAPES, REQUEST_ID, UUID
 from deepaas.model.jsonschema import fits, types_of
 from deepaas.records import Argument
 
@@ -227,6 +227,11 @@ def _response(answer: Answer) -> dict[str, Any]:
         "description": answer.description,
         "headers": {"X-Request-ID": {"description": REQUEST_ID["description"], "type": "string"}},
     }
+    if answer.has_version:
+        made["headers"]["X-Model-Version"] = {
+            "description": MODEL_VERSION["description"],
+            "type": "integer",
+        }
     names = {name for name in answer.content.values() if name is not None}
     if len(names) == 1:
         made["schema"] = {"$ref": _PREFIX + names.pop()}

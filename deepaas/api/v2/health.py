@@ -11,6 +11,7 @@ from deepaas.api.v2.responses import json_response
 from deepaas.service.health import ModelHealth, Readiness
 
 _HIDDEN = "The model cannot be called at the moment; the log of the service says why."
+_HIDDEN_VERSION = "The chosen version cannot be served; the log of the service says why."
 
 
 async def live(request: web.Request) -> web.Response:
@@ -38,5 +39,9 @@ def _answer(found: Readiness | ModelHealth) -> web.Response:
 
 
 def _without_reason(model: ModelHealth) -> ModelHealth:
-    """Hide the reason: that of a model that does not load is what its exception says."""
-    return model if model.reason is None else replace(model, reason=_HIDDEN)
+    """Hide the reasons: that of a model that does not load is what its exception says."""
+    return replace(
+        model,
+        reason=None if model.reason is None else _HIDDEN,
+        version_problem=None if model.version_problem is None else _HIDDEN_VERSION,
+    )

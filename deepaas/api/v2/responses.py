@@ -32,7 +32,7 @@ def _headers(prediction: Prediction) -> dict[str, str]:
     content_type = prediction.content_type
     if content_type == "application/json":
         content_type += "; charset=utf-8"
-    headers = {"Content-Type": content_type}
+    headers = {"Content-Type": content_type, "X-Model-Version": str(prediction.version)}
     if prediction.filename is not None:
         headers["Content-Disposition"] = attachment(prediction.filename)
     return headers

@@ -34,7 +34,7 @@ from tests.unit.parts import PATIENCE_S, ROOT
 class Counterpart:
     """A worker process and what the server holds of it; a context manager."""
 
-    def __init__(self, source: ModelSource, folder: Path) -> None:
+    def __init__(self, source: ModelSource, folder: Path, load: LoadModel | None = None) -> None:
         self.calls, calls = Channel.pair()
         self.control, control = Channel.pair()
         page_fd = CallPage.create()
@@ -55,7 +55,7 @@ class Counterpart:
         for end in (calls, control):
             end.close()
         os.close(page_fd)
-        self.control.send(LoadModel(source, warm=True))
+        self.control.send(load or LoadModel(source, warm=True))
 
     @classmethod
     def of(cls, code: str, folder: Path, *, wait: bool = True) -> "Counterpart":

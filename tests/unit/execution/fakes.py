@@ -34,6 +34,12 @@ class HandWorker:
         assert isinstance(message, LoadModel)
         self.told = message
         self.is_gone = False
+        self._was_told = False
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it was asked to take no more calls; true also after its end."""
+        return self._was_told if self.is_gone else self.page.is_stopping
 
     def load(self, description: ModelDescription = DESCRIPTION) -> None:
         """Say that the model is loaded."""
@@ -92,6 +98,7 @@ class HandWorker:
 
     def die(self, status: int = -9) -> None:
         """End, with the page as it is."""
+        self._was_told = self.page.is_stopping
         self.is_gone = True
         self.calls.close()
         self.control.close()

@@ -15,7 +15,9 @@ from deepaas.execution.messages import (
     INLINE_BYTES,
     Answer,
     Call,
+    LoadModel,
     Resume,
+    Serve,
     Stop,
     map_file,
     memory_file,
@@ -57,6 +59,27 @@ def test_a_worker_whose_server_is_gone_ends(echo: Counterpart) -> None:
     echo.control.close()
     echo.calls.close()
     assert echo.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("is_let", [True, False])
+def test_a_worker_that_waits_takes_no_call_before_it_is_let_to(
+    tmp_path: Path, is_let: bool
+) -> None:
+    code = "import deepaas\nat_import = str(deepaas.model_dir())\ndef predict(): return at_import"
+    (tmp_path / "model_of_test.py").write_text(code)
+    source = ModelSource("model_of_test", SourceKind.FILE, str(tmp_path / "model_of_test.py"))
+    load = LoadModel(source, warm=True, model_dir="/jobs/1/artifacts", waits=True)
+    with Counterpart(source, tmp_path, load) as worker:
+        worker.loaded()
+        worker.call(1)
+        if is_let:
+            worker.control.send(Serve())
+            assert b"/jobs/1/artifacts" in (worker.hear()[0].body or b"")
+            assert worker.stop() == 0
+        else:
+            worker.control.send(Stop())
+            assert worker.process.wait(60) == 0
+            assert worker.page.running == []
 
 
 @pytest.mark.parametrize("how", ["page", "message", "both"])

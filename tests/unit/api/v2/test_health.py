@@ -16,7 +16,13 @@ async def test_a_model_that_could_not_be_loaded(tmp_path: Path) -> None:
         assert response.status == 503
         shown = await response.json()
         assert shown["status"] == "not ready"
-        assert {"name": "dog", "workers": 0, "reason": "no such file"} in shown["models"]
+        assert shown["models"][1] == {
+            "name": "dog",
+            "workers": 0,
+            "reason": "no such file",
+            "version": 0,
+            "version_problem": None,
+        }
         assert (await client.get("/v2/health/live")).status == 200
 
 
@@ -26,7 +32,15 @@ async def test_everything_is_there(tmp_path: Path) -> None:
         assert response.status == 200
         assert await response.json() == {
             "status": "ready",
-            "models": [{"name": "echo", "workers": 1, "reason": None}],
+            "models": [
+                {
+                    "name": "echo",
+                    "workers": 1,
+                    "reason": None,
+                    "version": 0,
+                    "version_problem": None,
+                }
+            ],
             "trainings": None,
         }
         assert await (await client.get("/v2/health/live")).json() == {"status": "live"}

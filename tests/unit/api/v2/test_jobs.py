@@ -335,22 +335,36 @@ async def test_of_two_who_remove_one_is_faster(tmp_path: Path) -> None:
         assert list((tmp_path / "jobs").iterdir()) == []
 
 
-async def test_what_is_needed_is_not_removed(tmp_path: Path) -> None:
-    """Others may have a say in it."""
+async def test_what_is_a_version_is_not_removed(tmp_path: Path) -> None:
+    async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
+        job = await started(client)
+        await ended(client, job)
+        store = service.versions._store
+        assert store is not None
+        await store.promote("echo", job, server="a", by=None, now=NOON)
+        response = await client.delete(JOBS + job)
+        assert response.status == 409
+        assert "was promoted" in (await response.json(content_type=None))["detail"]
+        assert (await get(client, job))["state"] == "done"
 
-    async def is_served(job: Job) -> None:
-        raise Conflict(f"The job {job.id!r} is served.")
 
-    async with echo_service(tmp_path) as service:
-        service.history.removal_checks.append(is_served)
-        async with opened(create_app(service, ApiSettings())) as client:
-            job = await started(client)
-            await ended(client, job)
-            response = await client.delete(JOBS + job)
-            assert response.status == 409
-            detail = (await response.json(content_type=None))["detail"]
-            assert detail == f"The job '{job}' is served."
-            assert (await get(client, job))["state"] == "done"
+async def test_what_becomes_a_version_meanwhile_is_put_back(tmp_path: Path) -> None:
+    async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
+        job = await started(client)
+        await ended(client, job)
+        require = service.versions.require_not_promoted
+
+        async def late(job_id: str) -> None:
+            store = service.versions._store
+            assert store is not None
+            await require(job_id)
+            await store.promote("echo", job_id, server="a", by=None, now=NOON)
+
+        service.versions.require_not_promoted = late  # type: ignore[method-assign]
+        assert (await client.delete(JOBS + job)).status == 409
+        service.versions.require_not_promoted = require  # type: ignore[method-assign]
+        assert (tmp_path / "jobs" / job / "end.json").exists()
+        assert (await get(client, job))["state"] == "done"
 
 
 async def test_what_models_raise_is_hidden_where_the_operator_says_so(tmp_path: Path) -> None:
@@ -388,6 +402,7 @@ def test_policies_are_those_of_reading_and_training() -> None:
     }
     train = {("DELETE", ""), ("POST", "/cancel"), ("POST", "/retry")}
     assert {what for what, policy in found.items() if policy is Policy.TRAIN} == train
+    assert found.pop(("POST", "/promote")) is Policy.MANAGE
     assert {policy for what, policy in found.items() if what not in train} == {Policy.READ}
 
 

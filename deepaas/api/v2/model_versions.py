@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The versions of a model: what its trainings made, and which of it is served."""
+
+from typing import Any
+
+from aiohttp import web
+
+from deepaas.api import version_parameters
+from deepaas.api.input import receive
+from deepaas.api.keys import PRINCIPAL, SERVICE, SETTINGS
+from deepaas.api.v2.responses import json_response
+from deepaas.model.arguments import ArgumentParser
+from deepaas.service.versions import ShownVersion
+from deepaas.store.versions import VersionState
+
+_HIDDEN = "The version could not be served; the log of the service says why."
+
+
+def _version(request: web.Request, shown: ShownVersion) -> dict[str, Any]:
+    version = shown.version
+    settings = request.app[SETTINGS]
+    hides = settings.hide_model_errors and version.reason is not None
+    links = []
+    if version.job is not None:
+        path = f"/v2/models/{version.model}/jobs/{version.job}"
+        links.append({"rel": "job", "href": settings.base_path + path})
+    return {
+        "version": version.number,
+        "state": version.state,
+        "served": version.state is VersionState.SERVED,
+        "job": version.job,
+        "promoted": None if version.promoted is None else version.promoted.isoformat(),
+        "promoted_by": version.promoted_by,
+        "reason": _HIDDEN if hides else version.reason,
+        "metrics": shown.metrics,
+        "links": links,
+    }
+
+
+def _answer(request: web.Request, shown: ShownVersion) -> web.Response:
+    """Answer 202 while the version is a candidate."""
+    is_candidate = shown.version.state is VersionState.CANDIDATE
+    response = json_response(_version(request, shown), status=202 if is_candidate else 200)
+    if is_candidate:
+        path = f"/v2/models/{shown.version.model}/versions/"
+        response.headers["Location"] = request.app[SETTINGS].base_path + path
+    return response
+
+
+async def _parameters(request: web.Request, parser: ArgumentParser) -> dict[str, Any]:
+    incoming = await receive(request)
+    try:
+        return parser.parse(incoming.given)
+    finally:
+        incoming.release()
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """List the versions, newest first."""
+    found = await request.app[SERVICE].versions.list(request.match_info["model"])
+    return json_response({"versions": [_version(request, shown) for shown in found]})
+
+
+async def promote(request: web.Request) -> web.Response:
+    """Serve what a training has made."""
+    parameters = await _parameters(request, version_parameters.promotion())
+    shown = await request.app[SERVICE].versions.promote(
+        request.match_info["model"],
+        request.match_info["job"],
+        principal=request[PRINCIPAL],
+        waits=not version_parameters.is_async(parameters["prefer"]),
+    )
+    return _answer(request, shown)
+
+
+async def rollback(request: web.Request) -> web.Response:
+    """Serve a version that is there: the one before, or the one that is named."""
+    parameters = await _parameters(request, version_parameters.rollback())
+    shown = await request.app[SERVICE].versions.rollback(
+        request.match_info["model"],
+        parameters["version"],
+        principal=request[PRINCIPAL],
+        waits=not version_parameters.is_async(parameters["prefer"]),
+    )
+    return _answer(request, shown)
