@@ -99,8 +99,8 @@ class JobWatch:
                 await asyncio.sleep(_LOOK_S)
                 try:
                     await self.look()
-                except StorageUnavailable as exc:
-                    logger.debug("A job that is followed cannot be looked at: %s", exc.message)
+                except (StorageUnavailable, OSError) as exc:
+                    logger.debug("A job that is followed cannot be looked at: %s", exc)
         finally:
             self.is_closed = True
             self._wake()
