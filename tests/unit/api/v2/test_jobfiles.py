@@ -201,7 +201,7 @@ async def test_a_client_that_leaves_is_let_go(tmp_path: Path) -> None:
             there.print("x\n")
             return any(task.get_name().startswith("watch ") for task in asyncio.all_tasks())
 
-        assert watching()
+        await until(watching)
         response.close()
         await until(lambda: not watching())
 
