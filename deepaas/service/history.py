@@ -21,6 +21,7 @@ from deepaas.execution.journal import (
     read_events,
 )
 from deepaas.execution.logtext import LogPiece, LogReader, tail_offset
+from deepaas.execution.provenance import read_record
 from deepaas.execution.recovery import to_record
 from deepaas.execution.removal import SetAside
 from deepaas.records import Job, JobPlace, JobState
@@ -168,6 +169,11 @@ class JobHistory:
         """Return the files that the job made."""
         job, directory = await self._find(model, job_id)
         return await asyncio.to_thread(list_artifacts, directory, is_final=job.state.is_final)
+
+    async def record(self, model: str, job_id: str) -> Mapping[str, Any] | None:
+        """Return how they were made, ``None`` where that is not known; see ``record.json``."""
+        _, directory = await self._find(model, job_id)
+        return await asyncio.to_thread(read_record, directory)
 
     async def open_artifact(self, model: str, job_id: str, path: str) -> tuple[int, Artifact]:
         """Open a file that the job made; the caller closes the descriptor.

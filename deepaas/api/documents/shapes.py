@@ -202,7 +202,11 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                             "href": {"type": "string", "description": "Path on this server."},
                         }
                     ),
-                }
+                },
+                "record": {
+                    "type": ["object", "null"],
+                    "description": "How they were made: versions, code, arguments, hardware.",
+                },
             }
         ),
         "ModelVersion": _object(

@@ -86,7 +86,13 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def artifacts(request: web.Request) -> web.Response:
-    """List the files that a job made."""
+    """List the files that a job made, and say how."""
     _, job = named(request)
-    files = await request.app[SERVICE].history.artifacts(*named(request))
-    return json_response({"artifacts": [artifact_shape(request, job, file) for file in files]})
+    history = request.app[SERVICE].history
+    files = await history.artifacts(*named(request))
+    return json_response(
+        {
+            "artifacts": [artifact_shape(request, job, file) for file in files],
+            "record": await history.record(*named(request)),
+        }
+    )

@@ -335,6 +335,16 @@ async def test_of_two_who_remove_one_is_faster(tmp_path: Path) -> None:
         assert list((tmp_path / "jobs").iterdir()) == []
 
 
+async def test_the_artifacts_come_with_how_they_were_made(tmp_path: Path) -> None:
+    async with echo_client(tmp_path) as client:
+        job = await started(client)
+        await ended(client, job)
+        record = (await get(client, f"{job}/artifacts/"))["record"]
+        assert record["model"]["name"] == "echo"
+        assert record["arguments"] == (await get(client, job))["arguments"]
+        assert record["finished"] > record["started"]
+
+
 async def test_what_is_a_version_is_not_removed(tmp_path: Path) -> None:
     async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
         job = await started(client)
