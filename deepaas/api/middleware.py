@@ -4,7 +4,7 @@
 
 import logging
 import re
-from random import getrandbits
+from random import Random
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -18,6 +18,8 @@ from deepaas.telemetry import request_id
 logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
+#: Of a generator of our own: models seed Python's, with --workers 0 in this very process.
+_random_bits = Random().getrandbits
 _USABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -25,7 +27,7 @@ _USABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 async def guard_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve a request: whatever happens, the answer is clear and carries the request's id."""
     given = request.headers.get(HEADER)
-    current = given if given and _USABLE_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    current = given if given and _USABLE_ID.fullmatch(given) else f"{_random_bits(128):032x}"
     request[REQUEST_ID] = current
     token = request_id.set(current)
     try:

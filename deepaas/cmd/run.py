@@ -171,12 +171,12 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 raise _address_error(settings, exc) from exc
             stack.enter_context(_renewal(service))
             await stack.enter_async_context(http.listen(service, settings, sock, force))
-            if settings.workers:  # else a model is in here, with cycles of its own
-                memory.tune()
             url = _url(sock, settings.base_path)
             if settings.listen_early:
                 logger.info("Listening at %s; loading.", url, extra={"action": "listening"})
                 await _unless_stopped(_loaded(service), stop)
+            if settings.workers:  # else a model is in here, with cycles of its own
+                memory.tune()
             if not stop.is_set():
                 names = ", ".join(service.models.names())
                 logger.info("Serving %s at %s.", names, url, extra={"action": "serving"})

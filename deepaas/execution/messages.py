@@ -316,7 +316,7 @@ class Channel:
             raise ChannelClosed
         if data[0] == ord("c"):
             return unpack(data[1:]), fds
-        if (said := _SAID.get(data)) is not None:
+        if len(data) == 1 and (said := _SAID.get(data)) is not None:
             return said, fds
         if data[0] == ord("i"):
             return pickle.loads(memoryview(data)[1:]), fds  # noqa: S301 - see the module

@@ -35,7 +35,7 @@ class Lookup:
         self._rules = tuple(rules)
         self._names = tuple(rule.wire_name for rule in self._rules)
         #: Whether the members of a JSON object are what the fields get.
-        self._is_plain = all(
+        self._is_plain = bool(self._rules) and all(
             rule.sources is ANYWHERE and not rule.is_list and rule.delimiter is None
             for rule in self._rules
         )

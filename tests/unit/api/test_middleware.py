@@ -3,6 +3,7 @@
 """Whatever happens to a request, its answer is clear and carries its id."""
 
 import logging
+import random
 import re
 from pathlib import Path
 
@@ -114,6 +115,15 @@ async def test_an_id_that_could_spoil_a_log_is_replaced(given: str | None) -> No
         ids = {first.headers[HEADER], second.headers[HEADER]}
         assert len(ids) == 2
         assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+
+
+async def test_a_model_that_seeds_python_s_generator_does_not_make_ids_repeat() -> None:
+    async with opened(application()) as client:
+        ids = set()
+        for _ in range(2):
+            random.seed(0)
+            ids.add((await client.get("/x")).headers[HEADER])
+        assert len(ids) == 2
 
 
 async def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:

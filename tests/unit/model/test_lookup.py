@@ -54,3 +54,7 @@ def test_a_body_that_is_no_json() -> None:
 
 def test_without_a_body_there_is_nothing() -> None:
     assert Lookup(PLAIN).find(CallInput()) == {}
+
+
+def test_where_nothing_is_declared_no_body_is_read() -> None:
+    assert Lookup(()).find(CallInput(body=b"{")) == {}
