@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 #: Of a generator of our own: models seed Python's, with --workers 0 in this very process.
-_random_bits = Random().getrandbits
+_random_bits = Random().getrandbits  # noqa: S311 - an id, no secret
 _USABLE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
