@@ -52,8 +52,18 @@ def example_types() -> Iterator[Step]:
         yield Step(("mypy", *options, "."), file.parent)
 
 
-def _pytest(*folders: str) -> Step:
-    return Step(("coverage", "run", "-m", "pytest", *folders))
+def _pytest(*arguments: str) -> Step:
+    return Step(("coverage", "run", "-m", "pytest", *arguments))
+
+
+#: Of the tests with real servers, those about jobs and what becomes of them.
+JOBS = tuple(
+    f"tests/integration/test_{subject}*.py" for subject in ("trainings", "jobs", "versions")
+)
+
+
+def _of_jobs() -> list[str]:
+    return sorted(str(file.relative_to(ROOT)) for pattern in JOBS for file in ROOT.glob(pattern))
 
 
 SPHINX = ("sphinx", "-W", "-n", "-q", "--keep-going", "doc/source", "doc/build/html")
@@ -71,7 +81,8 @@ CHECKS = (
         15 * MINUTES,
         # Tests with real servers wait more than they compute: the others have a processor.
         together=(
-            _pytest("tests/integration"),
+            _pytest("tests/integration", *(f"--ignore-glob={pattern}" for pattern in JOBS)),
+            _pytest(*_of_jobs()),
             _pytest("tests/unit", "tests/contract", "tests/acceptance", "examples"),
         ),
     ),
