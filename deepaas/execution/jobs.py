@@ -104,6 +104,7 @@ class JobRunner:
 
     async def __aenter__(self) -> "JobRunner":
         await self._attempt(self._collect)
+        await self._attempt(self._follower.finish_queued)
         self._task = asyncio.create_task(self._run(), name="job runner")
         return self
 
@@ -210,13 +211,19 @@ class JobRunner:
         The end is decided here and now, by whoever creates ``end.json`` first; the processes of a
         running training are ended after that, and its slot is free when they are gone.
         """
+        # Shielded: a client that goes away does not leave an end that is decided and not recorded.
+        return await asyncio.shield(asyncio.ensure_future(self._cancel(job_id)))
+
+    async def _cancel(self, job_id: str) -> Job:
         job = await self._store.get(job_id)
         if job.state.is_final:
             return job
         end = await asyncio.to_thread(self._decide, job, End.now("cancelled"))
-        if (await self._store.get(job_id)).state is JobState.QUEUED:
+        # Again: it may have been started, or queued for another attempt, meanwhile.
+        job = await self._store.get(job_id)
+        if job.state is JobState.QUEUED:
             await asyncio.to_thread(self._note_end, job)
-            await self._store.finish(job_id, end)
+            job = await self._store.finish(job_id, end)
         self._wake.set()
         return job.evolve(
             state=end.state, finished=end.finished, message=end.message, result=end.result

@@ -67,13 +67,21 @@ def _judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
         history = directory.attempts_ended()
         message = reason(history[-1], job.attempt)
         return _again(directory, job, Again(next_start(training, history), message))
+    end = decided_end(directory, job.attempt)
+    assert end is not None
+    return end
+
+
+def decided_end(directory: JobDirectory, attempt: int) -> JobEnd | None:
+    """Return the end that stands, told in the events; ``None`` while the job is undecided."""
     try:
-        decided = directory.end()
+        end = directory.end()
     except (TypeError, ValueError) as exc:
-        decided = End.now("error", f"The job's end.json is damaged: {exc}")
-    assert decided is not None
-    note_end(directory, job.attempt, decided)
-    return to_record(decided)
+        end = End.now("error", f"The job's end.json is damaged: {exc}")
+    if end is None:
+        return None
+    note_end(directory, attempt, end)
+    return to_record(end)
 
 
 def _again(directory: JobDirectory, job: Job, again: Again) -> Again:

@@ -281,7 +281,7 @@ class JobHistory:
 
 
 def _view(job: Job, directory: JobDirectory) -> JobView:
-    if job.state is JobState.RUNNING:
+    if not job.state.is_final:
         try:
             end = directory.end()
         except (OSError, TypeError, ValueError):

@@ -58,7 +58,7 @@ class JobService:
         self._problem = problem
         #: Whether :meth:`open` or :meth:`refuse` is yet to come.
         self.is_starting = is_starting
-        self._accepting: set[asyncio.Task[Job]] = set()
+        self._changing: set[asyncio.Task[Job]] = set()
 
     def open(self, store: JobStore, runner: JobRunner) -> None:
         """Begin to take trainings; neither is closed here."""
@@ -144,11 +144,11 @@ class JobService:
         """
         return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
 
-    async def _whole(self, accepting: Coroutine[Any, Any, Job]) -> Job:
-        """Accept in a task of its own: a client that goes away leaves a job or none, not half."""
-        task = asyncio.create_task(accepting)
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
+    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
+        """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
+        task = asyncio.create_task(change)
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
         return await asyncio.shield(task)
 
     async def _accept(
@@ -284,6 +284,9 @@ class JobService:
         Returns:
             The training as it ended: cancelled, or as it had ended before.
         """
+        return await self._whole(self._delete(model, job_id))
+
+    async def _delete(self, model: str, job_id: str) -> Job:
         store, runner = self.opened(model)
         await self.get(model, job_id)
         job = await runner.cancel(job_id)

@@ -12,11 +12,11 @@ from deepaas import errors
 from deepaas.auth import Policy, Principal
 from deepaas.execution.messages import memory_file
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import CallInput, IdempotencyKey, Job, JobState, ModelDescription
+from deepaas.records import CallInput, IdempotencyKey, Job, JobEnd, JobState, ModelDescription
 from deepaas.service import JobService
 from deepaas.service.incoming import Incoming
 from deepaas.testing import InMemoryJobStore, make_job
-from tests.unit.parts import ROOT, echo_service, ended, eventually, open_fds, until
+from tests.unit.parts import ROOT, Elsewhere, echo_service, ended, eventually, open_fds, until
 
 WHO = Principal("me", frozenset(Policy))
 
@@ -276,3 +276,35 @@ async def test_a_model_that_trains_no_more_starts_nothing_anew(tmp_path: Path) -
         service.models.put(ModelDescription("echo", {}, can_train=False))
         with pytest.raises(errors.NotImplementedByModel):
             await service.jobs.retry("echo", first.id, principal=WHO, request_id="r")
+
+
+class Gated(Elsewhere):
+    """A store that records an end when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def finish(self, job_id: str, end: JobEnd) -> Job:
+        """Wait, and record."""
+        self.is_asked.set()
+        await self.gate.wait()
+        return await super().finish(job_id, end)
+
+
+async def test_a_client_that_goes_away_leaves_no_deletion_by_half(tmp_path: Path) -> None:
+    store = Gated()
+    async with echo_service(tmp_path, store=store) as service:
+        job = await train(service.jobs, Incoming())
+        request = asyncio.create_task(service.jobs.delete("echo", job.id))
+        await store.is_asked.wait()
+        # Its end is decided, which everybody sees before it is recorded.
+        view = await service.history.view("echo", job.id)
+        assert view.job.state is JobState.CANCELLED
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        store.gate.set()
+        assert (await ended(store, job)).state is JobState.CANCELLED
+        await eventually(lambda: store.get(job.id), lambda found: found.hidden_at is not None)
