@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from deepaas.errors import JobNotFound
+from deepaas.errors import Conflict, JobNotFound
 from deepaas.execution import submission
 from deepaas.execution.base import Executor
 from deepaas.execution.claiming import JobClaimer, JobLimits
@@ -41,6 +41,11 @@ _LOOK_ADOPTED_S = 0.25
 _LOOK_S = 1.0
 #: What guards get, after the grace, to record the end of what they killed.
 _LEAVE_S = 5.0
+
+
+def files_are_gone(job_id: str) -> Conflict:
+    """Return what a client is told who asks for the input of a job without a directory."""
+    return Conflict(f"The files of the job {job_id!r} are gone; start a new one.")
 
 
 class JobRunner:
@@ -166,12 +171,20 @@ class JobRunner:
             call: Its input is replaced.
             keeps_checkpoints: Whether the job begins with copies of the other one's checkpoints.
             key: The client's name for the request.
+
+        Raises:
+            Conflict: The other job's files are gone.
         """
         call = replace(call, warm=self._warm)
         source = self.directory(ended)
 
         def write(directory: JobDirectory) -> None:
-            submission.write_again(source, directory, call, keeps_checkpoints=keeps_checkpoints)
+            try:
+                submission.write_again(source, directory, call, keeps_checkpoints=keeps_checkpoints)
+            except FileNotFoundError as exc:
+                if source.call.exists():
+                    raise
+                raise files_are_gone(ended) from exc
 
         return await self._accept(job, write, key=key)
 

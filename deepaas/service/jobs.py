@@ -12,7 +12,6 @@ from typing import Any
 
 from deepaas.auth import Principal
 from deepaas.errors import (
-    Conflict,
     EndpointDisabled,
     JobNotEnded,
     JobNotFound,
@@ -22,7 +21,7 @@ from deepaas.errors import (
 )
 from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
-from deepaas.execution.jobs import JobRunner
+from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import CallInput, IdempotencyKey, Job, JobState
@@ -34,6 +33,9 @@ from deepaas.store.base import JobStore
 TRAIN = "train"
 _LISTED = 1000
 _STARTING = "The service is starting."
+#: How long a request waits for the processes of a job whose end is shown already.
+_RECORDED_WITHIN_S = 2.0
+_LOOK_S = 0.05
 
 
 class JobService:
@@ -139,7 +141,7 @@ class JobService:
 
         Raises:
             JobNotFound: No such job.
-            JobNotEnded: It is queued or running.
+            JobNotEnded: It is queued or running, or its processes are still there.
             Conflict: Its files are gone.
         """
         return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
@@ -197,18 +199,18 @@ class JobService:
                 name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
                 if (earlier := await store.find(name)) is not None:
                     return earlier
-            directory = runner.directory(job_id)
-            # Its end stands before the store knows it.
-            if not ended.state.is_final and not await asyncio.to_thread(directory.is_decided):
+            ended = await self.recorded(model, job_id)
+            if not ended.state.is_final:
                 raise JobNotEnded(job_id)
+            directory = runner.directory(job_id)
             if not await asyncio.to_thread(directory.call.exists):
-                raise Conflict(f"The files of the job {job_id!r} are gone; start a new one.")
+                raise files_are_gone(job_id)
             await store.check()
             job = self._new_job(ended.kind, model, ended.arguments, principal)
             call = self._call(model, principal, request_id)
-            return await runner.submit_again(
-                job, job_id, call, keeps_checkpoints=job.resumable, key=name
-            )
+            # One that is done would have nothing left to do from its checkpoints on.
+            goes_on = job.resumable and ended.state is not JobState.DONE
+            return await runner.submit_again(job, job_id, call, keeps_checkpoints=goes_on, key=name)
 
     def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
         opened = self.opened(model)
@@ -266,6 +268,25 @@ class JobService:
         if job.model != model:
             raise JobNotFound(job_id)
         return job
+
+    async def recorded(self, model: str, job_id: str) -> Job:
+        """Return a job; one whose end stands, once its processes are gone, or after a while.
+
+        Raises:
+            JobNotFound: The model has none of that id.
+        """
+        _, runner = self.opened(model)
+        job = await self.find(model, job_id)
+        if job.state.is_final:
+            return job
+        if not await asyncio.to_thread(runner.directory(job_id).is_decided):
+            return job
+        deadline = asyncio.get_running_loop().time() + _RECORDED_WITHIN_S
+        while True:
+            job = await self.find(model, job_id)
+            if job.state.is_final or asyncio.get_running_loop().time() > deadline:
+                return job
+            await asyncio.sleep(_LOOK_S)
 
     async def get(self, model: str, job_id: str) -> Job:
         """Return a training.
