@@ -118,9 +118,10 @@ class JobClaimer:
             process.begin(self._begin(directory, followed.job))
         except JobNotFound:
             pass  # cancelled and removed while its guard started
-        except OSError:
-            # The guard is gone already; its job is settled, and queued again, in the next round.
-            logger.warning("The guard of training %s ended before it began.", job.id)
+        except OSError as exc:
+            # The guard is gone, or the directory cannot be written; the job is settled, and queued
+            # again, in the next round.
+            logger.warning("Training %s ended before it began: %s.", job.id, exc.strerror)
         finally:
             process.abandon()
             if job.id not in self._follower:
