@@ -121,6 +121,11 @@ class JobRunner:
         if not self._keep_trainings:
             await self._interrupt_all()
 
+    @property
+    def server(self) -> str:
+        """Id of this server."""
+        return self._presence.id
+
     def directory(self, job_id: str) -> JobDirectory:
         """Return a job's directory."""
         return JobDirectory(self._folder / job_id)

@@ -121,8 +121,8 @@ class JobHistory:
         await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
 
     async def _remove(self, model: str, job_id: str, directory: JobDirectory) -> None:
-        store, _ = self._jobs.opened(model)
-        aside = await asyncio.to_thread(SetAside, directory)
+        store, runner = self._jobs.opened(model)
+        aside = await asyncio.to_thread(SetAside, directory, runner.server)
         try:
             # Again: a promotion says so before it looks for the files, which are aside now.
             await self._versions.require_not_promoted(job_id)
@@ -280,7 +280,7 @@ def _view(job: Job, directory: JobDirectory) -> JobView:
                 message=decided.message,
                 result=decided.result,
             )
-    return JobView(job, last_progress(directory.events))
+    return JobView(job, last_progress(directory.events, job.attempt))
 
 
 def _open(path: Path) -> int:
