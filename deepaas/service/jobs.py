@@ -25,7 +25,7 @@ from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import CallInput, IdempotencyKey, Job, JobState
-from deepaas.service.idempotency import fingerprint, fingerprint_of
+from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
 from deepaas.service.job_input import shown_arguments, without_credentials
 from deepaas.store.base import JobStore
@@ -168,7 +168,7 @@ class JobService:
                 given = without_credentials(incoming.given, declared)
                 name: IdempotencyKey | None = None
                 if key is not None:
-                    asked = await asyncio.to_thread(fingerprint, given, incoming.body_fd)
+                    asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
                     name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
                     if (earlier := await store.find(name)) is not None:
                         return earlier
@@ -195,7 +195,7 @@ class JobService:
             store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
-                asked = fingerprint_of("retry", job_id)
+                asked = operation_fingerprint("retry", job_id)
                 name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
                 if (earlier := await store.find(name)) is not None:
                     return earlier
@@ -315,7 +315,8 @@ class JobService:
         return job
 
     async def progress(self, job: Job) -> Mapping[str, Any] | None:
-        """Return the last progress that a training reported, ``None`` if it reported none."""
+        """Return the last progress that a training's attempt reported, ``None`` if it did not."""
         if self._runner is None or job.started is None:
             return None
-        return await asyncio.to_thread(last_progress, self._runner.directory(job.id).events)
+        events = self._runner.directory(job.id).events
+        return await asyncio.to_thread(last_progress, events, job.attempt)

@@ -25,6 +25,7 @@ from deepaas.records import (
 from deepaas.service import JobService
 from deepaas.service import jobs as service_jobs
 from deepaas.service.incoming import Incoming
+from deepaas.store.scenarios import TRAINS
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.parts import ROOT, Elsewhere, echo_service, ended, eventually, open_fds, until
 
@@ -364,3 +365,27 @@ async def test_a_job_is_not_started_anew_while_its_processes_save(
         monkeypatch.setattr(service_jobs, "_RECORDED_WITHIN_S", 0.0)
         with pytest.raises(errors.JobNotEnded):
             await again(service.jobs, other)
+
+
+async def test_progress_is_that_of_the_attempt_wherever_it_is_shown(tmp_path: Path) -> None:
+    """What is queued again has not reported yet, nor has what runs again."""
+    store = Elsewhere()
+    async with echo_service(tmp_path, store=store) as service:
+        job = await train(service.jobs, Incoming())
+        _, runner = service.jobs.opened("echo")
+        event = {"event": "progress", "attempt": 1, "done": 5, "total": 9, "metrics": {}}
+        runner.directory(job.id).events.write_text(json.dumps(event) + "\n")
+
+        async def shown() -> list[object]:
+            found = await store.get(job.id)
+            view = await service.history.view("echo", job.id)
+            both = (await service.jobs.progress(found), view.progress)
+            return [progress and progress["done"] for progress in both]
+
+        claim = {"server": "here", "models": ["echo"], "slots": 1, **TRAINS}
+        assert await store.claim(job.id, **claim)
+        assert await shown() == [5, 5]
+        assert await store.unclaim(job.id, server="here")
+        assert await shown() == [None, None]
+        assert await store.claim(job.id, **claim)
+        assert await shown() == [None, None]
