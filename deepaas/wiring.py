@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepaas.config import Settings
-from deepaas.errors import ModelLoadError, StorageUnavailable
+from deepaas.errors import ConfigurationError, ModelLoadError, StorageUnavailable
 from deepaas.execution.base import ModelPool, PoolLimits
 from deepaas.execution.claiming import JobLimits
 from deepaas.execution.inline import InlinePool
@@ -205,6 +205,11 @@ async def _keep_opening(
         except StorageUnavailable as problem:
             parts.jobs.refuse(problem)
             continue
+        except ConfigurationError as exc:
+            # A newer version wrote it, and another try would find the same.
+            logger.error(exc.message, extra={"action": "state_dir_unusable"})
+            parts.jobs.refuse(StorageUnavailable(exc.message))
+            return
         _open_versions(stack, parts, state)
         await parts.versions.follow()
         await _open_jobs(settings, stack, parts, state, force)
@@ -279,7 +284,7 @@ async def _open_state(settings: Settings, stack: AsyncExitStack) -> _State:
             presence = ServerPresence(settings.state_dir / "servers")
             opened.callback(presence.close)
             folder.mkdir(mode=0o700, exist_ok=True)
-            await asyncio.to_thread(sweep_removed, folder)
+            await sweep_removed(folder, store, is_alive=presence.is_alive)
         except (OSError, StorageUnavailable) as exc:
             raise StorageUnavailable(
                 f"The state directory {settings.state_dir} cannot be used: {exc}."

@@ -102,8 +102,13 @@ def next_start(training: Training, history: list[AttemptEnd]) -> datetime | None
         times = sum(_is_failure(training, ended) for ended in history)
     else:
         times = max(_fruitless(history), 1)
-    delay_s = min(_FIRST_DELAY_S * 2 ** (times - 1), _LONGEST_DELAY_S)
-    return datetime.fromisoformat(last.finished) + timedelta(seconds=delay_s)
+    return datetime.fromisoformat(last.finished) + delay(times)
+
+
+def delay(times: int) -> timedelta:
+    """Return how long a job waits that came to nothing so often: longer each time."""
+    # Doubled no more often than matters: a large power is no float.
+    return timedelta(seconds=min(_FIRST_DELAY_S * 2 ** min(times - 1, 16), _LONGEST_DELAY_S))
 
 
 def reason(ended: AttemptEnd, attempt: int) -> str:

@@ -93,9 +93,9 @@ class JobClaimer:
     async def _start(self, job: Job) -> bool:
         """Start a job; false if that is for another round, or another server."""
         directory = JobDirectory(self._folder / job.id)
-        if not directory.path.is_dir():
+        if not await asyncio.to_thread(directory.path.is_dir):
             end = End.now("error", "The job's directory was removed before it could start.")
-            await self._store.finish(job.id, to_record(end))
+            await self._finish(job, end)
             return True
         followed = Followed(job, is_ours=True)
         gone = asyncio.Event()
@@ -118,9 +118,10 @@ class JobClaimer:
             process.begin(self._begin(directory, followed.job))
         except JobNotFound:
             pass  # cancelled and removed while its guard started
-        except OSError:
-            # The guard is gone already; its job is settled, and queued again, in the next round.
-            logger.warning("The guard of training %s ended before it began.", job.id)
+        except OSError as exc:
+            # The guard is gone, or the directory cannot be written; the job is settled, and queued
+            # again, in the next round.
+            logger.warning("Training %s ended before it began: %s.", job.id, exc.strerror)
         finally:
             process.abandon()
             if job.id not in self._follower:
@@ -150,8 +151,14 @@ class JobClaimer:
         logger.error("Training %s: %s", job.id, exc.message, extra={"action": "guard_failed"})
         end = End.now("error", exc.message)
         await asyncio.to_thread(note_end, JobDirectory(self._folder / job.id), job.attempt, end)
-        await self._store.finish(job.id, to_record(end))
+        await self._finish(job, end)
         return True
+
+    async def _finish(self, job: Job, end: End) -> None:
+        try:
+            await self._store.finish(job.id, to_record(end))
+        except JobNotFound:
+            pass  # cancelled and removed since it was found in the queue
 
     def _begin(self, directory: JobDirectory, job: Job) -> Begin:
         where = (str(directory.path), str(job.attempt))

@@ -29,6 +29,6 @@ def _entries(folder: Path) -> Iterator[str]:
             path = os.path.join(parent, name)
             try:
                 found = os.lstat(path)
-            except FileNotFoundError:
-                continue  # removed meanwhile
+            except OSError:
+                continue  # removed meanwhile, or not to be looked at
             yield f"{path} {found.st_size} {found.st_ino} {found.st_mtime_ns}\n"

@@ -8,15 +8,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepaas.errors import JobNotFound
 from deepaas.execution.attempts import Cause, conclude
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.processes import kill_all
-from deepaas.execution.recovery import Again, settle
-from deepaas.records import PROCESS_KINDS, Job, JobEnd, Training
+from deepaas.execution.recovery import Again, decided_end, settle
+from deepaas.records import PROCESS_KINDS, Job, JobEnd, JobPlace, JobState, Training
 from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
+
+_PAGE = 1000
 
 
 @dataclass(slots=True)
@@ -102,6 +105,8 @@ class JobFollower:
                 continue
             try:
                 await self._settle_one(followed.job)
+            except JobNotFound:
+                self._followed.pop(followed.job.id, None)  # its record is gone: nothing is to do
             except Exception as exc:  # noqa: BLE001 - raised below
                 failures.append(exc)
         if failures:
@@ -114,18 +119,21 @@ class JobFollower:
             case Again() as again:
                 await self._queue_again(job, again)
             case JobEnd() as end:
-                self._on_end(await self._store.finish(job.id, end))
-                logger.info(
-                    "Training %s of model %s ended: %s.",
-                    job.id,
-                    job.model,
-                    end.state,
-                    extra={"action": "job_ended", "job": job.id, "state": end.state},
-                )
-        del self._followed[job.id]
+                await self._finish(job, end)
+        self._followed.pop(job.id, None)
+
+    async def _finish(self, job: Job, end: JobEnd) -> None:
+        self._on_end(await self._store.finish(job.id, end))
+        logger.info(
+            "Training %s of model %s ended: %s.",
+            job.id,
+            job.model,
+            end.state,
+            extra={"action": "job_ended", "job": job.id, "state": end.state},
+        )
 
     async def _queue_again(self, job: Job, again: Again) -> None:
-        await self._store.unclaim(
+        queued = await self._store.unclaim(
             job.id,
             server=self._presence.id,
             not_before=again.not_before,
@@ -138,10 +146,37 @@ class JobFollower:
             again.message,
             extra={"action": "job_queued_again", "job": job.id, "attempt": job.attempt + 1},
         )
+        if queued is not None:
+            # A cancel that came in between saw a running job, and left the record to us.
+            await self._finish_decided(queued)
+
+    async def finish_queued(self) -> None:
+        """Record the ends of queued jobs that a server decided and, killed, did not record."""
+        after: JobPlace | None = None
+        while True:
+            queued = await self._store.list(
+                states=[JobState.QUEUED],
+                include_hidden=True,
+                oldest_first=True,
+                after=after,
+                limit=_PAGE,
+            )
+            for job in queued:
+                if job.kind in PROCESS_KINDS:
+                    await self._finish_decided(job)
+            if len(queued) < _PAGE:
+                return
+            after = JobPlace(queued[-1].created, queued[-1].id)
+
+    async def _finish_decided(self, job: Job) -> None:
+        directory = JobDirectory(self._folder / job.id)
+        end = await asyncio.to_thread(decided_end, directory, job.attempt)
+        if end is not None:
+            await self._finish(job, end)
 
     async def stop_all(self) -> None:
         """Let the guards of all jobs end them as interrupted."""
-        for followed in self._followed.values():
+        for followed in list(self._followed.values()):
             try:
                 await asyncio.to_thread(self._stop, followed.job)
             except OSError as exc:
@@ -157,5 +192,5 @@ class JobFollower:
 
     async def kill_all(self) -> None:
         """Kill the processes of all jobs; their guards record what is left to record."""
-        for job_id in self._followed:
+        for job_id in list(self._followed):
             await asyncio.to_thread(kill_all, job_id)

@@ -212,7 +212,8 @@ def main() -> None:
     if directory.is_decided() or directory.has_begun(begin.attempt):
         return
     directory.note_state(JobState.RUNNING, begin.attempt)
-    if directory.begin(begin.attempt):
+    is_afresh = begin.attempt > 1 and not begin.training.resumable
+    if directory.begin(begin.attempt, is_afresh=is_afresh):
         JobGuard(directory, begin).run()
 
 

@@ -28,11 +28,11 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from deepaas.execution import jobevents
 from deepaas.execution.fingerprint import fingerprint
@@ -117,10 +117,21 @@ class JobDirectory:
             raise
         return fd
 
-    def begin(self, attempt: int) -> bool:
-        """Note that an attempt starts; false if it had started before."""
+    def begin(self, attempt: int, *, is_afresh: bool = False) -> bool:
+        """Note that an attempt starts; false if it had started before.
+
+        Args:
+            attempt: Its number.
+            is_afresh: Whether it finds nothing of what the attempts before it made.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         if self.has_begun(attempt):
             return False
+        if is_afresh:
+            _empty(self.checkpoints)
+            _empty(self.artifacts)
         # What the function said in an attempt before this one, which is over.
         (self.path / "outcome.json").unlink(missing_ok=True)
         return self._create_once(self._begun(attempt), fingerprint(self.checkpoints).encode())
@@ -203,14 +214,6 @@ class JobDirectory:
         """Whether the function has ended and said how."""
         return (self.path / "outcome.json").exists()
 
-    def append_event(self, event: Mapping[str, Any]) -> None:
-        """Append a line to the events.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        jobevents.append(self.events, event)
-
     def note_state(
         self, state: str, attempt: int, message: str | None = None, *, time: str | None = None
     ) -> None:
@@ -253,6 +256,19 @@ def _write_durably(path: Path, data: bytes) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is below a folder; ``shutil`` would take guards too long to import."""
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            os.unlink(os.path.join(parent, name))
+        for name in folders:
+            path = os.path.join(parent, name)
+            if os.path.islink(path):
+                os.unlink(path)
+            else:
+                os.rmdir(path)
 
 
 def _number(path: Path) -> int:

@@ -68,15 +68,6 @@ def append_line(fd: int, line: bytes) -> None:
     os.write(fd, (b"\n" if is_torn else b"") + line + b"\n")
 
 
-def append(path: Path, event: Mapping[str, Any]) -> None:
-    """Append an event; raises as :func:`append_line` does."""
-    fd = open_events(path)
-    try:
-        append_line(fd, json.dumps(event).encode())
-    finally:
-        os.close(fd)
-
-
 def append_once(path: Path, event: Mapping[str, Any]) -> None:
     """Append the event of a state unless the last lines hold it; whoever does so at the same time.
 

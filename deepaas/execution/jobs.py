@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from deepaas.errors import JobNotFound
+from deepaas.errors import Conflict, JobNotFound
 from deepaas.execution import submission
 from deepaas.execution.base import Executor
 from deepaas.execution.claiming import JobClaimer, JobLimits
@@ -41,6 +41,11 @@ _LOOK_ADOPTED_S = 0.25
 _LOOK_S = 1.0
 #: What guards get, after the grace, to record the end of what they killed.
 _LEAVE_S = 5.0
+
+
+def files_are_gone(job_id: str) -> Conflict:
+    """Return what a client is told who asks for the input of a job without a directory."""
+    return Conflict(f"The files of the job {job_id!r} are gone; start a new one.")
 
 
 class JobRunner:
@@ -104,6 +109,7 @@ class JobRunner:
 
     async def __aenter__(self) -> "JobRunner":
         await self._attempt(self._collect)
+        await self._attempt(self._follower.finish_queued)
         self._task = asyncio.create_task(self._run(), name="job runner")
         return self
 
@@ -114,6 +120,11 @@ class JobRunner:
             await self._task
         if not self._keep_trainings:
             await self._interrupt_all()
+
+    @property
+    def server(self) -> str:
+        """Id of this server."""
+        return self._presence.id
 
     def directory(self, job_id: str) -> JobDirectory:
         """Return a job's directory."""
@@ -165,12 +176,20 @@ class JobRunner:
             call: Its input is replaced.
             keeps_checkpoints: Whether the job begins with copies of the other one's checkpoints.
             key: The client's name for the request.
+
+        Raises:
+            Conflict: The other job's files are gone.
         """
         call = replace(call, warm=self._warm)
         source = self.directory(ended)
 
         def write(directory: JobDirectory) -> None:
-            submission.write_again(source, directory, call, keeps_checkpoints=keeps_checkpoints)
+            try:
+                submission.write_again(source, directory, call, keeps_checkpoints=keeps_checkpoints)
+            except FileNotFoundError as exc:
+                if source.call.exists():
+                    raise
+                raise files_are_gone(ended) from exc
 
         return await self._accept(job, write, key=key)
 
@@ -210,13 +229,19 @@ class JobRunner:
         The end is decided here and now, by whoever creates ``end.json`` first; the processes of a
         running training are ended after that, and its slot is free when they are gone.
         """
+        # Shielded: a client that goes away does not leave an end that is decided and not recorded.
+        return await asyncio.shield(asyncio.ensure_future(self._cancel(job_id)))
+
+    async def _cancel(self, job_id: str) -> Job:
         job = await self._store.get(job_id)
         if job.state.is_final:
             return job
         end = await asyncio.to_thread(self._decide, job, End.now("cancelled"))
-        if (await self._store.get(job_id)).state is JobState.QUEUED:
+        # Again: it may have been started, or queued for another attempt, meanwhile.
+        job = await self._store.get(job_id)
+        if job.state is JobState.QUEUED:
             await asyncio.to_thread(self._note_end, job)
-            await self._store.finish(job_id, end)
+            job = await self._store.finish(job_id, end)
         self._wake.set()
         return job.evolve(
             state=end.state, finished=end.finished, message=end.message, result=end.result

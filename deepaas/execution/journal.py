@@ -62,12 +62,22 @@ def last_events(path: Path) -> list[Entry]:
     return list(_entries(data[: data.rfind(b"\n") + 1], start))
 
 
-def last_progress(path: Path) -> Mapping[str, Any] | None:
-    """Return what the job last reported: ``time``, ``done``, ``total`` and ``metrics``."""
+def last_progress(path: Path, attempt: int | None = None) -> Mapping[str, Any] | None:
+    """Return what the job last reported: ``time``, ``done``, ``total`` and ``metrics``.
+
+    Args:
+        path: The file.
+        attempt: Only what this attempt reported; ``None``: any.
+    """
     for _, event in reversed(last_events(path)):
-        if event["event"] == "progress":
+        if event["event"] == "progress" and attempt in (None, _attempt_of(event)):
             return {name: event[name] for name in _PROGRESS if name in event}
     return None
+
+
+def _attempt_of(event: Mapping[str, Any]) -> Any:
+    """Return the attempt of an event; earlier versions, which made only one, did not name it."""
+    return event.get("attempt", 1)
 
 
 _PROGRESS = ("time", "done", "total", "metrics")
@@ -96,7 +106,12 @@ def _add_metrics(series: "dict[str, _Series]", event: Mapping[str, Any]) -> None
     for name, value in metrics.items():
         if name not in series and len(series) >= _METRICS:
             continue
-        point = {"done": event.get("done"), "time": event.get("time"), "value": value}
+        point = {
+            "attempt": _attempt_of(event),
+            "done": event.get("done"),
+            "time": event.get("time"),
+            "value": value,
+        }
         series.setdefault(name, _Series()).add(point)
 
 

@@ -9,14 +9,17 @@ import os
 from datetime import datetime
 from typing import NamedTuple
 
-from deepaas.execution.attempts import Cause, conclude, next_start, reason
+from deepaas.execution.attempts import Cause, conclude, delay, next_start, reason
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.processes import kill_all
 from deepaas.records import Job, JobEnd, JobState, Training
 
 _REMOVED = "The job's directory was removed."
 _LOST = "The process that supervised the training was killed."
-_NEVER_BEGUN = "The server that claimed it was gone before it began."
+_NEVER_BEGUN = (
+    "It ended before it began: its server or the process that supervises it was gone, or its"
+    " directory cannot be written."
+)
 
 
 class Again(NamedTuple):
@@ -52,7 +55,7 @@ def settle(directory: JobDirectory, job: Job) -> JobEnd | Again | None:
 
 def _judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
     if not directory.is_decided() and not directory.has_begun(job.attempt):
-        return _again(directory, job, Again(None, _NEVER_BEGUN))
+        return _again(directory, job, Again(_next_begin(directory, job), _NEVER_BEGUN))
     # Also when the end stands: the guard may have been killed after it, before this.
     kill_all(directory.path.name)
     training = Training(job.resumable, job.retries)
@@ -67,13 +70,34 @@ def _judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
         history = directory.attempts_ended()
         message = reason(history[-1], job.attempt)
         return _again(directory, job, Again(next_start(training, history), message))
+    end = decided_end(directory, job.attempt)
+    assert end is not None
+    return end
+
+
+def decided_end(directory: JobDirectory, attempt: int) -> JobEnd | None:
+    """Return the end that stands, told in the events; ``None`` while the job is undecided."""
     try:
-        decided = directory.end()
+        end = directory.end()
     except (TypeError, ValueError) as exc:
-        decided = End.now("error", f"The job's end.json is damaged: {exc}")
-    assert decided is not None
-    note_end(directory, job.attempt, decided)
-    return to_record(decided)
+        end = End.now("error", f"The job's end.json is damaged: {exc}")
+    if end is None:
+        return None
+    note_end(directory, attempt, end)
+    return to_record(end)
+
+
+def _next_begin(directory: JobDirectory, job: Job) -> datetime | None:
+    """Return when to start again what never began: at once, then later each time.
+
+    A full disk takes a while. It is the same time whenever this is asked.
+    """
+    times = 1
+    while times < job.attempt and not directory.has_begun(job.attempt - times):
+        times += 1
+    if times == 1 or job.started is None:
+        return None
+    return job.started + delay(times - 1)
 
 
 def _again(directory: JobDirectory, job: Job, again: Again) -> Again:

@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove a job's directory so that a crash leaves all of it, or nothing that anybody sees.
 
-It is renamed first, in one step, and removed when the job's record is gone. What a crash leaves of
-it in between goes at the next start. Everything here blocks.
+It is renamed first, in one step, and removed when the job's record is gone. Its name tells which
+server does so; what a killed one leaves is put back or goes at the next start, as its record is
+there or not. Everything here blocks, but for :func:`sweep_removed`.
 """
 
+import asyncio
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from deepaas.errors import JobNotFound
 from deepaas.execution.jobdir import JobDirectory
+from deepaas.store.base import JobStore
 
 logger = logging.getLogger(__name__)
 
@@ -21,35 +26,75 @@ _SUFFIX: Final = ".removed"
 class SetAside:
     """A job's directory that is about to be removed."""
 
-    def __init__(self, directory: JobDirectory) -> None:
+    def __init__(self, directory: JobDirectory, server: str) -> None:
         """Set the directory aside; that it is gone already is no error.
+
+        Args:
+            directory: Of the job.
+            server: Id of the server that does so.
 
         Raises:
             OSError: It cannot be renamed.
         """
         self._path = directory.path
-        self._aside = directory.path.with_name(directory.path.name + _SUFFIX)
+        self._aside = directory.path.with_name(f"{directory.path.name}.{server}{_SUFFIX}")
         try:
             self._path.rename(self._aside)
+            #: What another request has set aside is neither put back nor removed here.
+            self._is_ours = True
         except FileNotFoundError:
-            pass
+            self._is_ours = False
 
     def put_back(self) -> None:
         """Let everything be as it was."""
-        try:
-            self._aside.rename(self._path)
-        except FileNotFoundError:
-            pass
+        if self._is_ours:
+            _put_back(self._aside, self._path)
 
     def remove(self) -> None:
         """Remove it for good; what cannot be removed now goes at the next start."""
-        _remove(self._aside)
+        if self._is_ours:
+            _remove(self._aside)
 
 
-def sweep_removed(folder: Path) -> None:
-    """Remove what earlier servers had set aside."""
-    for path in folder.glob(f"*{_SUFFIX}"):
-        _remove(path)
+async def sweep_removed(folder: Path, store: JobStore, *, is_alive: Callable[[str], bool]) -> None:
+    """Remove what servers that are gone had set aside, or put it back if its record is there.
+
+    Args:
+        folder: Holds a directory for each job.
+        store: Knows the jobs.
+        is_alive: Tells whether a server is.
+
+    Raises:
+        StorageUnavailable: The store cannot be asked.
+    """
+    for aside in await asyncio.to_thread(_abandoned, folder, is_alive):
+        path = aside.with_name(aside.name.partition(".")[0])
+        try:
+            await store.get(path.name)
+        except JobNotFound:
+            await asyncio.to_thread(_remove, aside)
+        else:
+            await asyncio.to_thread(_put_back, aside, path)
+
+
+def _abandoned(folder: Path, is_alive: Callable[[str], bool]) -> list[Path]:
+    found = folder.glob(f"*{_SUFFIX}")
+    return [path for path in found if not is_alive(_server_of(path))]
+
+
+def _server_of(aside: Path) -> str:
+    return aside.name.removesuffix(_SUFFIX).partition(".")[2]
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    try:
+        aside.rename(path)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        logger.warning(
+            "%s cannot be put back: %s.", aside, exc.strerror, extra={"action": "job_left"}
+        )
 
 
 def _remove(path: Path) -> None:

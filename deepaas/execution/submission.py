@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deepaas.errors import StorageFull, StorageUnavailable
 from deepaas.execution.jobcall import JobCall, body_file
-from deepaas.execution.jobdir import NO_SPACE, JobDirectory
+from deepaas.execution.jobdir import NO_SPACE, JobDirectory, sync_directory
 from deepaas.records import JobState, UploadedFile
 
 _MARK = ".submitting-"
@@ -100,7 +100,7 @@ def write_again(
     directory.call.write_bytes(replace(call, input=replace(given, files=files)).dump())
     if keeps_checkpoints:
         # Copied, for the new job writes on in them.
-        shutil.copytree(ended.checkpoints, directory.checkpoints, symlinks=True, dirs_exist_ok=True)
+        _copy_below(ended.checkpoints, directory.checkpoints)
 
 
 def _moved(file: UploadedFile, directory: JobDirectory) -> UploadedFile:
@@ -114,10 +114,36 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)  # the file system has no links, or no more of them
 
 
+def _copy_below(source: Path, target: Path) -> None:
+    """Copy what lies in a folder into another, durably.
+
+    Raises:
+        OSError: Of the file in question; ``shutil.copytree`` would not say which error it is.
+    """
+    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+        copy = target / entry.name
+        if entry.is_symlink():
+            copy.symlink_to(os.readlink(entry.path))
+        elif entry.is_dir():
+            copy.mkdir()
+            _copy_below(Path(entry.path), copy)
+            shutil.copystat(entry.path, copy)
+        elif entry.is_file():
+            shutil.copy2(entry.path, copy)
+            _sync_file(copy)
+    sync_directory(target)
+
+
 def _sync(directory: JobDirectory) -> None:
     for path in (directory.call, *directory.inputs.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync_file(path)
+    for folder in (directory.inputs, directory.path):
+        sync_directory(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def storage_error(exc: OSError, folder: Path) -> StorageUnavailable:

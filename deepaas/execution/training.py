@@ -131,19 +131,39 @@ def run_training(path: Path, attempt: int = 1) -> int:
     try:
         end = End.now("done", result=_train(directory, provenance))
     except Cancelled:
+        sink.close()
+        provenance.end(sink.metrics)
         return 128 + signal.SIGTERM
     except BaseException as exc:
         if os.getpid() != pid:
+            sink.close()
             raise
         _print_traceback()
         end = End.now("error", message=_text_of(exc))
-    finally:
-        sink.close()
-        provenance.end(sink.metrics)
+    # What has ended is not stopped any more, until it has said so.
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sink.close()
     if os.getpid() != pid:
         return 0  # a fork of the model's that came back from train(); the outcome is not its own
     until_there_is_space(lambda: directory.write_outcome(end))
-    return 0 if end.state == "done" else 1
+    signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
+    is_done = end.state == "done"
+    _finish_records(directory, provenance, sink, with_artifacts=is_done)
+    return 0 if is_done else 1
+
+
+def _finish_records(
+    directory: JobDirectory, provenance: Provenance, sink: JobSink, *, with_artifacts: bool
+) -> None:
+    """Note what a function that has ended has made; what is left out changes nothing of its end."""
+    try:
+        provenance.end(sink.metrics)
+        if with_artifacts:
+            seal(directory)
+    except Cancelled:
+        pass  # the files are sealed when somebody asks for them, as below
+    except Exception as exc:  # noqa: BLE001 - the author's files
+        logger.warning("The artifacts are not sealed yet: %s: %s", type(exc).__name__, exc)
 
 
 def _train(directory: JobDirectory, provenance: Provenance) -> str:
@@ -158,9 +178,7 @@ def _train(directory: JobDirectory, provenance: Provenance) -> str:
         adapter.warm()
     arguments = adapter.train_parser.parse(call.input)
     provenance.called(adapter.train_parser.arguments, arguments)
-    result = json_or_repr(adapter.train(**arguments)).decode()
-    seal(directory)
-    return result
+    return json_or_repr(adapter.train(**arguments)).decode()
 
 
 def _print_traceback() -> None:

@@ -29,10 +29,6 @@ from deepaas.service.following import JobWatches, size_of
 from deepaas.service.jobs import JobService
 from deepaas.service.versions import VersionService
 
-#: How long a removal waits for the processes of a job whose end is shown already.
-_RECORDED_WITHIN_S = 2.0
-_LOOK_S = 0.05
-
 
 class JobView(NamedTuple):
     """A job as its directory has it, which may know of an end before the store does."""
@@ -116,27 +112,17 @@ class JobHistory:
             JobNotEnded: It has not, or its processes are still there.
             Conflict: What it made is a version of the model.
         """
-        job, directory = await self._find(model, job_id)
-        if not job.state.is_final and await asyncio.to_thread(directory.is_decided):
-            job = await self._recorded(model, job_id)
+        _, directory = await self._find(model, job_id)
+        job = await self._jobs.recorded(model, job_id)
         if not job.state.is_final:
             raise JobNotEnded(job_id)
         await self._versions.require_not_promoted(job_id)
         # Shielded: a client that goes away does not leave the job without its files.
         await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
 
-    async def _recorded(self, model: str, job_id: str) -> Job:
-        """Return a job whose end stands, once its processes are gone, or after a while."""
-        deadline = asyncio.get_running_loop().time() + _RECORDED_WITHIN_S
-        while True:
-            job, _ = await self._find(model, job_id)
-            if job.state.is_final or asyncio.get_running_loop().time() > deadline:
-                return job
-            await asyncio.sleep(_LOOK_S)
-
     async def _remove(self, model: str, job_id: str, directory: JobDirectory) -> None:
-        store, _ = self._jobs.opened(model)
-        aside = await asyncio.to_thread(SetAside, directory)
+        store, runner = self._jobs.opened(model)
+        aside = await asyncio.to_thread(SetAside, directory, runner.server)
         try:
             # Again: a promotion says so before it looks for the files, which are aside now.
             await self._versions.require_not_promoted(job_id)
@@ -281,7 +267,7 @@ class JobHistory:
 
 
 def _view(job: Job, directory: JobDirectory) -> JobView:
-    if job.state is JobState.RUNNING:
+    if not job.state.is_final:
         try:
             end = directory.end()
         except (OSError, TypeError, ValueError):
@@ -294,7 +280,7 @@ def _view(job: Job, directory: JobDirectory) -> JobView:
                 message=decided.message,
                 result=decided.result,
             )
-    return JobView(job, last_progress(directory.events))
+    return JobView(job, last_progress(directory.events, job.attempt))
 
 
 def _open(path: Path) -> int:

@@ -12,7 +12,7 @@ from deepaas.records import CallInput, UploadedFile
 _BLOCK_BYTES = 1024 * 1024
 
 
-def fingerprint(given: CallInput, body_fd: int | None = None) -> str:
+def input_fingerprint(given: CallInput, body_fd: int | None = None) -> str:
     """Return a digest of a call's whole input, the content of its files included; blocks.
 
     Args:
@@ -35,7 +35,7 @@ def fingerprint(given: CallInput, body_fd: int | None = None) -> str:
     return _digest([json.dumps(parts).encode()])
 
 
-def fingerprint_of(operation: str, job_id: str) -> str:
+def operation_fingerprint(operation: str, job_id: str) -> str:
     """Return a digest of an operation on a job, which has no other input."""
     return _digest([f"{operation} {job_id}".encode()])
 

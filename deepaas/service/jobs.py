@@ -12,7 +12,6 @@ from typing import Any
 
 from deepaas.auth import Principal
 from deepaas.errors import (
-    Conflict,
     EndpointDisabled,
     JobNotEnded,
     JobNotFound,
@@ -22,11 +21,11 @@ from deepaas.errors import (
 )
 from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
-from deepaas.execution.jobs import JobRunner
+from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import CallInput, IdempotencyKey, Job, JobState
-from deepaas.service.idempotency import fingerprint, fingerprint_of
+from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
 from deepaas.service.job_input import shown_arguments, without_credentials
 from deepaas.store.base import JobStore
@@ -34,6 +33,9 @@ from deepaas.store.base import JobStore
 TRAIN = "train"
 _LISTED = 1000
 _STARTING = "The service is starting."
+#: How long a request waits for the processes of a job whose end is shown already.
+_RECORDED_WITHIN_S = 2.0
+_LOOK_S = 0.05
 
 
 class JobService:
@@ -58,7 +60,7 @@ class JobService:
         self._problem = problem
         #: Whether :meth:`open` or :meth:`refuse` is yet to come.
         self.is_starting = is_starting
-        self._accepting: set[asyncio.Task[Job]] = set()
+        self._changing: set[asyncio.Task[Job]] = set()
 
     def open(self, store: JobStore, runner: JobRunner) -> None:
         """Begin to take trainings; neither is closed here."""
@@ -139,16 +141,16 @@ class JobService:
 
         Raises:
             JobNotFound: No such job.
-            JobNotEnded: It is queued or running.
+            JobNotEnded: It is queued or running, or its processes are still there.
             Conflict: Its files are gone.
         """
         return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
 
-    async def _whole(self, accepting: Coroutine[Any, Any, Job]) -> Job:
-        """Accept in a task of its own: a client that goes away leaves a job or none, not half."""
-        task = asyncio.create_task(accepting)
-        self._accepting.add(task)
-        task.add_done_callback(self._accepting.discard)
+    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
+        """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
+        task = asyncio.create_task(change)
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
         return await asyncio.shield(task)
 
     async def _accept(
@@ -166,7 +168,7 @@ class JobService:
                 given = without_credentials(incoming.given, declared)
                 name: IdempotencyKey | None = None
                 if key is not None:
-                    asked = await asyncio.to_thread(fingerprint, given, incoming.body_fd)
+                    asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
                     name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
                     if (earlier := await store.find(name)) is not None:
                         return earlier
@@ -193,22 +195,22 @@ class JobService:
             store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
-                asked = fingerprint_of("retry", job_id)
+                asked = operation_fingerprint("retry", job_id)
                 name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
                 if (earlier := await store.find(name)) is not None:
                     return earlier
-            directory = runner.directory(job_id)
-            # Its end stands before the store knows it.
-            if not ended.state.is_final and not await asyncio.to_thread(directory.is_decided):
+            ended = await self.recorded(model, job_id)
+            if not ended.state.is_final:
                 raise JobNotEnded(job_id)
+            directory = runner.directory(job_id)
             if not await asyncio.to_thread(directory.call.exists):
-                raise Conflict(f"The files of the job {job_id!r} are gone; start a new one.")
+                raise files_are_gone(job_id)
             await store.check()
             job = self._new_job(ended.kind, model, ended.arguments, principal)
             call = self._call(model, principal, request_id)
-            return await runner.submit_again(
-                job, job_id, call, keeps_checkpoints=job.resumable, key=name
-            )
+            # One that is done would have nothing left to do from its checkpoints on.
+            goes_on = job.resumable and ended.state is not JobState.DONE
+            return await runner.submit_again(job, job_id, call, keeps_checkpoints=goes_on, key=name)
 
     def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
         opened = self.opened(model)
@@ -267,6 +269,25 @@ class JobService:
             raise JobNotFound(job_id)
         return job
 
+    async def recorded(self, model: str, job_id: str) -> Job:
+        """Return a job; one whose end stands, once its processes are gone, or after a while.
+
+        Raises:
+            JobNotFound: The model has none of that id.
+        """
+        _, runner = self.opened(model)
+        job = await self.find(model, job_id)
+        if job.state.is_final:
+            return job
+        if not await asyncio.to_thread(runner.directory(job_id).is_decided):
+            return job
+        deadline = asyncio.get_running_loop().time() + _RECORDED_WITHIN_S
+        while True:
+            job = await self.find(model, job_id)
+            if job.state.is_final or asyncio.get_running_loop().time() > deadline:
+                return job
+            await asyncio.sleep(_LOOK_S)
+
     async def get(self, model: str, job_id: str) -> Job:
         """Return a training.
 
@@ -284,6 +305,9 @@ class JobService:
         Returns:
             The training as it ended: cancelled, or as it had ended before.
         """
+        return await self._whole(self._delete(model, job_id))
+
+    async def _delete(self, model: str, job_id: str) -> Job:
         store, runner = self.opened(model)
         await self.get(model, job_id)
         job = await runner.cancel(job_id)
@@ -291,7 +315,8 @@ class JobService:
         return job
 
     async def progress(self, job: Job) -> Mapping[str, Any] | None:
-        """Return the last progress that a training reported, ``None`` if it reported none."""
+        """Return the last progress that a training's attempt reported, ``None`` if it did not."""
         if self._runner is None or job.started is None:
             return None
-        return await asyncio.to_thread(last_progress, self._runner.directory(job.id).events)
+        events = self._runner.directory(job.id).events
+        return await asyncio.to_thread(last_progress, events, job.attempt)

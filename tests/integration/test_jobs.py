@@ -3,6 +3,7 @@
 """Real trainings in the whole view of jobs: found, kept once, started anew, and removed."""
 
 import hashlib
+import shutil
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -219,10 +220,14 @@ def test_what_a_crash_left_of_a_removal_goes_at_the_next_start(tmp_path: Path) -
         uuid = place.train(server)
         server.wait_training(MODEL, uuid)
     directory = place.state.directory(uuid).path
-    directory.rename(directory.with_name(f"{uuid}.removed"))
+    # Its record had not been removed yet, so it is whole again; of the other one nothing is left.
+    directory.rename(directory.with_name(f"{uuid}.gone.removed"))
+    directory.with_name(f"{'0' * 32}.gone.removed").mkdir()
     with place.serve() as server:
-        assert list((place.state.path / "jobs").iterdir()) == []
-        # Its record had not been removed yet; without its files it still can be.
+        assert list((place.state.path / "jobs").iterdir()) == [directory]
+        assert server.get(path_of(MODEL, uuid)).json["progress"] is not None
+        # Without its files it still can be removed.
+        shutil.rmtree(directory)
         job = server.get(path_of(MODEL, uuid)).json
         assert (job["state"], job["progress"]) == ("done", None)
         assert server.request("POST", f"{path_of(MODEL, uuid)}/retry").status == 409

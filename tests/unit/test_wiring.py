@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole service opens with what can be used, says what cannot, and closes."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
+from deepaas import wiring
 from deepaas.auth import Policy, Principal
 from deepaas.config import Settings, load_settings
 from deepaas.errors import EndpointDisabled, ModelLoadError, StorageUnavailable
 from deepaas.records import ModelSource, SourceKind
 from deepaas.service.incoming import Incoming
 from deepaas.wiring import open_service
-from tests.unit.parts import PATIENCE_S, eventually, open_fds
+from tests.unit.parts import PATIENCE_S, eventually, open_fds, until
 
 ANYONE = Principal(None, frozenset(Policy))
 GOOD = "def predict(): return 1\ndef train(): return 2"
@@ -128,3 +131,20 @@ async def test_predictions_and_trainings_can_be_switched_off(tmp_path: Path) -> 
             await service.predictions.predict("wiring_good", Incoming(), request_id="")
         with pytest.raises(EndpointDisabled):
             await service.jobs.list("wiring_good")
+
+
+async def test_a_state_directory_of_a_newer_version_is_told_though_it_comes_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wiring, "_OPEN_AGAIN_S", 0.01)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "servers").write_text("no directory")
+    models = sources(tmp_path, wiring_good=GOOD)
+    async with open_service(settings(tmp_path), models) as service:
+        with closing(sqlite3.connect(state / "jobs.sqlite")) as connection:
+            connection.execute("PRAGMA user_version = 1000")
+        await until(lambda: "written by a newer DEEPaaS" in caplog.text)
+        assert (await service.health.readiness()).trainings is not None
+        with pytest.raises(StorageUnavailable, match="newer"):
+            await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")

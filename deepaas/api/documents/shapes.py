@@ -166,6 +166,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                         "type": "array",
                         "items": _object(
                             {
+                                "attempt": {"description": "The attempt that reported it."},
                                 "done": {"description": "How far the job was."},
                                 "time": {"description": "When it was reported."},
                                 "value": {"description": "The number, null for NaN."},

@@ -186,3 +186,25 @@ async def test_a_job_that_another_server_was_faster_to_claim_is_left_to_it(tmp_p
         await until(lambda: store.has_lost)
         # Here nobody else has it, so it is queued still, and its turn comes.
         assert (await server.ended(job)).attempt == 1
+
+
+class StillListsIt(InMemoryJobStore):
+    """A store in which a job was found queued just before it was cancelled and removed."""
+
+    has_found = False
+
+    async def next_queued(self, *args: Any, **options: Any) -> Job | None:
+        """Find the removed job once, and then those that there are."""
+        if not self.has_found:
+            self.has_found = True
+            return make_job(9)
+        return await super().next_queued(*args, **options)
+
+
+async def test_a_job_that_is_removed_while_it_is_started_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path, StillListsIt()) as server:
+        job = await server.submit(1)
+        assert (await server.ended(job)).state is JobState.DONE
+    assert "held up" not in caplog.text

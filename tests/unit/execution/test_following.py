@@ -5,13 +5,17 @@
 import asyncio
 import resource
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from deepaas.execution import jobs
+from deepaas.execution import following, jobs
+from deepaas.execution.following import Followed, JobFollower
 from deepaas.execution.jobdir import End
-from deepaas.records import JobState
+from deepaas.execution.presence import ServerPresence
+from deepaas.execution.processes import kill_all
+from deepaas.records import Job, JobState
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.runner import claim_for_nobody, served
 from tests.unit.parts import eventually, until
@@ -132,3 +136,45 @@ async def test_what_a_dead_server_left_is_settled(
     async with served(tmp_path, store) as server:
         job = await server.ended(job)
     assert (job.state, job.attempt) == (state, attempt)
+
+
+def follower_of(tmp_path: Path, store: InMemoryJobStore, *jobs: Job) -> JobFollower:
+    """Return a follower of jobs that have ended, and left no directory."""
+    presence = ServerPresence(tmp_path / "servers")
+    follower = JobFollower(store, tmp_path, presence=presence, models=["cat"])
+    presence.close()
+    for job in jobs:
+        follower.follow(Followed(job, is_ours=True, has_ended=True))
+    return follower
+
+
+async def test_a_job_whose_record_is_gone_is_not_followed_for_ever(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    known = make_job(2)
+    await store.add(known)
+    follower = follower_of(tmp_path, store, make_job(1), known)
+    await follower.settle()
+    assert len(follower) == 0
+    assert (await store.get(known.id)).state is JobState.ERROR
+
+
+async def test_jobs_may_end_while_all_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    killed = []
+
+    def kill_when_let(marker: str) -> None:
+        gate.wait()
+        kill_all(marker)
+        killed.append(marker)
+
+    monkeypatch.setattr(following, "kill_all", kill_when_let)
+    jobs = [make_job(1), make_job(2)]
+    follower = follower_of(tmp_path, InMemoryJobStore(), *jobs)
+    killing = asyncio.create_task(follower.kill_all())
+    await asyncio.sleep(0)
+    await follower.settle()
+    gate.set()
+    await killing
+    assert killed == [job.id for job in jobs]

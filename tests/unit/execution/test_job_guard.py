@@ -403,3 +403,33 @@ def test_what_a_training_prints_is_its_log(path: Path) -> None:
     guard.end()
     assert (path / "log").read_text() == "before\njob yes\nwrong\n"
     assert guard.directory.has_begun(1)
+
+
+LOOK_AND_LEAVE = """
+ls $1/artifacts $1/checkpoints > $1/seen
+mkdir $1/artifacts/deep; touch $1/artifacts/deep/a $1/checkpoints/a; ln -s .. $1/artifacts/up
+exit 1
+"""
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_an_attempt_finds_what_those_before_it_made_only_if_it_can_go_on(
+    path: Path, resumable: bool
+) -> None:
+    training = Training(resumable=resumable, retries=3)
+    seen = []
+    for attempt in (1, 2):
+        guarded = Guarded(path)
+        guarded.begin(LOOK_AND_LEAVE, attempt=attempt, training=training)
+        guarded.attempt_end(attempt)
+        seen.append((path / "seen").read_text())
+    assert (seen[0] == seen[1]) != resumable
+    assert (path / "call.json").exists()
+
+
+def test_a_first_attempt_keeps_what_it_was_given(path: Path) -> None:
+    (path / "checkpoints" / "given").touch()
+    guarded = Guarded(path)
+    guarded.begin("true")
+    guarded.end()
+    assert (path / "checkpoints" / "given").exists()

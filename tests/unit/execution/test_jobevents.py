@@ -3,6 +3,7 @@
 """Events come in whole lines, states once, whoever writes at the same time."""
 
 import json
+import os
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.jobevents import state_event
+from deepaas.execution.jobevents import append_line, open_events, state_event
 from tests.unit.parts import open_fds
 
 
@@ -22,6 +23,15 @@ def directory(tmp_path: Path) -> JobDirectory:
 
 def events(directory: JobDirectory) -> list[dict[str, Any]]:
     return [json.loads(line) for line in directory.events.read_bytes().splitlines() if line]
+
+
+def report(directory: JobDirectory, event: dict[str, Any]) -> None:
+    """Append an event, as a training does."""
+    fd = open_events(directory.events)
+    try:
+        append_line(fd, json.dumps(event).encode())
+    finally:
+        os.close(fd)
 
 
 def test_a_state_is_a_line(directory: JobDirectory) -> None:
@@ -37,7 +47,7 @@ def test_a_state_of_an_attempt_is_told_once(directory: JobDirectory) -> None:
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda _: directory.note_state("done", 1), range(100)))
     directory.note_state("done", 2)
-    directory.append_event({"event": "progress", "attempt": 2, "done": 1})
+    report(directory, {"event": "progress", "attempt": 2, "done": 1})
     directory.note_state("done", 2)
     directory.note_state("queued", 2)
     assert [(e.get("state"), e["attempt"]) for e in events(directory)] == [
@@ -55,7 +65,7 @@ def test_a_long_message_is_cut() -> None:
 
 def test_half_a_line_spoils_no_other(directory: JobDirectory) -> None:
     directory.events.write_text('{"event": "progress", "do')
-    directory.append_event({"event": "progress", "attempt": 1, "done": 1})
+    report(directory, {"event": "progress", "attempt": 1, "done": 1})
     directory.note_state("done", 1)
     lines = directory.events.read_text().splitlines()
     assert len(lines) == 3
@@ -69,7 +79,7 @@ def test_on_a_full_disk_a_state_is_left_out(directory: JobDirectory) -> None:
     try:
         directory.note_state("done", 1)
         with pytest.raises(OSError, match="large"):
-            directory.append_event({})
+            report(directory, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert directory.events.read_bytes() == b""

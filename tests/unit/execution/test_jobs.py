@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every job that was accepted has one recorded end, and a cancel is decided at once."""
 
+import asyncio
 import json
 import os
 import resource
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deepaas.errors import JobNotFound, StorageUnavailable
+from deepaas.execution import following
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End
 from deepaas.execution.messages import memory_file
-from deepaas.records import IdempotencyKey, Job, JobState, UploadedFile
+from deepaas.records import IdempotencyKey, Job, JobEnd, JobState, UploadedFile
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.runner import Failing, served
 
@@ -173,3 +177,70 @@ async def test_a_cancel_that_cannot_be_written(tmp_path: Path, broken: bool) -> 
                 await server.runner.cancel(job.id)
         else:
             assert (await server.runner.cancel(job.id)).state is JobState.ERROR
+
+
+class Gated(InMemoryJobStore):
+    """A store that records an end when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def finish(self, job_id: str, end: JobEnd) -> Job:
+        """Wait, and record."""
+        self.is_asked.set()
+        await self.gate.wait()
+        return await super().finish(job_id, end)
+
+
+async def test_a_client_that_goes_away_leaves_no_cancel_by_half(tmp_path: Path) -> None:
+    store = Gated()
+    async with served(tmp_path, store, slots=0) as server:
+        job = await server.submit(1)
+        request = asyncio.create_task(server.runner.cancel(job.id))
+        await store.is_asked.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        store.gate.set()
+        assert (await server.ended(job)).state is JobState.CANCELLED
+
+
+class Meanwhile(InMemoryJobStore):
+    """A store that is slow to queue a job again: something else happens before."""
+
+    before: Callable[[str], Awaitable[object]]
+
+    async def unclaim(self, job_id: str, **options: Any) -> Job | None:
+        """Let it happen, and queue the job."""
+        await self.before(job_id)
+        return await super().unclaim(job_id, **options)
+
+
+async def test_a_cancel_while_a_job_is_queued_again_is_recorded_at_once(tmp_path: Path) -> None:
+    store = Meanwhile()
+    async with served(tmp_path, store) as server:
+        store.before = server.runner.cancel
+        job = await server.runner.submit(make_job(1, retries=1), server.call("raise"))
+        found = await server.ended(job)
+        assert (found.state, found.attempt) == (JobState.CANCELLED, 2)
+        assert found.started is None  # it needed no slot for that
+        events = server.runner.directory(job.id).events.read_text().splitlines()
+        assert json.loads(events[-1])["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("kind", ["train", "predict"])
+async def test_a_cancel_that_a_killed_server_did_not_record_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """At the next start, though no slot is free, and whatever else is queued."""
+    monkeypatch.setattr(following, "_PAGE", 1)
+    async with served(tmp_path, InMemoryJobStore(), slots=0) as server:
+        waiting = await server.submit(1)
+        job = await server.runner.submit(make_job(2, kind=kind), server.call())
+        server.runner.directory(job.id).decide(End.now("cancelled"))
+    async with served(tmp_path, server.store, slots=0) as server:
+        expected = JobState.CANCELLED if kind == "train" else JobState.QUEUED
+        assert (await server.store.get(job.id)).state is expected
+        assert (await server.store.get(waiting.id)).state is JobState.QUEUED

@@ -107,15 +107,15 @@ def test_metrics_become_series(tmp_path: Path) -> None:
         tmp_path,
         line(1, metrics={"loss": 0.5}),
         line(2, "state", state="running"),
-        line(3, metrics={"loss": None, "accuracy": 1}),
+        line(3, metrics={"loss": None, "accuracy": 1}, attempt=2),
         line(4, metrics=[1]),
     )
     assert metric_series(path) == {
         "loss": [
-            {"done": 1, "time": "t1", "value": 0.5},
-            {"done": 3, "time": "t3", "value": None},
+            {"attempt": 1, "done": 1, "time": "t1", "value": 0.5},
+            {"attempt": 2, "done": 3, "time": "t3", "value": None},
         ],
-        "accuracy": [{"done": 3, "time": "t3", "value": 1}],
+        "accuracy": [{"attempt": 2, "done": 3, "time": "t3", "value": 1}],
     }
 
 
@@ -141,3 +141,9 @@ def test_the_last_progress_is_found_behind_states_and_halves(tmp_path: Path) -> 
     path = tmp_path / "events.jsonl"
     path.write_text("\n".join([*lines, "[1]", '{"event": "progress", "done": 9']))
     assert last_progress(path) == {"done": 2}
+
+
+def test_the_progress_of_one_attempt(tmp_path: Path) -> None:
+    path = written(tmp_path, line(1, None), line(5, attempt=1), line(2, attempt=2))
+    assert [(last_progress(path, n) or {}).get("done") for n in (1, 2, 3)] == [5, 2, None]
+    assert last_progress(written(tmp_path, line(1, None)), 1) == {"time": "t1", "done": 1}

@@ -194,3 +194,19 @@ def test_settling_leaves_nothing_behind(directory: JobDirectory) -> None:
     settled(directory)
     names = {"alive", "artifacts", "begun-1", "call.json", "checkpoints", "end.json", "inputs"}
     assert set(os.listdir(directory.path)) == names | {"events.jsonl"}
+
+
+def test_what_never_begins_is_tried_later_each_time(directory: JobDirectory) -> None:
+    """Its directory cannot be written, perhaps: another attempt at once would be of no use."""
+    now = datetime.now(UTC)
+    waits: list[float] = []
+    for attempt in (1, 2, 3, 4, 12, 5000):
+        again = settled(directory, attempt=attempt, started=now)
+        assert isinstance(again, Again)
+        waits.append((again.not_before - now).total_seconds() if again.not_before else 0)
+    assert waits == [0, 1, 2, 4, 300, 300]
+    directory.begin(4)
+    after = settled(directory, attempt=5, started=now)
+    assert isinstance(after, Again)
+    assert after.not_before is None
+    assert "cannot be written" in after.message

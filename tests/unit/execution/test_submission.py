@@ -4,11 +4,13 @@
 
 import errno
 import os
+import resource
+import shutil
 from pathlib import Path
 
 import pytest
 
-from deepaas.errors import KeyReused, StorageFull, StorageUnavailable
+from deepaas.errors import Conflict, KeyReused, StorageFull, StorageUnavailable
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.submission import (
@@ -155,3 +157,74 @@ def test_a_body_need_not_be_read(tmp_path: Path) -> None:
     source = ended(tmp_path)
     assert JobCall.read(source, with_body=False).input.body == b""
     assert JobCall.read(source).input.body == b'{"b": 2}'
+
+
+def test_checkpoints_are_copied_as_they_are(tmp_path: Path) -> None:
+    """Links stay links, and what is no file is left out."""
+    source = ended(tmp_path)
+    (source.checkpoints / "newest").symlink_to("deep/last")
+    (source.checkpoints / "deep").chmod(0o700)
+    os.mkfifo(source.checkpoints / "pipe")
+    made = JobDirectory(tmp_path / "again")
+    write_again(source, made, JobCall(SOURCE, CallInput(), warm=True), keeps_checkpoints=True)
+    assert sorted(os.listdir(made.checkpoints)) == ["deep", "newest"]
+    assert (made.checkpoints / "newest").readlink() == Path("deep/last")
+    assert (made.checkpoints / "newest").read_text() == "3"
+    assert (made.checkpoints / "deep").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_space_for_checkpoints_is_told_as_it_is(tmp_path: Path) -> None:
+    """A file that is too large stands for a disk that is full."""
+    source = ended(tmp_path)
+    (source.checkpoints / "deep" / "last").write_bytes(b"x" * 100_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large") as caught:
+            write_again(
+                source,
+                JobDirectory(tmp_path / "again"),
+                JobCall(SOURCE, CallInput(), warm=True),
+                keeps_checkpoints=True,
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_all_that_was_written_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = set()
+    fsync = os.fsync
+
+    def note(fd: int) -> None:
+        synced.add(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    source = ended(tmp_path)
+    monkeypatch.setattr(os, "fsync", note)
+    made = JobDirectory(tmp_path / "again")
+    call = JobCall(SOURCE, CallInput(), warm=True)
+    write(
+        made,
+        lambda new: write_again(source, new, call, keeps_checkpoints=True),
+        server="a",
+        attempt=1,
+    )
+    folders = (made.path, made.inputs, made.checkpoints, made.checkpoints / "deep")
+    files = (made.call, *made.inputs.iterdir(), made.checkpoints / "deep" / "last")
+    assert {str(path) for path in (*folders, *files)} <= synced
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_files_that_go_away_while_they_are_copied(tmp_path: Path, is_gone: bool) -> None:
+    """A client may start a new job, if they are gone; otherwise the folder is the reason."""
+    async with served(tmp_path, InMemoryJobStore(), slots=0) as server:
+        first = await server.submit(1)
+        directory = server.runner.directory(first.id)
+        shutil.rmtree(directory.path if is_gone else directory.inputs)
+        kind = Conflict if is_gone else StorageUnavailable
+        with pytest.raises(kind, match="gone" if is_gone else "cannot be written"):
+            await server.runner.submit_again(
+                make_job(2), first.id, server.call(), keeps_checkpoints=True
+            )
+        assert make_job(2).id not in os.listdir(tmp_path / "jobs")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training says how it ended, whatever its author's code does, and can be cancelled."""
 
+import errno
 import json
 import os
 import resource
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from deepaas.execution import training
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.local import python
-from deepaas.execution.provenance import read_record
+from deepaas.execution.provenance import Provenance, read_record
 from deepaas.execution.training import Cancelled, JobSink
 from deepaas.records import CallInput, ModelSource, SourceKind
 from tests.unit.parts import open_fds, wait_for
@@ -99,6 +101,10 @@ def train(how):
                 loader.start()
                 loader.join()
             ended.set()
+        case "large":
+            with (deepaas.artifact_dir() / "model").open("wb") as file:
+                file.truncate(2**38)
+            return "done"
         case "late":
             def report():
                 main.join()
@@ -367,3 +373,37 @@ def test_where_a_training_keeps_things(sink: JobSink, directory: JobDirectory) -
     assert sink.artifact_dir() == directory.artifacts
     assert sink.checkpoint_dir() == directory.checkpoints
     assert os.path.isabs(sink.artifact_dir())
+
+
+def test_a_training_that_is_stopped_while_its_artifacts_are_sealed_is_done(
+    directory: JobDirectory,
+) -> None:
+    """Large ones take long to read; they are sealed when somebody asks for them."""
+    process = subprocess.Popen(prepared(directory, "large"), cwd=directory.path)
+    wait_for(directory.has_outcome)
+    process.terminate()
+    assert process.wait(60) == 0
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.state == "done"
+    assert not (directory.path / "artifacts.json").exists()
+
+
+@pytest.mark.parametrize("problem", [OSError(errno.EIO, "Input/output error"), Cancelled(143)])
+def test_artifacts_that_cannot_be_sealed_are_told(
+    directory: JobDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    problem: BaseException,
+) -> None:
+    def fail(_: JobDirectory) -> None:
+        raise problem
+
+    monkeypatch.setattr(training, "seal", fail)
+    sink = JobSink(directory, 1)
+    training._finish_records(directory, Provenance(directory), sink, with_artifacts=True)
+    sink.close()
+    assert ("Input/output error" in caplog.text) == isinstance(problem, OSError)
+    record = read_record(directory)
+    assert record is not None
+    assert record["finished"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepaas.execution.messages import memory_file
 from deepaas.records import CallInput, UploadedFile
-from deepaas.service.idempotency import fingerprint, fingerprint_of
+from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 
 
 def upload(path: Path, content: str, name: str = "data", original: str = "a.txt") -> CallInput:
@@ -31,27 +31,31 @@ def test_what_differs_in_any_part_is_another_request(tmp_path: Path) -> None:
         upload(tmp_path / "3", "content", name="other"),
         upload(tmp_path / "4", "content", original="b.txt"),
     ]
-    assert len({fingerprint(given) for given in inputs}) == len(inputs)
+    assert len({input_fingerprint(given) for given in inputs}) == len(inputs)
 
 
 def test_the_same_content_is_the_same_request(tmp_path: Path) -> None:
     """Wherever its files lie, however its headers are written, and wherever its body is held."""
-    assert fingerprint(upload(tmp_path / "1", "content")) == fingerprint(
+    assert input_fingerprint(upload(tmp_path / "1", "content")) == input_fingerprint(
         upload(tmp_path / "2", "content")
     )
-    assert fingerprint(CallInput(headers=(("A", "1"),))) == fingerprint(
+    assert input_fingerprint(CallInput(headers=(("A", "1"),))) == input_fingerprint(
         CallInput(headers=(("a", "1"),))
     )
     body = b'{"a": 1}' * 400_000
     fd = memory_file(body)
     try:
-        assert fingerprint(CallInput(), fd) == fingerprint(CallInput(body=body))
-        assert fingerprint(CallInput(), fd) == fingerprint(CallInput(body=memoryview(body)))
+        assert input_fingerprint(CallInput(), fd) == input_fingerprint(CallInput(body=body))
+        assert input_fingerprint(CallInput(), fd) == input_fingerprint(
+            CallInput(body=memoryview(body))
+        )
     finally:
         os.close(fd)
 
 
 def test_operations_on_jobs() -> None:
-    prints = {fingerprint_of(*what) for what in (("retry", "1"), ("retry", "2"), ("other", "1"))}
+    prints = {
+        operation_fingerprint(*what) for what in (("retry", "1"), ("retry", "2"), ("other", "1"))
+    }
     assert len(prints) == 3
-    assert fingerprint_of("retry", "1") in prints
+    assert operation_fingerprint("retry", "1") in prints

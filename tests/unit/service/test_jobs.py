@@ -10,13 +10,24 @@ import pytest
 
 from deepaas import errors
 from deepaas.auth import Policy, Principal
+from deepaas.execution.jobdir import End
 from deepaas.execution.messages import memory_file
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import CallInput, IdempotencyKey, Job, JobState, ModelDescription
+from deepaas.records import (
+    CallInput,
+    IdempotencyKey,
+    Job,
+    JobEnd,
+    JobState,
+    ModelDescription,
+    Training,
+)
 from deepaas.service import JobService
+from deepaas.service import jobs as service_jobs
 from deepaas.service.incoming import Incoming
+from deepaas.store.scenarios import TRAINS
 from deepaas.testing import InMemoryJobStore, make_job
-from tests.unit.parts import ROOT, echo_service, ended, eventually, open_fds, until
+from tests.unit.parts import ROOT, Elsewhere, echo_service, ended, eventually, open_fds, until
 
 WHO = Principal("me", frozenset(Policy))
 
@@ -276,3 +287,105 @@ async def test_a_model_that_trains_no_more_starts_nothing_anew(tmp_path: Path) -
         service.models.put(ModelDescription("echo", {}, can_train=False))
         with pytest.raises(errors.NotImplementedByModel):
             await service.jobs.retry("echo", first.id, principal=WHO, request_id="r")
+
+
+class Gated(Elsewhere):
+    """A store that records an end when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def finish(self, job_id: str, end: JobEnd) -> Job:
+        """Wait, and record."""
+        self.is_asked.set()
+        await self.gate.wait()
+        return await super().finish(job_id, end)
+
+
+async def test_a_client_that_goes_away_leaves_no_deletion_by_half(tmp_path: Path) -> None:
+    store = Gated()
+    async with echo_service(tmp_path, store=store) as service:
+        job = await train(service.jobs, Incoming())
+        request = asyncio.create_task(service.jobs.delete("echo", job.id))
+        await store.is_asked.wait()
+        # Its end is decided, which everybody sees before it is recorded.
+        view = await service.history.view("echo", job.id)
+        assert view.job.state is JobState.CANCELLED
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        store.gate.set()
+        assert (await ended(store, job)).state is JobState.CANCELLED
+        await eventually(lambda: store.get(job.id), lambda found: found.hidden_at is not None)
+
+
+async def again(jobs: JobService, job: Job) -> Job:
+    return await jobs.retry("echo", job.id, principal=WHO, request_id="r")
+
+
+@pytest.mark.parametrize("state", ["done", "cancelled", "error"])
+async def test_a_job_goes_on_from_checkpoints_only_if_it_was_not_done(
+    tmp_path: Path, state: str
+) -> None:
+    store = Elsewhere()
+    async with echo_service(tmp_path, store=store) as service:
+        resumable = Training(resumable=True)
+        service.models.put(ModelDescription("echo", {}, can_train=True, training=resumable))
+        job = await train(service.jobs, Incoming())
+        _, runner = service.jobs.opened("echo")
+        (runner.directory(job.id).checkpoints / "last").touch()
+        await store.finish(job.id, JobEnd(JobState(state), job.created))
+        new = await again(service.jobs, job)
+        kept = list(runner.directory(new.id).checkpoints.iterdir())
+        assert bool(kept) == (state != "done")
+
+
+async def test_a_job_is_not_started_anew_while_its_processes_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is shown already, but its checkpoints may change."""
+    store = Elsewhere()
+    async with echo_service(tmp_path, store=store) as service:
+        job = await train(service.jobs, Incoming())
+        with pytest.raises(errors.JobNotEnded):
+            await again(service.jobs, job)
+        _, runner = service.jobs.opened("echo")
+        end = End.now("cancelled")
+        runner.directory(job.id).decide(end)
+        waiting = asyncio.create_task(again(service.jobs, job))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        await store.finish(job.id, JobEnd(JobState.CANCELLED, job.created))
+        assert (await waiting).id != job.id
+
+        other = await train(service.jobs, Incoming())
+        runner.directory(other.id).decide(end)
+        monkeypatch.setattr(service_jobs, "_RECORDED_WITHIN_S", 0.0)
+        with pytest.raises(errors.JobNotEnded):
+            await again(service.jobs, other)
+
+
+async def test_progress_is_that_of_the_attempt_wherever_it_is_shown(tmp_path: Path) -> None:
+    """What is queued again has not reported yet, nor has what runs again."""
+    store = Elsewhere()
+    async with echo_service(tmp_path, store=store) as service:
+        job = await train(service.jobs, Incoming())
+        _, runner = service.jobs.opened("echo")
+        event = {"event": "progress", "attempt": 1, "done": 5, "total": 9, "metrics": {}}
+        runner.directory(job.id).events.write_text(json.dumps(event) + "\n")
+
+        async def shown() -> list[object]:
+            found = await store.get(job.id)
+            view = await service.history.view("echo", job.id)
+            both = (await service.jobs.progress(found), view.progress)
+            return [progress and progress["done"] for progress in both]
+
+        claim = {"server": "here", "models": ["echo"], "slots": 1, **TRAINS}
+        assert await store.claim(job.id, **claim)
+        assert await shown() == [5, 5]
+        assert await store.unclaim(job.id, server="here")
+        assert await shown() == [None, None]
+        assert await store.claim(job.id, **claim)
+        assert await shown() == [None, None]
