@@ -403,6 +403,33 @@ async def test_what_models_raise_is_hidden_where_the_operator_says_so(tmp_path: 
                 assert problem["detail"].startswith("Logs are not shown here")
 
 
+async def test_what_an_attempt_raised_is_hidden_while_another_follows(tmp_path: Path) -> None:
+    store = Elsewhere()
+    job = await kept(store, 1)
+    async with echo_service(tmp_path, store=store) as service:
+        settings = ApiSettings(hide_model_errors=True)
+        async with opened(create_app(service, settings)) as client:
+            assert (await get(client, job.id))["message"] is None
+            slots = {"models": ["echo"], "slots": 9, **TRAINS}
+            await store.claim(job.id, server="a", **slots)
+            await store.unclaim(job.id, server="a", message="Attempt 1 failed: boom")
+            directory = JobDirectory(tmp_path / "jobs" / job.id)
+            directory.create(b"")
+            directory.note_state("error", 1, "boom")
+            directory.note_state("queued", 2, "Attempt 1 failed: boom")
+            told = "An attempt did not succeed; the log, which the service keeps, says why."
+            assert (await get(client, job.id))["message"] == told
+            await store.claim(job.id, server="a", **slots)
+            directory.note_state("running", 2)
+            assert (await get(client, job.id))["message"] == told
+            events = (await get(client, f"{job.id}/events"))["events"]
+            assert [(event["state"], event["message"]) for event in events] == [
+                ("error", "The training failed; its log, which the service keeps, says why."),
+                ("queued", told),
+                ("running", None),
+            ]
+
+
 def test_policies_are_those_of_reading_and_training() -> None:
 
     found = {
