@@ -54,7 +54,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         found = await history.last_events(*named(request))
         return json_response({"events": [event_shape(request, each) for each in found]})
     offset = int(wanted.get("offset", 0))
-    if "offset" in wanted and not await history.has_events_behind(*named(request), offset):
+    if not await history.has_events_behind(*named(request), offset):
         return nothing_left()
     return await send_events(request, _job_events(request, offset))
 

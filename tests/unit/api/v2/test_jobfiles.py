@@ -171,6 +171,16 @@ async def test_a_job_that_was_cancelled_before_it_ran_has_an_end_too(tmp_path: P
         assert json.loads(await there.get("/events")) == {"events": []}
 
 
+@pytest.mark.parametrize("part", ["/log", "/log?follow=true", "/events"])
+async def test_a_job_that_is_not_known_is_not_followed(tmp_path: Path, part: str) -> None:
+    async with scene(tmp_path) as there:
+        for headers in (SSE, behind(0)):
+            path = there.path.rpartition("/")[0] + "/unknown" + part
+            response = await there.client.get(path, headers=headers)
+            assert (response.status, response.content_type) == (404, "application/problem+json")
+            assert (await response.json(content_type=None))["status"] == 404
+
+
 @pytest.mark.parametrize("part", ["/log", "/events"])
 async def test_followers_leave_when_the_job_is_removed(tmp_path: Path, part: str) -> None:
     async with scene(tmp_path) as there:
