@@ -219,9 +219,11 @@ class JobHistory:
     async def has_events_behind(self, model: str, job_id: str, offset: int) -> bool:
         """Whether there are events behind an offset, or may still come."""
         job, directory = await self._find(model, job_id)
-        if not job.state.is_final or offset < await asyncio.to_thread(size_of, directory.events):
+        size = await asyncio.to_thread(size_of, directory.events)
+        if not job.state.is_final or offset < size:
             return True
-        return await self._missing_end(model, job_id) is not None
+        # Behind all that is written is who was told the end that the events do not tell.
+        return offset == size and await self._missing_end(model, job_id) is not None
 
     async def follow_log(
         self, model: str, job_id: str, offset: int
@@ -266,14 +268,20 @@ class JobHistory:
         return job.state if job.state.is_final else None
 
     async def _missing_end(self, model: str, job_id: str) -> Entry | None:
-        """Return the final state of a job that has ended, where its events do not tell it."""
-        if await self.final_state(model, job_id) is None:
+        """Return the final state of a job that has ended, where its events do not tell it.
+
+        Its offset is behind all that is written, for :meth:`has_events_behind`.
+        """
+        try:
+            job, directory = await self._find(model, job_id)
+        except JobNotFound:
             return None
-        job, directory = await self._find(model, job_id)
+        if not job.state.is_final:
+            return None
         entries = await asyncio.to_thread(last_events, directory.events)
         if entries and entries[-1].event.get("state") == job.state:
             return None
-        return Entry(entries[-1].end if entries else 0, _end_event(job))
+        return Entry(await asyncio.to_thread(size_of, directory.events) + 1, _end_event(job))
 
     async def _find(self, model: str, job_id: str) -> tuple[Job, JobDirectory]:
         _, runner = self._jobs.opened(model)

@@ -148,8 +148,10 @@ async def test_events_are_followed_to_the_final_state(tmp_path: Path) -> None:
         progress, end = parsed(text)
         assert (progress.name, progress.id) == ("progress", str(second))
         assert json.loads(progress.data) == {"event": "progress", "done": 1}
-        # The file does not tell the end; the store does.
-        assert (end.name, end.id) == ("state", str(second))
+        # The file does not tell the end; the store does, and does so once.
+        assert (end.name, end.id) == ("state", str(second + 1))
+        assert await there.get("/events", 204, behind(end.id)) == ""
+        assert parsed(await there.get("/events", headers=behind(second))) == [end]
         assert json.loads(end.data) == {
             "time": "2026-11-22T12:00:00.060466+00:00",
             "event": "state",
@@ -168,7 +170,18 @@ async def test_a_job_that_was_cancelled_before_it_ran_has_an_end_too(tmp_path: P
         await there.end(JobState.CANCELLED)
         (only,) = parsed(await there.get("/events", headers=SSE))
         assert json.loads(only.data)["state"] == "cancelled"
+        assert await there.get("/events", 204, behind(only.id)) == ""
         assert json.loads(await there.get("/events")) == {"events": []}
+
+
+async def test_an_end_behind_half_a_line_is_told_once(tmp_path: Path) -> None:
+    """A full disk left the half of an event."""
+    async with scene(tmp_path) as there:
+        there.directory.events.write_text('{"event": "sta')
+        await there.end(JobState.ERROR)
+        (only,) = parsed(await there.get("/events", headers=SSE))
+        assert json.loads(only.data)["state"] == "error"
+        assert await there.get("/events", 204, behind(only.id)) == ""
 
 
 @pytest.mark.parametrize("part", ["/log", "/log?follow=true", "/events"])
