@@ -4,15 +4,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepaas.errors import ArtifactNotFound, Conflict, JobNotEnded, JobNotFound
 from deepaas.execution.artifacts import Artifact, list_artifacts, open_artifact
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.joblog import log_gap
+from deepaas.execution.joblog import read_log
 from deepaas.execution.journal import (
     Entry,
     last_events,
@@ -193,11 +194,10 @@ class JobHistory:
         _, directory = await self._find(model, job_id)
         return await asyncio.to_thread(_open, directory.log)
 
-    async def log_gap(self, model: str, job_id: str) -> tuple[int, int] | None:
-        """Return between which offsets the log was cut to its cap, ``None`` if all is there."""
+    async def log_reader(self, model: str, job_id: str) -> Callable[[int, int], tuple[bytes, int]]:
+        """Return what reads the job's log behind an offset; it blocks, see :func:`read_log`."""
         _, directory = await self._find(model, job_id)
-        gap = await asyncio.to_thread(log_gap, directory.log)
-        return None if gap is None else (gap.start, gap.end)
+        return partial(read_log, directory.log)
 
     async def last_events(self, model: str, job_id: str) -> list[Mapping[str, Any]]:
         """Return the job's newest events, oldest first."""

@@ -40,8 +40,8 @@ async def log(request: web.Request) -> web.StreamResponse:
     headers = {"Content-Type": "text/plain; charset=utf-8", **_AS_IT_IS}
     fd = await history.open_log(*named(request))
     try:
-        gap = await history.log_gap(*named(request))
-        return await send_file(request, fd, headers=headers, skip=start, gap=gap)
+        read = await history.log_reader(*named(request))
+        return await send_file(request, fd, headers=headers, skip=start, read=read)
     finally:
         await asyncio.to_thread(os.close, fd)
 

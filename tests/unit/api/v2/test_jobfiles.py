@@ -114,6 +114,45 @@ async def test_the_log_is_sent_as_it_was_printed(tmp_path: Path) -> None:
         assert "is not between" in await there.get("/log?tail=-1", 422)
 
 
+async def test_what_is_cut_out_of_a_log_while_it_is_sent_is_left_out(tmp_path: Path) -> None:
+    """The space that was given back reads as zeros; none of them is sent."""
+    size, start, end = 64 << 20, 16 << 20, 48 << 20
+    async with scene(tmp_path) as there:
+        there.print(b"x" * size)
+        response = await there.client.get(there.path + "/log")
+        assert response.status == 200
+        with there.directory.log.open("r+b") as file:
+            file.seek(start)
+            file.write(bytes(end - start))
+        gap = json.dumps({"start": start, "end": end, "left_out": end - start})
+        (there.directory.path / "log-gap.json").write_text(gap)
+        sent = await response.read()
+        assert sent.count(b"x") == len(sent) == size - (end - start)
+        # As ever, a range is of the file, and has its length.
+        headers = {"Range": f"bytes={start - 1}-{start}"}
+        assert await there.get("/log", 206, headers) == "x\0"
+        tail = await there.client.get(f"{there.path}/log?tail=0")
+        assert await tail.read() == b""
+
+
+async def test_a_log_that_is_cut_while_it_is_sent_ends_there(tmp_path: Path) -> None:
+    """Where the file system knows no holes."""
+    async with scene(tmp_path) as there:
+        there.print(b"x" * (64 << 20))
+        response = await there.client.get(there.path + "/log")
+        os.truncate(there.directory.log, 32 << 20)
+        assert await response.read() == b"x" * (32 << 20)
+
+
+async def test_a_log_that_may_have_changed_is_sent_whole(tmp_path: Path) -> None:
+    """It has no tag by which a client could know that it is the same."""
+    async with scene(tmp_path) as there:
+        there.print("0123456789")
+        for condition in ('"None"', '"x"', "None"):
+            headers = {"Range": "bytes=5-", "If-Range": condition}
+            assert await there.get("/log", 200, headers) == "0123456789"
+
+
 async def test_the_log_is_followed_to_the_end(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         there.print("before\n")
