@@ -7,6 +7,7 @@ something was still written afterwards, they are sealed when they are first aske
 here blocks.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -14,6 +15,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 
 from deepaas.execution.jobdir import JobDirectory
@@ -84,7 +86,7 @@ def open_artifact(directory: JobDirectory, path: str, *, is_final: bool) -> tupl
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         os.close(fd)
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     found = Artifact(path, status.st_size, status.st_mtime_ns)
     if is_final:
         for noted in (_noted, seal):
@@ -100,11 +102,11 @@ def _open(directory: JobDirectory, path: str) -> int:
     is_path = "\0" not in path and os.path.normpath(path) == path
     inside = _inside(top, os.path.join(top, path)) if is_path else None
     if inside is None:
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     try:
         return _open_below(top, inside.split("/"))
     except OSError as exc:
-        raise FileNotFoundError(path) from exc
+        raise FileNotFoundError(exc.errno, exc.strerror, path) from exc
 
 
 def _open_below(top: str, parts: list[str]) -> int:
@@ -159,7 +161,12 @@ def _sealed(directory: JobDirectory, known: dict[str, Artifact]) -> Iterator[Art
         except FileNotFoundError:
             continue  # removed meanwhile, or not to be read by us
         with open(fd, "rb") as content:
-            yield replace(file, sha256=hashlib.file_digest(content, "sha256").hexdigest())
+            yield replace(file, sha256=checksum_of(content))
+
+
+def checksum_of(content: BufferedReader) -> str:
+    """Return the checksum of what is read to the end, as :class:`Artifact` has it."""
+    return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _noted(directory: JobDirectory) -> tuple[Artifact, ...]:
