@@ -5,10 +5,11 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from deepaas.errors import ArtifactNotFound, Conflict, JobNotEnded, JobNotFound
 from deepaas.execution.artifacts import Artifact, list_artifacts, open_artifact
@@ -29,6 +30,8 @@ from deepaas.records import Job, JobPlace, JobState
 from deepaas.service.following import JobWatches, size_of
 from deepaas.service.jobs import JobService
 from deepaas.service.versions import VersionService
+
+T = TypeVar("T")
 
 #: How long a removal waits for the processes of a job whose end is shown already.
 _RECORDED_WITHIN_S = 2.0
@@ -62,6 +65,9 @@ class JobHistory:
         self._jobs = jobs
         self._versions = versions
         self._watches = JobWatches()
+        # One thread of its own: hashing what is large takes none from those who cancel and end
+        # jobs, and who asks meanwhile for the same files finds them sealed. It ends with this.
+        self._sealer = ThreadPoolExecutor(1, "seal")
 
     def close(self) -> None:
         """End all who follow a job; may be called twice."""
@@ -169,7 +175,12 @@ class JobHistory:
     async def artifacts(self, model: str, job_id: str) -> Sequence[Artifact]:
         """Return the files that the job made."""
         job, directory = await self._find(model, job_id)
-        return await asyncio.to_thread(list_artifacts, directory, is_final=job.state.is_final)
+        is_final = job.state.is_final
+        files = await asyncio.to_thread(list_artifacts, directory, is_final=is_final, seals=False)
+        if not is_final or all(file.sha256 is not None for file in files):
+            return files
+        sealing = partial(list_artifacts, directory, is_final=True)
+        return await asyncio.get_running_loop().run_in_executor(self._sealer, sealing)
 
     async def record(self, model: str, job_id: str) -> Mapping[str, Any] | None:
         """Return how they were made, ``None`` where that is not known; see ``record.json``."""
@@ -184,15 +195,21 @@ class JobHistory:
         """
         job, directory = await self._find(model, job_id)
         is_final = job.state.is_final
+        opening = partial(open_artifact, directory, path, is_final=is_final)
         try:
-            return await asyncio.to_thread(open_artifact, directory, path, is_final=is_final)
+            fd, file = await _opened(None, partial(opening, seals=False))
+            if not is_final or file.sha256 is not None:
+                return fd, file
+            os.close(fd)
+            return await _opened(self._sealer, opening)
         except FileNotFoundError as exc:
             raise ArtifactNotFound(path) from exc
 
     async def open_log(self, model: str, job_id: str) -> int:
         """Open the job's log, as far as it is written; the caller closes the descriptor."""
         _, directory = await self._find(model, job_id)
-        return await asyncio.to_thread(_open, directory.log)
+        fd, _ = await _opened(None, lambda: (_open(directory.log), None))
+        return fd
 
     async def log_reader(self, model: str, job_id: str) -> Callable[[int, int], tuple[bytes, int]]:
         """Return what reads the job's log behind an offset; it blocks, see :func:`read_log`."""
@@ -303,6 +320,21 @@ def _view(job: Job, directory: JobDirectory) -> JobView:
                 result=decided.result,
             )
     return JobView(job, last_progress(directory.events))
+
+
+async def _opened(executor: Executor | None, open_: Callable[[], tuple[int, T]]) -> tuple[int, T]:
+    """Open a file in a thread; it is closed if who wanted it goes away meanwhile."""
+    opening = asyncio.get_running_loop().run_in_executor(executor, open_)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[tuple[int, Any]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result()[0])
 
 
 def _open(path: Path) -> int:

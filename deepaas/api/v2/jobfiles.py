@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a job writes: its log and its events, whole or as they come, and the files that it made."""
 
-import asyncio
 import mimetypes
 import os
 from collections.abc import AsyncGenerator
@@ -43,7 +42,7 @@ async def log(request: web.Request) -> web.StreamResponse:
         read = await history.log_reader(*named(request))
         return await send_file(request, fd, headers=headers, skip=start, read=read)
     finally:
-        await asyncio.to_thread(os.close, fd)
+        os.close(fd)
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -71,7 +70,7 @@ async def artifact(request: web.Request) -> web.StreamResponse:
         }
         return await send_file(request, fd, headers=headers, tag=file.sha256)
     finally:
-        await asyncio.to_thread(os.close, fd)
+        os.close(fd)
 
 
 def _wants_events(request: web.Request) -> bool:
