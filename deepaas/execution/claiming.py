@@ -93,7 +93,7 @@ class JobClaimer:
     async def _start(self, job: Job) -> bool:
         """Start a job; false if that is for another round, or another server."""
         directory = JobDirectory(self._folder / job.id)
-        if not directory.path.is_dir():
+        if not await asyncio.to_thread(directory.path.is_dir):
             end = End.now("error", "The job's directory was removed before it could start.")
             await self._store.finish(job.id, to_record(end))
             return True

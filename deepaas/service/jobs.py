@@ -181,7 +181,9 @@ class JobService:
                 )
                 job = self._new_job(TRAIN, model, shown, principal)
                 call = replace(self._call(model, principal, request_id), input=given)
-                return await runner.submit(job, call, incoming.body_fd, key=name)
+                accepted = await runner.submit(job, call, incoming.body_fd, key=name)
+                self._problem = None
+                return accepted
         finally:
             incoming.release()
 
@@ -189,14 +191,15 @@ class JobService:
         self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
     ) -> Job:
         with self._noting_problems():
-            ended = await self.find(model, job_id)
             store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
                 asked = fingerprint_of("retry", job_id)
-                name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
+                name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
                 if (earlier := await store.find(name)) is not None:
                     return earlier
+            # Later: what was started anew stays so when the job is removed.
+            ended = await self.find(model, job_id)
             directory = runner.directory(job_id)
             # Its end stands before the store knows it.
             if not ended.state.is_final and not await asyncio.to_thread(directory.is_decided):
@@ -206,9 +209,11 @@ class JobService:
             await store.check()
             job = self._new_job(ended.kind, model, ended.arguments, principal)
             call = self._call(model, principal, request_id)
-            return await runner.submit_again(
+            accepted = await runner.submit_again(
                 job, job_id, call, keeps_checkpoints=job.resumable, key=name
             )
+            self._problem = None
+            return accepted
 
     def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
         opened = self.opened(model)
@@ -242,13 +247,15 @@ class JobService:
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
-        """Keep in mind, for readiness, whether the storage took what it was given last."""
+        """Keep in mind, for readiness, why the storage did not take what it was given last.
+
+        That it does take something is noted where it has, not where nothing was given to it.
+        """
         try:
             yield
         except StorageUnavailable as exc:
             self._problem = exc
             raise
-        self._problem = None
 
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""
