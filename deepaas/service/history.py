@@ -94,6 +94,7 @@ class JobHistory:
             oldest_first=oldest_first,
             after=after,
             limit=limit + 1,
+            with_results=False,
         )
         jobs = found[:limit]
 

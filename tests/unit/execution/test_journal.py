@@ -141,3 +141,22 @@ def test_the_last_progress_is_found_behind_states_and_halves(tmp_path: Path) -> 
     path = tmp_path / "events.jsonl"
     path.write_text("\n".join([*lines, "[1]", '{"event": "progress", "done": 9']))
     assert last_progress(path) == {"done": 2}
+
+
+def test_the_last_progress_is_looked_for_from_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list asks it of a thousand jobs: what stands before it is not even parsed."""
+    path = written(tmp_path, *(line(n) for n in range(500)), line(0, "state"))
+    parsed = []
+    loads = json.loads
+
+    def counting(text: bytes) -> Any:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr("deepaas.execution.journal.json.loads", counting)
+    found = last_progress(path)
+    assert found is not None
+    assert found["done"] == 499
+    assert len(parsed) == 2

@@ -3,6 +3,7 @@
 """The whole view of jobs: every job is found, in one shape, and errors say what to do."""
 
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from deepaas.api.keys import ApiSettings
 from deepaas.auth import Policy
 from deepaas.errors import Conflict
 from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.model.encoding import encode_json
 from deepaas.records import Job, JobEnd, JobState
+from deepaas.store.base import Jobs
 from deepaas.store.scenarios import TRAINS
 from deepaas.testing import NOON, InMemoryJobStore, make_job
 from tests.unit.api.client import TRAIN, Client, echo_client, opened
@@ -452,3 +455,44 @@ async def test_the_second_page_begins_at_the_very_microsecond(tmp_path: Path) ->
         assert page["next"].endswith("-" + make_job(2).id)
         following = await get(client, f"?limit=1&cursor={page['next']}")
         assert following["jobs"][0]["id"] == make_job(1).id
+
+
+@pytest.mark.parametrize("path", [JOBS, TRAIN])
+async def test_lists_are_encoded_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    threads = []
+
+    def noting(value: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return encode_json(value)
+
+    for module in ("jobs", "train"):
+        monkeypatch.setattr(f"deepaas.api.v2.{module}.encode_json", noting)
+    async with echo_client(tmp_path) as client:
+        assert (await client.get(path)).status == 200
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+
+
+class Listing(InMemoryJobStore):
+    """A store that notes for which lists it reads results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.with_results: list[bool] = []
+
+    async def list(self, *args: Any, with_results: bool = True, **options: Any) -> Jobs:
+        """Note and list."""
+        self.with_results.append(with_results)
+        return await super().list(*args, with_results=with_results, **options)
+
+
+async def test_results_are_read_for_the_list_that_shows_them(tmp_path: Path) -> None:
+    store = Listing()
+    job = await kept(store, 1, JobEnd(JobState.DONE, NOON, None, "[1]"))
+    async with echo_client(tmp_path, store=store) as client:
+        assert [found["id"] for found in (await get(client, ""))["jobs"]] == [job.id]
+        (training,) = await (await client.get(TRAIN)).json()
+        assert training["result"]["output"] == [1]
+    assert store.with_results[-2:] == [False, True]
