@@ -283,7 +283,7 @@ async def _open_state(settings: Settings, stack: AsyncExitStack) -> _State:
             opened.push_async_callback(store.close)
             presence = ServerPresence(settings.state_dir / "servers")
             opened.callback(presence.close)
-            folder.mkdir(mode=0o700, exist_ok=True)
+            await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
             await sweep_removed(folder, store, is_alive=presence.is_alive)
         except (OSError, StorageUnavailable) as exc:
             raise StorageUnavailable(

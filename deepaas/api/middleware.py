@@ -46,6 +46,8 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
 
 async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:
     """Return what a client is told of an exception."""
+    if request.writer.output_size:
+        return _break_off(request, exc)
     if isinstance(exc, web.HTTPMethodNotAllowed):
         return _options(request, exc)
     if isinstance(exc, web.HTTPException):
@@ -54,6 +56,18 @@ async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:
         return _form(request, told(request, exc))
     logger.error("A request failed.", exc_info=exc, extra={"action": "request_failed"})
     return _form(request, DeepaasError("Internal Server Error"))
+
+
+def _break_off(request: web.Request, exc: Exception) -> web.StreamResponse:
+    """End the connection: an error would read as a part of the answer that has begun."""
+    logger.error(
+        "A request failed within its answer.",
+        exc_info=exc,
+        extra={"action": "answer_broken_off"},
+    )
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)  # for the access log; it goes nowhere
 
 
 def _form(request: web.Request, exc: DeepaasError | web.HTTPException) -> web.StreamResponse:

@@ -7,6 +7,7 @@ something was still written afterwards, they are sealed when they are first aske
 here blocks.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -14,6 +15,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 
 from deepaas.execution.jobdir import JobDirectory
@@ -51,12 +53,16 @@ def seal(directory: JobDirectory) -> tuple[Artifact, ...]:
     return sealed
 
 
-def list_artifacts(directory: JobDirectory, *, is_final: bool) -> tuple[Artifact, ...]:
+def list_artifacts(
+    directory: JobDirectory, *, is_final: bool, seals: bool = True
+) -> tuple[Artifact, ...]:
     """Return the files that a job made, in the order of their paths.
 
     Args:
         directory: Of the job; it may be gone.
         is_final: Whether the job has ended; before that, files have no checksums.
+        seals: Whether to seal the files of a job that has ended where they are not, which reads
+            them all; otherwise they have no checksums then.
     """
     found = tuple(_files(directory.artifacts))
     if not is_final:
@@ -64,10 +70,12 @@ def list_artifacts(directory: JobDirectory, *, is_final: bool) -> tuple[Artifact
     noted = _noted(directory)
     if tuple(replace(file, sha256=None) for file in noted) == found:
         return noted
-    return seal(directory)
+    return seal(directory) if seals else found
 
 
-def open_artifact(directory: JobDirectory, path: str, *, is_final: bool) -> tuple[int, Artifact]:
+def open_artifact(
+    directory: JobDirectory, path: str, *, is_final: bool, seals: bool = True
+) -> tuple[int, Artifact]:
     """Open a file for reading; return its descriptor, which the caller closes, and what it is.
 
     Links are followed within the folder only, and nobody can put one in the way meanwhile.
@@ -76,22 +84,26 @@ def open_artifact(directory: JobDirectory, path: str, *, is_final: bool) -> tupl
         directory: Of the job; it may be gone.
         path: Relative to the folder.
         is_final: Whether the job has ended; before that, the file has no checksum.
+        seals: See :func:`list_artifacts`.
 
     Raises:
         FileNotFoundError: There is no regular file of that path in the folder.
     """
     fd = _open(directory, path)
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        found = Artifact(path, status.st_size, status.st_mtime_ns)
+        if is_final:
+            for files in (_noted, seal) if seals else (_noted,):
+                for file in files(directory):
+                    if replace(file, sha256=None) == found:
+                        return fd, file
+        return fd, found
+    except BaseException:
         os.close(fd)
-        raise FileNotFoundError(path)
-    found = Artifact(path, status.st_size, status.st_mtime_ns)
-    if is_final:
-        for noted in (_noted, seal):
-            for file in noted(directory):
-                if replace(file, sha256=None) == found:
-                    return fd, file
-    return fd, found
+        raise
 
 
 def _open(directory: JobDirectory, path: str) -> int:
@@ -100,11 +112,11 @@ def _open(directory: JobDirectory, path: str) -> int:
     is_path = "\0" not in path and os.path.normpath(path) == path
     inside = _inside(top, os.path.join(top, path)) if is_path else None
     if inside is None:
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     try:
         return _open_below(top, inside.split("/"))
     except OSError as exc:
-        raise FileNotFoundError(path) from exc
+        raise FileNotFoundError(exc.errno, exc.strerror, path) from exc
 
 
 def _open_below(top: str, parts: list[str]) -> int:
@@ -159,7 +171,12 @@ def _sealed(directory: JobDirectory, known: dict[str, Artifact]) -> Iterator[Art
         except FileNotFoundError:
             continue  # removed meanwhile, or not to be read by us
         with open(fd, "rb") as content:
-            yield replace(file, sha256=hashlib.file_digest(content, "sha256").hexdigest())
+            yield replace(file, sha256=checksum_of(content))
+
+
+def checksum_of(content: BufferedReader) -> str:
+    """Return the checksum of what is read to the end, as :class:`Artifact` has it."""
+    return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _noted(directory: JobDirectory) -> tuple[Artifact, ...]:

@@ -52,14 +52,7 @@ def read_events(path: Path, offset: int) -> tuple[list[Entry], int]:
 
 def last_events(path: Path) -> list[Entry]:
     """Return the events at the end of the file, as many as some 64 KiB hold."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            start = file.seek(max(0, size - _TAIL_BYTES))
-            data = file.read()
-    except FileNotFoundError:
-        return []
-    return list(_entries(data[: data.rfind(b"\n") + 1], start))
+    return list(_entries(*_tail(path)))
 
 
 def last_progress(path: Path, attempt: int | None = None) -> Mapping[str, Any] | None:
@@ -69,10 +62,26 @@ def last_progress(path: Path, attempt: int | None = None) -> Mapping[str, Any] |
         path: The file.
         attempt: Only what this attempt reported; ``None``: any.
     """
-    for _, event in reversed(last_events(path)):
-        if event["event"] == "progress" and attempt in (None, _attempt_of(event)):
+    # From the end on: the last report is among the last lines, and a list asks this of each job.
+    for line in reversed(_tail(path)[0].splitlines()):
+        event = _parsed(line)
+        if event is None or event["event"] != "progress":
+            continue
+        if attempt in (None, _attempt_of(event)):
             return {name: event[name] for name in _PROGRESS if name in event}
     return None
+
+
+def _tail(path: Path) -> tuple[bytes, int]:
+    """Return the whole lines at the end of the file, behind half a line perhaps, and where."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            start = file.seek(max(0, size - _TAIL_BYTES))
+            data = file.read()
+    except FileNotFoundError:
+        return b"", 0
+    return data[: data.rfind(b"\n") + 1], start
 
 
 def _attempt_of(event: Mapping[str, Any]) -> Any:
@@ -140,9 +149,15 @@ class _Series:
 def _entries(data: bytes, offset: int) -> Iterator[Entry]:
     for line in data.splitlines(keepends=True):
         offset += len(line)
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield Entry(offset, {"event": "progress", **event})
+        event = _parsed(line)
+        if event is not None:
+            yield Entry(offset, event)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """Return the event of a line, ``None`` if it is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return {"event": "progress", **event} if isinstance(event, dict) else None

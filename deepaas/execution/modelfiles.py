@@ -3,17 +3,18 @@
 """The artifacts of a job that is promoted: noted as they are then, and compared later.
 
 ``promoted.json`` in the job's directory names the files below ``artifacts/`` with their sizes and
-checksums. It is written once, when the job is first promoted. Everything here blocks.
+checksums. It is written once, when the job is first promoted: ``artifacts.json`` follows the files
+if they change, this does not. Both list the same files. Everything here blocks.
 """
 
-import hashlib
+import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from deepaas.execution import artifacts
 from deepaas.execution.jobdir import JobDirectory, sync_directory
 
 _READ_ONLY = ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
@@ -31,7 +32,7 @@ class ModelFile(NamedTuple):
 
 def has_artifacts(directory: JobDirectory) -> bool:
     """Whether a job left any file in its folder of artifacts."""
-    return next(_paths(directory), None) is not None
+    return bool(artifacts.list_artifacts(directory, is_final=False))
 
 
 def seal(directory: JobDirectory) -> None:
@@ -43,10 +44,11 @@ def seal(directory: JobDirectory) -> None:
     manifest = _manifest(directory)
     if manifest.exists():
         return
-    files = [_file(directory, path) for path in _paths(directory)]
-    for file in files:
-        path = directory.artifacts / file.path
-        path.chmod(path.stat().st_mode & _READ_ONLY)
+    sealed = artifacts.seal(directory)
+    _require_all(directory, sealed)
+    for file in sealed:
+        _take_right_to_write(directory, file.path)
+    files = [ModelFile(file.path, file.bytes, str(file.sha256)) for file in sealed]
     temporary = directory.path / f"promoted.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     try:
         with temporary.open("w") as note:
@@ -82,28 +84,30 @@ def fault_of(directory: JobDirectory, *, with_checksums: bool) -> str | None:
 
 
 def _fault_of(directory: JobDirectory, file: ModelFile, *, with_checksums: bool) -> str | None:
-    size = (directory.artifacts / file.path).stat().st_size
-    if size != file.bytes:
-        return f"has {size} bytes instead of {file.bytes}"
-    if with_checksums and _file(directory, file.path).sha256 != file.sha256:
-        return "has another checksum than when it was promoted"
+    fd, found = artifacts.open_artifact(directory, file.path, is_final=False)
+    with open(fd, "rb") as content:
+        if found.bytes != file.bytes:
+            return f"has {found.bytes} bytes instead of {file.bytes}"
+        if with_checksums and artifacts.checksum_of(content) != file.sha256:
+            return "has another checksum than when it was promoted"
     return None
 
 
-def _file(directory: JobDirectory, path: str) -> ModelFile:
-    with (directory.artifacts / path).open("rb") as content:
-        checksum = hashlib.file_digest(content, "sha256").hexdigest()
-        return ModelFile(path, os.fstat(content.fileno()).st_size, checksum)
+def _require_all(directory: JobDirectory, sealed: tuple[artifacts.Artifact, ...]) -> None:
+    """Check that no file is missing among the sealed ones, since it cannot be read."""
+    known = {file.path for file in sealed}
+    for file in artifacts.list_artifacts(directory, is_final=False):
+        if file.path not in known:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), file.path)
 
 
-def _paths(directory: JobDirectory) -> Iterator[str]:
-    """Yield the regular files, relative to the folder, in order."""
-    for folder, folders, names in os.walk(directory.artifacts):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.is_file():
-                yield str(path.relative_to(directory.artifacts))
+def _take_right_to_write(directory: JobDirectory, path: str) -> None:
+    # Of the open file, which is in the folder wherever its name leads meanwhile.
+    fd, _ = artifacts.open_artifact(directory, path, is_final=False)
+    try:
+        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) & _READ_ONLY)
+    finally:
+        os.close(fd)
 
 
 def _manifest(directory: JobDirectory) -> Path:

@@ -4,15 +4,17 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from deepaas.errors import ArtifactNotFound, Conflict, JobNotEnded, JobNotFound
 from deepaas.execution.artifacts import Artifact, list_artifacts, open_artifact
 from deepaas.execution.jobdir import JobDirectory
-from deepaas.execution.joblog import log_gap
+from deepaas.execution.joblog import read_log
 from deepaas.execution.journal import (
     Entry,
     last_events,
@@ -28,6 +30,8 @@ from deepaas.records import Job, JobPlace, JobState
 from deepaas.service.following import JobWatches, size_of
 from deepaas.service.jobs import JobService
 from deepaas.service.versions import VersionService
+
+T = TypeVar("T")
 
 
 class JobView(NamedTuple):
@@ -57,6 +61,9 @@ class JobHistory:
         self._jobs = jobs
         self._versions = versions
         self._watches = JobWatches()
+        # One thread of its own: hashing what is large takes none from those who cancel and end
+        # jobs, and who asks meanwhile for the same files finds them sealed. It ends with this.
+        self._sealer = ThreadPoolExecutor(1, "seal")
 
     def close(self) -> None:
         """End all who follow a job; may be called twice."""
@@ -83,6 +90,7 @@ class JobHistory:
             oldest_first=oldest_first,
             after=after,
             limit=limit + 1,
+            with_results=False,
         )
         jobs = found[:limit]
 
@@ -154,7 +162,12 @@ class JobHistory:
     async def artifacts(self, model: str, job_id: str) -> Sequence[Artifact]:
         """Return the files that the job made."""
         job, directory = await self._find(model, job_id)
-        return await asyncio.to_thread(list_artifacts, directory, is_final=job.state.is_final)
+        is_final = job.state.is_final
+        files = await asyncio.to_thread(list_artifacts, directory, is_final=is_final, seals=False)
+        if not is_final or all(file.sha256 is not None for file in files):
+            return files
+        sealing = partial(list_artifacts, directory, is_final=True)
+        return await asyncio.get_running_loop().run_in_executor(self._sealer, sealing)
 
     async def record(self, model: str, job_id: str) -> Mapping[str, Any] | None:
         """Return how they were made, ``None`` where that is not known; see ``record.json``."""
@@ -169,21 +182,26 @@ class JobHistory:
         """
         job, directory = await self._find(model, job_id)
         is_final = job.state.is_final
+        opening = partial(open_artifact, directory, path, is_final=is_final)
         try:
-            return await asyncio.to_thread(open_artifact, directory, path, is_final=is_final)
+            fd, file = await _opened(None, partial(opening, seals=False))
+            if not is_final or file.sha256 is not None:
+                return fd, file
+            os.close(fd)
+            return await _opened(self._sealer, opening)
         except FileNotFoundError as exc:
             raise ArtifactNotFound(path) from exc
 
     async def open_log(self, model: str, job_id: str) -> int:
         """Open the job's log, as far as it is written; the caller closes the descriptor."""
         _, directory = await self._find(model, job_id)
-        return await asyncio.to_thread(_open, directory.log)
+        fd, _ = await _opened(None, lambda: (_open(directory.log), None))
+        return fd
 
-    async def log_gap(self, model: str, job_id: str) -> tuple[int, int] | None:
-        """Return between which offsets the log was cut to its cap, ``None`` if all is there."""
+    async def log_reader(self, model: str, job_id: str) -> Callable[[int, int], tuple[bytes, int]]:
+        """Return what reads the job's log behind an offset; it blocks, see :func:`read_log`."""
         _, directory = await self._find(model, job_id)
-        gap = await asyncio.to_thread(log_gap, directory.log)
-        return None if gap is None else (gap.start, gap.end)
+        return partial(read_log, directory.log)
 
     async def last_events(self, model: str, job_id: str) -> list[Mapping[str, Any]]:
         """Return the job's newest events, oldest first."""
@@ -205,9 +223,11 @@ class JobHistory:
     async def has_events_behind(self, model: str, job_id: str, offset: int) -> bool:
         """Whether there are events behind an offset, or may still come."""
         job, directory = await self._find(model, job_id)
-        if not job.state.is_final or offset < await asyncio.to_thread(size_of, directory.events):
+        size = await asyncio.to_thread(size_of, directory.events)
+        if not job.state.is_final or offset < size:
             return True
-        return await self._missing_end(model, job_id) is not None
+        # Behind all that is written is who was told the end that the events do not tell.
+        return offset == size and await self._missing_end(model, job_id) is not None
 
     async def follow_log(
         self, model: str, job_id: str, offset: int
@@ -252,14 +272,20 @@ class JobHistory:
         return job.state if job.state.is_final else None
 
     async def _missing_end(self, model: str, job_id: str) -> Entry | None:
-        """Return the final state of a job that has ended, where its events do not tell it."""
-        if await self.final_state(model, job_id) is None:
+        """Return the final state of a job that has ended, where its events do not tell it.
+
+        Its offset is behind all that is written, for :meth:`has_events_behind`.
+        """
+        try:
+            job, directory = await self._find(model, job_id)
+        except JobNotFound:
             return None
-        job, directory = await self._find(model, job_id)
+        if not job.state.is_final:
+            return None
         entries = await asyncio.to_thread(last_events, directory.events)
         if entries and entries[-1].event.get("state") == job.state:
             return None
-        return Entry(entries[-1].end if entries else 0, _end_event(job))
+        return Entry(await asyncio.to_thread(size_of, directory.events) + 1, _end_event(job))
 
     async def _find(self, model: str, job_id: str) -> tuple[Job, JobDirectory]:
         _, runner = self._jobs.opened(model)
@@ -281,6 +307,21 @@ def _view(job: Job, directory: JobDirectory) -> JobView:
                 result=decided.result,
             )
     return JobView(job, last_progress(directory.events, job.attempt))
+
+
+async def _opened(executor: Executor | None, open_: Callable[[], tuple[int, T]]) -> tuple[int, T]:
+    """Open a file in a thread; it is closed if who wanted it goes away meanwhile."""
+    opening = asyncio.get_running_loop().run_in_executor(executor, open_)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[tuple[int, Any]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result()[0])
 
 
 def _open(path: Path) -> int:

@@ -183,7 +183,9 @@ class JobService:
                 )
                 job = self._new_job(TRAIN, model, shown, principal)
                 call = replace(self._call(model, principal, request_id), input=given)
-                return await runner.submit(job, call, incoming.body_fd, key=name)
+                accepted = await runner.submit(job, call, incoming.body_fd, key=name)
+                self._problem = None
+                return accepted
         finally:
             incoming.release()
 
@@ -191,14 +193,14 @@ class JobService:
         self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
     ) -> Job:
         with self._noting_problems():
-            ended = await self.find(model, job_id)
             store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
                 asked = operation_fingerprint("retry", job_id)
-                name = IdempotencyKey(principal.name, model, ended.kind, key, asked)
+                name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
                 if (earlier := await store.find(name)) is not None:
                     return earlier
+            # Later: what was started anew stays so when the job is removed.
             ended = await self.recorded(model, job_id)
             if not ended.state.is_final:
                 raise JobNotEnded(job_id)
@@ -210,7 +212,11 @@ class JobService:
             call = self._call(model, principal, request_id)
             # One that is done would have nothing left to do from its checkpoints on.
             goes_on = job.resumable and ended.state is not JobState.DONE
-            return await runner.submit_again(job, job_id, call, keeps_checkpoints=goes_on, key=name)
+            accepted = await runner.submit_again(
+                job, job_id, call, keeps_checkpoints=goes_on, key=name
+            )
+            self._problem = None
+            return accepted
 
     def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
         opened = self.opened(model)
@@ -244,13 +250,15 @@ class JobService:
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
-        """Keep in mind, for readiness, whether the storage took what it was given last."""
+        """Keep in mind, for readiness, why the storage did not take what it was given last.
+
+        That it does take something is noted where it has, not where nothing was given to it.
+        """
         try:
             yield
         except StorageUnavailable as exc:
             self._problem = exc
             raise
-        self._problem = None
 
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""

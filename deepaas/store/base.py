@@ -92,6 +92,7 @@ class JobStore(Protocol):
         oldest_first: bool = False,
         after: JobPlace | None = None,
         limit: int = 1000,
+        with_results: bool = True,
     ) -> Jobs:
         """Return the first jobs in order, the newest first unless told otherwise.
 
@@ -106,6 +107,8 @@ class JobStore(Protocol):
             oldest_first: In the order of the queue instead.
             after: Only jobs behind this place, in the order asked for.
             limit: At most so many.
+            with_results: Whether to read what their functions returned, which may be large;
+                otherwise ``result`` is ``None``.
         """
         ...
 

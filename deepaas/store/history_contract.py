@@ -63,6 +63,23 @@ class HistoryContract(StoreScenarios):
         assert await other.list(after=place, include_hidden=True) == behind
 
     @with_stores
+    async def test_lists_leave_results_out_where_they_are_not_wanted(
+        self, store: JobStore, other: JobStore
+    ) -> None:
+        """All else of a job is there."""
+        job = make_job(1, resumable=True, retries=2)
+        await start(store, job)
+        await store.finish(job.id, JobEnd(JobState.DONE, NOON, "message", "[1]"))
+        whole = await store.hide(job.id, NOON)
+        assert whole.result == "[1]"
+        assert await other.list(include_hidden=True) == [whole]
+        for oldest_first in (True, False):
+            found = await other.list(
+                "cat", include_hidden=True, oldest_first=oldest_first, with_results=False
+            )
+            assert found == [whole.evolve(result=None)]
+
+    @with_stores
     async def test_only_a_job_that_has_ended_is_removed(
         self, store: JobStore, other: JobStore
     ) -> None:

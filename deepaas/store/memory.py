@@ -71,6 +71,7 @@ class InMemoryJobStore:
         oldest_first: bool = False,
         after: JobPlace | None = None,
         limit: int = 1000,
+        with_results: bool = True,
     ) -> Jobs:
         """Return the first jobs in order."""
         in_order = self._sorted() if oldest_first else self._sorted()[::-1]
@@ -83,7 +84,8 @@ class InMemoryJobStore:
             and (include_hidden or job.hidden_at is None)
             and (after is None or (_place(job) != after and (_place(job) > after) == oldest_first))
         ]
-        return found[: max(limit, 0)]
+        shown = found[: max(limit, 0)]
+        return shown if with_results else [job.evolve(result=None) for job in shown]
 
     async def next_queued(
         self, models: Sequence[str], slots: int, *, kinds: Sequence[str], now: datetime

@@ -91,6 +91,7 @@ class SqliteJobStore:
         oldest_first: bool = False,
         after: JobPlace | None = None,
         limit: int = 1000,
+        with_results: bool = True,
     ) -> Jobs:
         """Return the first jobs in order; see :meth:`JobStore.list`."""
         lanes = {
@@ -109,7 +110,10 @@ class SqliteJobStore:
 
         def step(connection: sqlite3.Connection) -> Jobs:
             with read_transaction(connection):
-                return _first(connection, lanes, place, oldest_first=oldest_first)
+                return [
+                    _get(connection, job_id, "get_job" if with_results else "get_job_in_list")
+                    for job_id in _first(connection, lanes, place, oldest_first=oldest_first)
+                ]
 
         return await self.database.read(step)
 
@@ -218,8 +222,8 @@ class SqliteJobStore:
         return await self.database.write(step)
 
 
-def _get(connection: sqlite3.Connection, job_id: str) -> Job:
-    row = execute(connection, "get_job", {"id": job_id}).fetchone()
+def _get(connection: sqlite3.Connection, job_id: str, query: str = "get_job") -> Job:
+    row = execute(connection, query, {"id": job_id}).fetchone()
     if row is None:
         raise JobNotFound(job_id)
     return _job(row)
@@ -231,15 +235,15 @@ def _first(
     place: Mapping[str, object],
     *,
     oldest_first: bool,
-) -> Jobs:
-    """Return the first jobs of these lanes behind a place; reads no row that it does not return."""
+) -> list[str]:
+    """Return the ids of the first jobs of these lanes behind a place; reads no other row."""
     query = "oldest_in_lane" if oldest_first else "newest_in_lane"
     found = [
         execute(connection, query, {**place, **{key: lane[key] for key in _LANE}})
         for lane in execute(connection, "job_lanes", lanes).fetchall()
     ]
     in_order = merge(*found, key=lambda row: (row["created"], row["id"]), reverse=not oldest_first)
-    return [_get(connection, row["id"]) for row in islice(in_order, cast("int", place["limit"]))]
+    return [row["id"] for row in islice(in_order, cast("int", place["limit"]))]
 
 
 def _find(connection: sqlite3.Connection, key: IdempotencyKey) -> Job | None:

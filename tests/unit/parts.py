@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
+import pytest
 
 from deepaas.execution.base import OnEnd
 from deepaas.execution.claiming import JobLimits
@@ -61,6 +62,20 @@ async def eventually(look: Callable[[], Awaitable[T]], suits: Callable[[T], obje
     async with asyncio.timeout(PATIENCE_S):
         while not suits(found := await look()):  # noqa: ASYNC110 - others may change the store
             await asyncio.sleep(0.005)
+    return found
+
+
+def threads_in(monkeypatch: pytest.MonkeyPatch, method: str, path: Path) -> set[threading.Thread]:
+    """Return the threads in which a method of a path is called, filled as it is."""
+    found: set[threading.Thread] = set()
+    original = getattr(Path, method)
+
+    def noting(self: Path, *args: Any, **options: Any) -> Any:
+        if self == path:
+            found.add(threading.current_thread())
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Path, method, noting)
     return found
 
 

@@ -3,6 +3,7 @@
 """The whole service opens with what can be used, says what cannot, and closes."""
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from deepaas.errors import EndpointDisabled, ModelLoadError, StorageUnavailable
 from deepaas.records import ModelSource, SourceKind
 from deepaas.service.incoming import Incoming
 from deepaas.wiring import open_service
-from tests.unit.parts import PATIENCE_S, eventually, open_fds, until
+from tests.unit.parts import PATIENCE_S, eventually, open_fds, threads_in, until
 
 ANYONE = Principal(None, frozenset(Policy))
 GOOD = "def predict(): return 1\ndef train(): return 2"
@@ -121,6 +122,16 @@ async def test_everything_works_and_closes(tmp_path: Path) -> None:
     assert not service.uploads.exists()
     async with open_service(settings(tmp_path), models) as again:
         assert [found.id for found in await again.jobs.list("wiring_good")] == [job.id]
+
+
+async def test_the_folder_of_the_jobs_is_not_made_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = threads_in(monkeypatch, "mkdir", tmp_path / "state" / "jobs")
+    async with open_service(settings(tmp_path), sources(tmp_path, wiring_folder=GOOD)):
+        pass
+    assert threads
+    assert threading.current_thread() not in threads
 
 
 async def test_predictions_and_trainings_can_be_switched_off(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a job writes: its log and its events, whole or as they come, and the files that it made."""
 
-import asyncio
 import mimetypes
 import os
 from collections.abc import AsyncGenerator
@@ -40,10 +39,10 @@ async def log(request: web.Request) -> web.StreamResponse:
     headers = {"Content-Type": "text/plain; charset=utf-8", **_AS_IT_IS}
     fd = await history.open_log(*named(request))
     try:
-        gap = await history.log_gap(*named(request))
-        return await send_file(request, fd, headers=headers, skip=start, gap=gap)
+        read = await history.log_reader(*named(request))
+        return await send_file(request, fd, headers=headers, skip=start, read=read)
     finally:
-        await asyncio.to_thread(os.close, fd)
+        os.close(fd)
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -54,7 +53,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         found = await history.last_events(*named(request))
         return json_response({"events": [event_shape(request, each) for each in found]})
     offset = int(wanted.get("offset", 0))
-    if "offset" in wanted and not await history.has_events_behind(*named(request), offset):
+    if not await history.has_events_behind(*named(request), offset):
         return nothing_left()
     return await send_events(request, _job_events(request, offset))
 
@@ -71,7 +70,7 @@ async def artifact(request: web.Request) -> web.StreamResponse:
         }
         return await send_file(request, fd, headers=headers, tag=file.sha256)
     finally:
-        await asyncio.to_thread(os.close, fd)
+        os.close(fd)
 
 
 def _wants_events(request: web.Request) -> bool:

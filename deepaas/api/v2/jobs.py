@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole view of the jobs, in JSON."""
 
+import asyncio
+
 from aiohttp import web
 
 from deepaas.api import parameters
 from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
 from deepaas.api.v2.jobshape import artifact_shape, path_of, shape_of
 from deepaas.api.v2.responses import json_response, json_text
+from deepaas.model.encoding import encode_json
 from deepaas.records import JobState
 from deepaas.service.history import JobView
 
@@ -29,12 +32,16 @@ async def list_all(request: web.Request) -> web.Response:
         after=parameters.place_of(wanted["cursor"]) if "cursor" in wanted else None,
         limit=wanted["limit"],
     )
-    return json_response(
-        {
-            "jobs": [shape_of(request, view) for view in page.views],
-            "next": None if page.next is None else parameters.cursor_of(page.next),
-        }
-    )
+
+    def shown() -> bytes:
+        return encode_json(
+            {
+                "jobs": [shape_of(request, view) for view in page.views],
+                "next": None if page.next is None else parameters.cursor_of(page.next),
+            }
+        )
+
+    return json_text(await asyncio.to_thread(shown))  # a thousand jobs take a while
 
 
 async def show(request: web.Request) -> web.Response:

@@ -16,6 +16,14 @@ from deepaas.records import Job, JobState
 from deepaas.service.history import JobView
 
 _HIDDEN = "The training failed; its log, which the service keeps, says why."
+_HIDDEN_BEFORE = "An attempt did not succeed; the log, which the service keeps, says why."
+#: The states whose message may quote the model, and what is shown in its place. A job that waits
+#: for another attempt, or runs again, still has what the attempt before said.
+_HIDDEN_IN = {
+    JobState.ERROR: _HIDDEN,
+    JobState.QUEUED: _HIDDEN_BEFORE,
+    JobState.RUNNING: _HIDDEN_BEFORE,
+}
 #: What can be asked of every job.
 _PARTS = ("log", "events", "metrics", "artifacts/", "arguments")
 
@@ -27,8 +35,7 @@ def hides_errors(request: web.Request) -> bool:
 
 def message_of(job: Job, *, hides: bool) -> str | None:
     """Return a job's message as clients may see it."""
-    # A record does not tell whether the model said it, or the service.
-    return _HIDDEN if hides and job.state is JobState.ERROR else job.message
+    return _told(job.state, job.message) if hides else job.message
 
 
 def shape_of(request: web.Request, view: JobView) -> dict[str, Any]:
@@ -52,9 +59,18 @@ def shape_of(request: web.Request, view: JobView) -> dict[str, Any]:
 
 def event_shape(request: web.Request, event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an event as clients may see it."""
-    if hides_errors(request) and event.get("state") == JobState.ERROR:
-        return {**event, "message": _HIDDEN}
+    state = event.get("state")
+    if hides_errors(request) and state in _HIDDEN_IN:
+        return {**event, "message": _told(JobState(state), event.get("message"))}
     return event
+
+
+def _told(state: JobState, message: str | None) -> str | None:
+    """Return what is told in place of a message where the model may have said it."""
+    # A record does not tell whether it was the model, or the service.
+    if message is None and state is not JobState.ERROR:
+        return None
+    return _HIDDEN_IN.get(state, message)
 
 
 def artifact_shape(request: web.Request, job_id: str, file: Artifact) -> dict[str, Any]:

@@ -10,11 +10,15 @@ compare one in ``If-Range``, so that a download could go on with another file.
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 
 from deepaas.api.keys import REQUEST_ID
+
+#: Reads at most so many bytes behind an offset; returns them, and the offset behind them.
+Reader = Callable[[int, int], tuple[bytes, int]]
 
 _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII)
@@ -27,7 +31,7 @@ async def send_file(
     headers: Mapping[str, str],
     tag: str | None = None,
     skip: int = 0,
-    gap: tuple[int, int] | None = None,
+    read: Reader | None = None,
 ) -> web.StreamResponse:
     """Send an open file as it is now.
 
@@ -37,7 +41,8 @@ async def send_file(
         headers: Of the answer.
         tag: Of the content, ``None`` where the content may change.
         skip: Begin so many bytes behind the file's beginning.
-        gap: Offsets between which there is nothing to send, except where a range asks for it.
+        read: Reads the file where no range is asked for, and passes over what is missing in it.
+            More may be missing by then, so the answer does not tell its length.
 
     Raises:
         HTTPRequestRangeNotSatisfiable: The range begins behind the end.
@@ -53,20 +58,19 @@ async def send_file(
         await response.prepare(request)
         await response.write_eof()
         return response
-    parts = [(skip, size)]
+    start, end = skip, size
     wanted = _wanted(request, tag, size - skip)
     if wanted is not None:
-        start, end = wanted
+        first, behind = wanted
         response.set_status(206)
-        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{size - skip}"
-        parts = [(skip + start, skip + end)]
-    elif gap is not None:
-        parts = [(skip, max(skip, gap[0])), (max(skip, gap[1]), size)]
-    response.content_length = sum(max(0, end - start) for start, end in parts)
+        response.headers["Content-Range"] = f"bytes {first}-{behind - 1}/{size - skip}"
+        start, end = skip + first, skip + behind
+    if wanted is not None or read is None:
+        response.content_length = end - start
+        read = partial(_read, fd)
     await response.prepare(request)
     if request.method != "HEAD":
-        for start, end in parts:
-            await _send(request, response, fd, start, end - start)
+        await _send(request, response, read, start, end)
     await response.write_eof()
     return response
 
@@ -85,7 +89,9 @@ def _wanted(request: web.Request, tag: str | None, size: int) -> tuple[int, int]
     """
     found = _RANGE.fullmatch(request.headers.get("Range", ""))
     condition = request.headers.get("If-Range")
-    if found is None or request.method != "GET" or condition not in (None, f'"{tag}"'):
+    if found is None or request.method != "GET":
+        return None
+    if condition is not None and (tag is None or condition != f'"{tag}"'):
         return None
     first, last = found.groups()
     if not first:
@@ -99,16 +105,19 @@ def _wanted(request: web.Request, tag: str | None, size: int) -> tuple[int, int]
     return start, end
 
 
+def _read(fd: int, offset: int, max_bytes: int) -> tuple[bytes, int]:
+    data = os.pread(fd, max_bytes, offset)
+    return data, offset + len(data)
+
+
 async def _send(
-    request: web.Request, response: web.StreamResponse, fd: int, offset: int, count: int
+    request: web.Request, response: web.StreamResponse, read: Reader, start: int, end: int
 ) -> None:
-    while count > 0:
-        chunk = await asyncio.to_thread(os.pread, fd, min(_CHUNK_BYTES, count), offset)
+    while start < end:
+        chunk, start = await asyncio.to_thread(read, start, min(_CHUNK_BYTES, end - start))
         if not chunk:
             # It became shorter meanwhile: the client must not take this for all of it.
-            if request.transport is not None:
+            if response.content_length is not None and request.transport is not None:
                 request.transport.abort()
             return
         await response.write(chunk)
-        offset += len(chunk)
-        count -= len(chunk)

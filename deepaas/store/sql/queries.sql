@@ -18,6 +18,12 @@ INSERT OR IGNORE INTO jobs (
 -- name: get_job
 SELECT * FROM jobs WHERE id = :id;
 
+-- name: get_job_in_list
+-- Without the result, which may be large and is not shown.
+SELECT id, kind, model, state, created, arguments, owner, started, finished, message,
+    NULL AS result, attempt, server, hidden_at, resumable, retries, not_before
+FROM jobs WHERE id = :id;
+
 -- name: job_lanes
 SELECT model, kind, state, is_hidden, jobs FROM job_lanes
 WHERE jobs > 0

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from deepaas.api.documents import about
 from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
@@ -37,6 +37,11 @@ async def fail(request: web.Request) -> web.Response:
             await response.prepare(request)
             await response.write_eof()
             return response  # type: ignore[return-value]
+        case "halfway" | "halfway-ours":
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(b"half")
+            raise ModelNotFound("x") if "ours" in request.path else KeyError("/secret/path")
     logging.getLogger("test").info("handled")
     name = request[PRINCIPAL].name
     return web.Response(text=f"{request[REQUEST_ID]} {request_id.get()} {name}")
@@ -95,6 +100,23 @@ async def test_what_is_sent_in_pieces_is_left_as_it_is() -> None:
         response = await client.get("/stream")
         assert response.status == 200
         assert HEADER not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/halfway", "/halfway-ours"])
+async def test_an_error_within_an_answer_breaks_it_off(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client neither takes it for the rest of the answer nor the answer for whole."""
+    async with opened(application()) as client:
+        answer = await raw(client, f"GET {path} HTTP/1.1")
+        assert answer.status in (0, 200)
+        assert answer.text.count("HTTP/1.1") == 0
+        assert "0\r\n\r\n" not in answer.text
+        assert "404" not in answer.text
+        with pytest.raises(ClientError):
+            await (await client.get(path)).read()
+        assert (await client.get("/x")).status == 200
+    assert "A request failed within its answer" in caplog.text
 
 
 @pytest.mark.parametrize("given", ["1", "a-b_c.d:e/f", "~" * 128])

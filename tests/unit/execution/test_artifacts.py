@@ -2,18 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a job made is listed with checksums that hold, and nothing outside its folder is reached."""
 
+import errno
 import hashlib
 import json
 import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
 
 from deepaas.execution.artifacts import Artifact, list_artifacts, open_artifact, seal
 from deepaas.execution.jobdir import JobDirectory
+from tests.unit.parts import open_fds
 
 
 @pytest.fixture
@@ -186,3 +189,27 @@ def test_a_file_name_that_is_no_text_is_sealed(directory: JobDirectory) -> None:
 def test_a_file_that_cannot_be_read_is_left_out(directory: JobDirectory) -> None:
     (directory.artifacts / "a.txt").chmod(0)
     assert "a.txt" not in shown(seal(directory))
+
+
+def test_a_file_that_cannot_be_sealed_is_closed(
+    directory: JobDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(content: BufferedReader) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("deepaas.execution.artifacts.checksum_of", broken)
+    before = open_fds()
+    with pytest.raises(OSError, match="Input/output"):
+        open_artifact(directory, "a.txt", is_final=True)
+    assert open_fds() == before
+
+
+def test_what_is_not_sealed_is_read_without_its_checksum(directory: JobDirectory) -> None:
+    found = list_artifacts(directory, is_final=True, seals=False)
+    assert shown(found) == {path: (size, None) for path, (size, _) in ALL.items()}
+    fd, file = open_artifact(directory, "a.txt", is_final=True, seals=False)
+    os.close(fd)
+    assert file == found[0]
+    assert not (directory.path / "artifacts.json").exists()
+    seal(directory)
+    assert shown(list_artifacts(directory, is_final=True, seals=False)) == ALL

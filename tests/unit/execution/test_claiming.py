@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from deepaas.records import Job, JobState
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.runner import Failing, served
 from tests.unit.execution.test_jobdir import first_line, holder
-from tests.unit.parts import until
+from tests.unit.parts import threads_in, until
 
 
 async def test_a_training_that_fails(tmp_path: Path) -> None:
@@ -59,6 +60,17 @@ async def test_a_job_whose_directory_was_removed_before_it_could_start(tmp_path:
         assert job.state is JobState.ERROR
         assert "removed before it could start" in (job.message or "")
         await server.ended(make_job(2))
+
+
+async def test_a_directory_is_not_looked_for_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(tmp_path, InMemoryJobStore()) as server:
+        directory = server.runner.directory(make_job(1).id)
+        threads = threads_in(monkeypatch, "is_dir", directory.path)
+        await server.ended(await server.submit(1))
+    assert threads
+    assert threading.current_thread() not in threads
 
 
 async def test_a_job_whose_directory_is_removed_while_it_runs(tmp_path: Path) -> None:

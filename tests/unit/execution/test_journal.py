@@ -147,3 +147,22 @@ def test_the_progress_of_one_attempt(tmp_path: Path) -> None:
     path = written(tmp_path, line(1, None), line(5, attempt=1), line(2, attempt=2))
     assert [(last_progress(path, n) or {}).get("done") for n in (1, 2, 3)] == [5, 2, None]
     assert last_progress(written(tmp_path, line(1, None)), 1) == {"time": "t1", "done": 1}
+
+
+def test_the_last_progress_is_looked_for_from_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list asks it of a thousand jobs: what stands before it is not even parsed."""
+    path = written(tmp_path, *(line(n) for n in range(500)), line(0, "state"))
+    parsed = []
+    loads = json.loads
+
+    def counting(text: bytes) -> Any:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr("deepaas.execution.journal.json.loads", counting)
+    found = last_progress(path)
+    assert found is not None
+    assert found["done"] == 499
+    assert len(parsed) == 2

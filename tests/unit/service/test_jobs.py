@@ -232,6 +232,10 @@ async def keyed(jobs: JobService, key: str, who: Principal = WHO, **pairs: str) 
     return await jobs.train("echo", incoming, principal=who, request_id="r", key=key)
 
 
+async def retried(jobs: JobService, job: str, key: str | None = None) -> Job:
+    return await jobs.retry("echo", job, principal=WHO, request_id="r", key=key)
+
+
 async def test_a_request_that_comes_again_starts_nothing(tmp_path: Path) -> None:
     """At the same moment, later, and when the job has ended; its input is released each time."""
     store = InMemoryJobStore()
@@ -252,6 +256,36 @@ async def test_a_request_that_comes_again_starts_nothing(tmp_path: Path) -> None
         await ended(store, other)
 
 
+async def test_a_request_that_comes_again_does_not_say_that_there_is_space(tmp_path: Path) -> None:
+    store = Full()
+    store.is_full = False
+    async with echo_service(tmp_path, store=store) as service:
+        first = await ended(store, await keyed(service.jobs, "k"))
+        await ended(store, await retried(service.jobs, first.id, "r"))
+        store.is_full = True
+        with pytest.raises(errors.StorageFull):
+            await train(service.jobs, Incoming())
+        await keyed(service.jobs, "k")
+        await retried(service.jobs, first.id, "r")
+        assert (await service.health.readiness()).trainings == errors.StorageFull().message
+        store.is_full = False
+        new = await retried(service.jobs, first.id)
+        assert (await service.health.readiness()).trainings is None
+        await ended(store, new)
+
+
+async def test_what_was_started_anew_is_found_when_the_job_is_removed(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with echo_service(tmp_path, store=store) as service:
+        first = await ended(store, await train(service.jobs, Incoming()))
+        new = await retried(service.jobs, first.id, "k")
+        await store.remove(first.id)
+        assert (await retried(service.jobs, first.id, "k")).id == new.id
+        with pytest.raises(errors.JobNotFound):
+            await retried(service.jobs, first.id, "other")
+        await ended(store, new)
+
+
 async def test_a_key_of_a_refused_request_is_free(tmp_path: Path) -> None:
     store = InMemoryJobStore()
     async with echo_service(tmp_path, store=store) as service:
@@ -265,14 +299,9 @@ async def test_what_is_started_anew_twice_with_one_key_is_started_once(tmp_path:
     async with echo_service(tmp_path, store=store) as service:
         first = await ended(store, await train(service.jobs, Incoming()))
 
-        async def again(key: str | None) -> Job:
-            return await service.jobs.retry(
-                "echo", first.id, principal=WHO, request_id="r", key=key
-            )
-
-        new = await again("k")
-        assert (await again("k")).id == new.id
-        assert (await again(None)).id not in (first.id, new.id)
+        new = await retried(service.jobs, first.id, "k")
+        assert (await retried(service.jobs, first.id, "k")).id == new.id
+        assert (await retried(service.jobs, first.id)).id not in (first.id, new.id)
         # The key of another request, though for the same model.
         with pytest.raises(errors.KeyReused):
             await keyed(service.jobs, "k")

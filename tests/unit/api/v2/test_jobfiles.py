@@ -114,6 +114,45 @@ async def test_the_log_is_sent_as_it_was_printed(tmp_path: Path) -> None:
         assert "is not between" in await there.get("/log?tail=-1", 422)
 
 
+async def test_what_is_cut_out_of_a_log_while_it_is_sent_is_left_out(tmp_path: Path) -> None:
+    """The space that was given back reads as zeros; none of them is sent."""
+    size, start, end = 64 << 20, 16 << 20, 48 << 20
+    async with scene(tmp_path) as there:
+        there.print(b"x" * size)
+        response = await there.client.get(there.path + "/log")
+        assert response.status == 200
+        with there.directory.log.open("r+b") as file:
+            file.seek(start)
+            file.write(bytes(end - start))
+        gap = json.dumps({"start": start, "end": end, "left_out": end - start})
+        (there.directory.path / "log-gap.json").write_text(gap)
+        sent = await response.read()
+        assert sent.count(b"x") == len(sent) == size - (end - start)
+        # As ever, a range is of the file, and has its length.
+        headers = {"Range": f"bytes={start - 1}-{start}"}
+        assert await there.get("/log", 206, headers) == "x\0"
+        tail = await there.client.get(f"{there.path}/log?tail=0")
+        assert await tail.read() == b""
+
+
+async def test_a_log_that_is_cut_while_it_is_sent_ends_there(tmp_path: Path) -> None:
+    """Where the file system knows no holes."""
+    async with scene(tmp_path) as there:
+        there.print(b"x" * (64 << 20))
+        response = await there.client.get(there.path + "/log")
+        os.truncate(there.directory.log, 32 << 20)
+        assert await response.read() == b"x" * (32 << 20)
+
+
+async def test_a_log_that_may_have_changed_is_sent_whole(tmp_path: Path) -> None:
+    """It has no tag by which a client could know that it is the same."""
+    async with scene(tmp_path) as there:
+        there.print("0123456789")
+        for condition in ('"None"', '"x"', "None"):
+            headers = {"Range": "bytes=5-", "If-Range": condition}
+            assert await there.get("/log", 200, headers) == "0123456789"
+
+
 async def test_the_log_is_followed_to_the_end(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         there.print("before\n")
@@ -148,8 +187,10 @@ async def test_events_are_followed_to_the_final_state(tmp_path: Path) -> None:
         progress, end = parsed(text)
         assert (progress.name, progress.id) == ("progress", str(second))
         assert json.loads(progress.data) == {"event": "progress", "done": 1}
-        # The file does not tell the end; the store does.
-        assert (end.name, end.id) == ("state", str(second))
+        # The file does not tell the end; the store does, and does so once.
+        assert (end.name, end.id) == ("state", str(second + 1))
+        assert await there.get("/events", 204, behind(end.id)) == ""
+        assert parsed(await there.get("/events", headers=behind(second))) == [end]
         assert json.loads(end.data) == {
             "time": "2026-11-22T12:00:00.060466+00:00",
             "event": "state",
@@ -168,7 +209,28 @@ async def test_a_job_that_was_cancelled_before_it_ran_has_an_end_too(tmp_path: P
         await there.end(JobState.CANCELLED)
         (only,) = parsed(await there.get("/events", headers=SSE))
         assert json.loads(only.data)["state"] == "cancelled"
+        assert await there.get("/events", 204, behind(only.id)) == ""
         assert json.loads(await there.get("/events")) == {"events": []}
+
+
+async def test_an_end_behind_half_a_line_is_told_once(tmp_path: Path) -> None:
+    """A full disk left the half of an event."""
+    async with scene(tmp_path) as there:
+        there.directory.events.write_text('{"event": "sta')
+        await there.end(JobState.ERROR)
+        (only,) = parsed(await there.get("/events", headers=SSE))
+        assert json.loads(only.data)["state"] == "error"
+        assert await there.get("/events", 204, behind(only.id)) == ""
+
+
+@pytest.mark.parametrize("part", ["/log", "/log?follow=true", "/events"])
+async def test_a_job_that_is_not_known_is_not_followed(tmp_path: Path, part: str) -> None:
+    async with scene(tmp_path) as there:
+        for headers in (SSE, behind(0)):
+            path = there.path.rpartition("/")[0] + "/unknown" + part
+            response = await there.client.get(path, headers=headers)
+            assert (response.status, response.content_type) == (404, "application/problem+json")
+            assert (await response.json(content_type=None))["status"] == 404
 
 
 @pytest.mark.parametrize("part", ["/log", "/events"])

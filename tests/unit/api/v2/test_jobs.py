@@ -3,6 +3,7 @@
 """The whole view of jobs: every job is found, in one shape, and errors say what to do."""
 
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from deepaas.api.keys import ApiSettings
 from deepaas.auth import Policy
 from deepaas.errors import Conflict
 from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.model.encoding import encode_json
 from deepaas.records import Job, JobEnd, JobState
+from deepaas.store.base import Jobs
 from deepaas.store.scenarios import TRAINS
 from deepaas.testing import NOON, InMemoryJobStore, make_job
 from tests.unit.api.client import TRAIN, Client, echo_client, opened
@@ -403,6 +406,33 @@ async def test_what_models_raise_is_hidden_where_the_operator_says_so(tmp_path: 
                 assert problem["detail"].startswith("Logs are not shown here")
 
 
+async def test_what_an_attempt_raised_is_hidden_while_another_follows(tmp_path: Path) -> None:
+    store = Elsewhere()
+    job = await kept(store, 1)
+    async with echo_service(tmp_path, store=store) as service:
+        settings = ApiSettings(hide_model_errors=True)
+        async with opened(create_app(service, settings)) as client:
+            assert (await get(client, job.id))["message"] is None
+            slots = {"models": ["echo"], "slots": 9, **TRAINS}
+            await store.claim(job.id, server="a", **slots)
+            await store.unclaim(job.id, server="a", message="Attempt 1 failed: boom")
+            directory = JobDirectory(tmp_path / "jobs" / job.id)
+            directory.create(b"")
+            directory.note_state("error", 1, "boom")
+            directory.note_state("queued", 2, "Attempt 1 failed: boom")
+            told = "An attempt did not succeed; the log, which the service keeps, says why."
+            assert (await get(client, job.id))["message"] == told
+            await store.claim(job.id, server="a", **slots)
+            directory.note_state("running", 2)
+            assert (await get(client, job.id))["message"] == told
+            events = (await get(client, f"{job.id}/events"))["events"]
+            assert [(event["state"], event["message"]) for event in events] == [
+                ("error", "The training failed; its log, which the service keeps, says why."),
+                ("queued", told),
+                ("running", None),
+            ]
+
+
 def test_policies_are_those_of_reading_and_training() -> None:
 
     found = {
@@ -425,3 +455,44 @@ async def test_the_second_page_begins_at_the_very_microsecond(tmp_path: Path) ->
         assert page["next"].endswith("-" + make_job(2).id)
         following = await get(client, f"?limit=1&cursor={page['next']}")
         assert following["jobs"][0]["id"] == make_job(1).id
+
+
+@pytest.mark.parametrize("path", [JOBS, TRAIN])
+async def test_lists_are_encoded_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    threads = []
+
+    def noting(value: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return encode_json(value)
+
+    for module in ("jobs", "train"):
+        monkeypatch.setattr(f"deepaas.api.v2.{module}.encode_json", noting)
+    async with echo_client(tmp_path) as client:
+        assert (await client.get(path)).status == 200
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+
+
+class Listing(InMemoryJobStore):
+    """A store that notes for which lists it reads results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.with_results: list[bool] = []
+
+    async def list(self, *args: Any, with_results: bool = True, **options: Any) -> Jobs:
+        """Note and list."""
+        self.with_results.append(with_results)
+        return await super().list(*args, with_results=with_results, **options)
+
+
+async def test_results_are_read_for_the_list_that_shows_them(tmp_path: Path) -> None:
+    store = Listing()
+    job = await kept(store, 1, JobEnd(JobState.DONE, NOON, None, "[1]"))
+    async with echo_client(tmp_path, store=store) as client:
+        assert [found["id"] for found in (await get(client, ""))["jobs"]] == [job.id]
+        (training,) = await (await client.get(TRAIN)).json()
+        assert training["result"]["output"] == [1]
+    assert store.with_results[-2:] == [False, True]
