@@ -231,5 +231,5 @@ def test_what_a_crash_left_of_a_removal_goes_at_the_next_start(tmp_path: Path) -
         job = server.get(path_of(MODEL, uuid)).json
         assert (job["state"], job["progress"]) == ("done", None)
         assert server.request("POST", f"{path_of(MODEL, uuid)}/retry").status == 409
-        assert server.get(f"{path_of(MODEL, uuid)}/artifacts/").json == {"artifacts": []}
+        assert server.get(f"{path_of(MODEL, uuid)}/artifacts/").json["artifacts"] == []
         assert server.delete(path_of(MODEL, uuid)).status == 204

@@ -170,11 +170,14 @@ async def test_jobs_may_end_while_all_are_killed(
         killed.append(marker)
 
     monkeypatch.setattr(following, "kill_all", kill_when_let)
-    jobs = [make_job(1), make_job(2)]
-    follower = follower_of(tmp_path, InMemoryJobStore(), *jobs)
+    store = InMemoryJobStore()
+    jobs = [await store.add(make_job(number)) for number in (1, 2)]
+    follower = follower_of(tmp_path, store, *jobs)
     killing = asyncio.create_task(follower.kill_all())
     await asyncio.sleep(0)
-    await follower.settle()
-    gate.set()
+    try:
+        await follower.settle()
+    finally:
+        gate.set()
     await killing
     assert killed == [job.id for job in jobs]
