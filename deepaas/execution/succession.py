@@ -103,6 +103,9 @@ class Succession:
         self._crew.version = version
         if candidate in self._crew.workers:
             self._install(candidate)
+        else:
+            # In place, nobody is left there; otherwise the workers that serve are followed.
+            self._crew.fill(candidate.index)
 
     async def _first(self, version: ServedVersion, in_place: bool) -> tuple[Worker, bool]:
         """Return a candidate that is warm, and whether memory does not allow two."""

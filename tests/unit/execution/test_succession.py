@@ -182,6 +182,27 @@ async def test_a_candidate_that_dies_after_the_choice_is_followed_by_another() -
         await until(lambda: told(s) == [0])
 
 
+async def test_in_place_a_candidate_that_dies_after_the_choice_is_replaced() -> None:
+    async with scene() as s:
+        commit = Commit()
+        commit.may.clear()
+        switching = switch(s, FIRST, commit, in_place=True)
+        await until(lambda: told(s) == [0])
+        s.workers[0].die(0)
+        await started(s, 1)
+        s.workers[1].load()
+        await until(lambda: commit.count)
+        s.workers[1].die()
+        waiting = await s.call()
+        commit.may.set()
+        await switching
+        await started(s, 2)
+        assert s.workers[2].told.model_dir == FIRST.model_dir
+        s.workers[2].load()
+        await served(s.workers[2], [waiting])
+        assert (await waiting).version == 1
+
+
 async def test_a_candidate_that_ends_as_soon_as_it_is_warm_changes_nothing() -> None:
     async with scene() as s:
         commit = Commit()
