@@ -43,9 +43,10 @@ class VersionChanges:
         self._server = server
         self._folder = folder
         self._tasks: set[asyncio.Task[Any]] = set()
-        #: Of those, the one that has a candidate, by model; and the models whose one is called off.
+        #: Of those, the one that has a candidate, by model.
         self._trying: dict[str, asyncio.Task[Any]] = {}
-        self._called_off: set[str] = set()
+        #: Of those, the ones that were called off or have failed; they need not be called off.
+        self._ending: set[asyncio.Task[Any]] = set()
         #: Why a candidate of this server is none any more, where that could not be recorded.
         self._undropped: dict[str, str] = {}
 
@@ -74,32 +75,43 @@ class VersionChanges:
         self, propose: Propose, proposed: "asyncio.Future[ModelVersion]"
     ) -> ModelVersion:
         version = await propose()
-        model = version.model
+        proposed.set_result(version)
+        if version.state is VersionState.CANDIDATE:
+            await self._try(version)
+        else:
+            # It is chosen already, and this server may not have caught up.
+            await self._serve(version)
+        return await self._store.get(version.model, version.number)
+
+    async def _try(self, version: ModelVersion) -> None:
+        """Serve a candidate, or record why it is not served."""
         task = asyncio.current_task()
         assert task is not None
-        self._trying[model] = task
-        proposed.set_result(version)
+        self._trying[version.model] = task
         try:
             await self._serve(version)
         except BaseException as exc:
-            if model not in self._called_off:
-                await self._drop(version, exc)
+            failure = Conflict(_CALLED_OFF) if task in self._ending else exc
+            self._ending.add(task)
+            await self._drop(version, failure)
+            if failure is exc:
                 raise
-            self._called_off.discard(model)
-            await self._drop(version, Conflict(_CALLED_OFF))
-            raise Conflict(_CALLED_OFF) from exc
+            raise failure from exc
         finally:
-            del self._trying[model]
-        return await self._store.get(model, version.number)
+            self._ending.discard(task)
+            # Once the candidate is none any more, another task may have the next one.
+            if self._trying.get(version.model) is task:
+                del self._trying[version.model]
 
     async def call_off(self, model: str) -> None:
         """End the promotion of a version of a model that this server tries, if there is one."""
         task = self._trying.get(model)
-        if task is not None:
-            self._called_off.add(model)
+        if task is None:
+            return
+        if task not in self._ending:
+            self._ending.add(task)
             task.cancel()
-            await asyncio.wait({task})
-            self._called_off.discard(model)
+        await asyncio.wait({task})
 
     async def _serve(self, version: ModelVersion) -> None:
         async def commit() -> None:

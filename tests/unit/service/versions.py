@@ -33,6 +33,9 @@ class FailingVersionStore(InMemoryVersionStore):
     def __init__(self) -> None:
         super().__init__()
         self.fails: set[str] = set()
+        #: What a drop waits for.
+        self.may_drop = asyncio.Event()
+        self.may_drop.set()
 
     def _try(self, name: str) -> None:
         if name in self.fails:
@@ -46,6 +49,7 @@ class FailingVersionStore(InMemoryVersionStore):
     async def drop(self, model: str, *, server: str, reason: str) -> None:
         """Fail or drop."""
         self._try("drop")
+        await self.may_drop.wait()
         await super().drop(model, server=server, reason=reason)
 
     async def choice(self, model: str) -> VersionChoice:
