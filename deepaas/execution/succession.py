@@ -101,7 +101,7 @@ class Succession:
             self._crew.fill(0)
             raise
         self._crew.version = version
-        if candidate in self._crew.workers:
+        if candidate.is_waiting:
             self._install(candidate)
         else:
             # In place, nobody is left there; otherwise the workers that serve are followed.
@@ -142,8 +142,8 @@ class Succession:
             if self._crew.is_closing:
                 raise Unavailable(_CLOSING) from None
             raise
-        if candidate not in self._crew.workers:  # gone before we heard that it was ready
-            raise self._ended_at_once()
+        if not candidate.is_waiting:  # gone before we heard that it was ready
+            raise Unavailable(_CLOSING) if self._crew.is_closing else self._ended_at_once()
         return candidate
 
     async def _succeed(self, index: int) -> None:
@@ -151,7 +151,7 @@ class Succession:
         self._follower = self._crew.start_worker(index, self._crew.version)
         try:
             await asyncio.shield(self._follower.loaded)
-            if self._follower not in self._crew.workers:
+            if not self._follower.is_waiting:  # killed meanwhile by a switch that comes, perhaps
                 raise self._ended_at_once()
             self._install(self._follower)
         finally:

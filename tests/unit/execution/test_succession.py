@@ -369,6 +369,33 @@ async def test_a_switch_need_not_wait_for_the_workers_that_follow_another() -> N
         assert len(s.workers) == 5
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2])
+async def test_a_follower_that_is_killed_as_it_gets_warm_is_not_let_to_serve(turns: int) -> None:
+    async with scene(2) as s:
+        switching = switch(s, FIRST)
+        await started(s, 2)
+        s.workers[2].load()
+        await switching
+        await started(s, 3)
+        follower = s.workers[3]
+        follower.load()
+        # In one of these turns its word is heard, and nobody has acted on it.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        back = switch(s, PACKAGE_VERSION)
+        await until(lambda: follower.stopped_s == 0)
+        await s.rest()
+        assert told(s) == [0]
+        assert s.pool.ready_workers == 2
+        follower.die()
+        await started(s, 4)
+        s.workers[4].load()
+        await back
+        await until(lambda: told(s) == [0, 2])
+        await s.rest()
+        assert len(s.workers) == 5
+
+
 async def test_a_switch_that_fails_lets_what_followed_go_on() -> None:
     async with scene(2) as s:
         switching = switch(s, FIRST)
@@ -443,6 +470,44 @@ async def test_a_pool_that_closes_ends_a_switch(in_place: bool) -> None:
         with pytest.raises(Unavailable, match="shutting down"):
             await switch(s, FIRST)
         assert len(s.workers) == (2 if in_place else 3)
+
+
+async def test_a_pool_that_closes_while_the_choice_is_made_durable() -> None:
+    async with scene() as s:
+        commit = Commit()
+        commit.may.clear()
+        switching = switch(s, FIRST, commit)
+        await started(s, 1)
+        s.workers[1].load()
+        await until(lambda: commit.count)
+        closing = asyncio.create_task(s.pool.close(grace_s=1.0))
+        await asyncio.sleep(0)
+        commit.may.set()
+        await switching
+        assert s.pool.version == FIRST
+        for worker in s.workers:
+            worker.die(0)
+        await closing
+        assert len(s.workers) == 2
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+async def test_a_pool_that_closes_as_a_candidate_gets_warm(turns: int) -> None:
+    async with scene() as s:
+        commit = Commit()
+        switching = switch(s, FIRST, commit)
+        await started(s, 1)
+        s.workers[1].load()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(s.pool.close(grace_s=1.0))
+        await s.rest()
+        for worker in s.workers:
+            worker.die(0)
+        await closing
+        with pytest.raises(Unavailable, match="shutting down"):
+            await switching
+        assert commit.count == 0
 
 
 async def test_a_pool_that_closes_ends_what_follows() -> None:
