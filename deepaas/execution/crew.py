@@ -68,7 +68,7 @@ class Crew:
         for worker in self.workers:
             worker.is_told = True
             worker.kill()
-        await asyncio.gather(*(worker.ended for worker in self.workers))
+        await asyncio.gather(*(asyncio.shield(worker.ended) for worker in self.workers))
         if not self.is_closing:
             self._failure = None
             self._first_load = _new_future()

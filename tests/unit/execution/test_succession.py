@@ -561,3 +561,17 @@ async def test_a_pool_that_closes_is_not_started_anew() -> None:
         s.workers[0].die()
         await asyncio.gather(restarting, closing)
         assert len(s.workers) == 2
+
+
+async def test_a_start_anew_that_is_cancelled_leaves_the_ends_of_workers_to_others() -> None:
+    async with scene(2, load=False) as s:
+        s.workers[1].fail("a strange format")
+        with pytest.raises(ModelLoadError):
+            await s.pool.wait_loaded()
+        restarting = asyncio.create_task(s.pool.restart(FIRST))
+        await until(lambda: s.workers[0].stopped_s == 0)
+        restarting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await restarting
+        s.workers[0].die()
+        assert len(s.workers) == 2
