@@ -47,8 +47,9 @@ class VersionChanges:
         self._trying: dict[str, asyncio.Task[Any]] = {}
         #: Of those, the ones that were called off or have failed; they need not be called off.
         self._ending: set[asyncio.Task[Any]] = set()
-        #: Why a candidate of this server is none any more, where that could not be recorded.
-        self._undropped: dict[str, str] = {}
+        #: By model, the number of a candidate of this server that is none any more, and why, where
+        #: that could not be recorded.
+        self._undropped: dict[str, tuple[int, str]] = {}
 
     async def run(self, propose: Propose, *, waits: bool) -> ModelVersion:
         """Make a change; see :meth:`~deepaas.service.versions.VersionService.promote`.
@@ -88,6 +89,8 @@ class VersionChanges:
         task = asyncio.current_task()
         assert task is not None
         self._trying[version.model] = task
+        # What was left is gone, or this would not be the candidate; it may have the same number.
+        self._undropped.pop(version.model, None)
         try:
             await self._serve(version)
         except BaseException as exc:
@@ -133,7 +136,7 @@ class VersionChanges:
             reason = exc.reason
         else:
             reason = exc.public_message if isinstance(exc, DeepaasError) else _INTERRUPTED
-        self._undropped[version.model] = reason
+        self._undropped[version.model] = (version.number, reason)
         try:
             await self.drop_left()
         except StorageUnavailable as failure:
@@ -148,9 +151,12 @@ class VersionChanges:
         Raises:
             StorageUnavailable: It cannot be recorded now.
         """
-        for model, reason in tuple(self._undropped.items()):
-            await self._store.drop(model, server=self._server, reason=reason)
-            self._undropped.pop(model, None)
+        while self._undropped:
+            model, left = next(iter(self._undropped.items()))
+            number, reason = left
+            await self._store.drop(model, number, server=self._server, reason=reason)
+            if self._undropped.get(model) is left:
+                del self._undropped[model]
 
     async def close(self) -> None:
         """End what goes on; a version that is being promoted is not."""

@@ -69,7 +69,9 @@ class VersionFollower:
         await self._drop_left()
         for candidate in await self._store.candidates():
             if not await asyncio.to_thread(self._presence.is_alive, candidate.server):
-                await self._store.drop(candidate.model, server=candidate.server, reason=_ABANDONED)
+                await self._store.drop(
+                    candidate.model, candidate.number, server=candidate.server, reason=_ABANDONED
+                )
         for model, choice in (await self._store.choices()).items():
             task = self._catching_up.get(model)
             if self._switching.is_behind(choice) and (task is None or task.done()):

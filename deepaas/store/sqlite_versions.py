@@ -64,15 +64,15 @@ class SqliteVersionStore:
 
         return await self._database.write(step)
 
-    async def drop(self, model: str, *, server: str, reason: str) -> None:
+    async def drop(self, model: str, number: int, *, server: str, reason: str) -> None:
         """Note why a candidate is not served; see :meth:`VersionStore.drop`."""
 
         def step(connection: sqlite3.Connection) -> None:
             candidate = _candidate(connection, model)
-            if candidate is None or candidate.server != server:
+            if candidate is None or (candidate.number, candidate.server) != (number, server):
                 return
             execute(connection, "remove_candidate", {"model": model, "server": server})
-            values = {"model": model, "number": candidate.number, "reason": reason}
+            values = {"model": model, "number": number, "reason": reason}
             execute(connection, "note_reason", values)
 
         await self._database.write(step)

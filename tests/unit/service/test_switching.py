@@ -162,7 +162,7 @@ async def test_the_candidate_of_a_server_that_is_gone_is_dropped(
         stage.store.fails = set()
         await asyncio.sleep(0.03)
         assert await s.states() == {1: "candidate", 0: "served"}
-        await stage.store.drop("cat", server=other.presence.id, reason="x")
+        await stage.store.drop("cat", 1, server=other.presence.id, reason="x")
         await stage.store.promote("cat", job, server="gone", by=None, now=NOON)
         found = await eventually(
             lambda: stage.store.get("cat", 1), lambda version: version.state == "failed"

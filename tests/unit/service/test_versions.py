@@ -185,6 +185,40 @@ async def test_a_candidate_whose_end_cannot_be_recorded_is_dropped_later(tmp_pat
         assert (await again).version.state is VersionState.SERVED
 
 
+@pytest.mark.parametrize("is_again", [True, False])
+async def test_a_candidate_that_was_dropped_unheard_takes_none_after_it_away(
+    tmp_path: Path, is_again: bool
+) -> None:
+    async with scene(Stage(tmp_path)) as s:
+        job = await s.trained(1)
+        promoting = s.promote(job)
+        s.store.fails = {"answer of a drop"}
+        (await s.started(1)).fail("a strange format")
+        with pytest.raises(VersionFailed):
+            await promoting
+        s.store.fails = set()
+        again = s.promote(job if is_again else await s.trained(2))
+        worker = await s.started(2)
+        await s.versions.follow()
+        worker.load()
+        assert (await again).version.state is VersionState.SERVED
+
+
+async def test_a_candidate_that_two_drop_at_once_is_dropped(tmp_path: Path) -> None:
+    async with scene(Stage(tmp_path)) as s:
+        promoting = s.promote(await s.trained(1))
+        s.store.may_drop.clear()
+        (await s.started(1)).fail("a strange format")
+        await asyncio.sleep(0.02)
+        following = asyncio.create_task(s.versions.follow())
+        await asyncio.sleep(0.02)
+        s.store.may_drop.set()
+        await following
+        with pytest.raises(VersionFailed):
+            await promoting
+        assert await s.states() == {1: "failed", 0: "served"}
+
+
 async def test_a_promotion_that_does_not_end_can_be_called_off(tmp_path: Path) -> None:
     async with scene(Stage(tmp_path)) as s:
         job = await s.trained(1)

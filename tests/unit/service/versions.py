@@ -46,11 +46,12 @@ class FailingVersionStore(InMemoryVersionStore):
         self._try("serve")
         return await super().serve(model, server=server, now=now)
 
-    async def drop(self, model: str, *, server: str, reason: str) -> None:
-        """Fail or drop."""
+    async def drop(self, model: str, number: int, *, server: str, reason: str) -> None:
+        """Fail, or drop, and be heard or not."""
         self._try("drop")
         await self.may_drop.wait()
-        await super().drop(model, server=server, reason=reason)
+        await super().drop(model, number, server=server, reason=reason)
+        self._try("answer of a drop")
 
     async def choice(self, model: str) -> VersionChoice:
         """Fail or tell."""
