@@ -135,6 +135,8 @@ class Succession:
         candidate = self._crew.start_worker(index, version)
         try:
             await asyncio.shield(candidate.loaded)
+            if not candidate.is_waiting:  # gone before we heard that it was ready
+                raise self._ended_at_once()
         except asyncio.CancelledError:
             candidate.kill()
             raise
@@ -142,8 +144,6 @@ class Succession:
             if self._crew.is_closing:
                 raise Unavailable(_CLOSING) from None
             raise
-        if not candidate.is_waiting:  # gone before we heard that it was ready
-            raise Unavailable(_CLOSING) if self._crew.is_closing else self._ended_at_once()
         return candidate
 
     async def _succeed(self, index: int) -> None:
