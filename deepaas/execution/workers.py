@@ -100,7 +100,7 @@ class WorkerOwner(Protocol):
         """It takes calls now."""
         ...
 
-    def on_load_failed(self, worker: "Worker", reason: str, traceback: str) -> None:
+    def on_load_failed(self, worker: "Worker", failed: LoadFailed) -> None:
         """It cannot load the model; its end follows."""
         ...
 
@@ -239,8 +239,8 @@ class Worker:
                         self._owner.on_answer(self, message, fds)
                     case Loaded(description):
                         self._on_loaded(description)
-                    case LoadFailed(reason, traceback):
-                        self._owner.on_load_failed(self, reason, traceback)
+                    case LoadFailed():
+                        self._owner.on_load_failed(self, message)
         except BlockingIOError:
             pass
         except (ChannelClosed, ConnectionResetError):
