@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deepaas.errors import ModelLoadError, OutOfMemory, StorageFull, Unavailable
-from deepaas.execution import crew
+from deepaas.execution import crew, succession
+from deepaas.execution.messages import LoadFailed
 from deepaas.records import PACKAGE_VERSION, ServedVersion
 from tests.unit.execution.scene import Scene, scene, served
 from tests.unit.parts import until
@@ -232,6 +233,50 @@ async def test_a_candidate_whose_end_is_not_known_yet_is_replaced_when_it_is() -
         assert s.workers[2].told.model_dir == FIRST.model_dir
         s.workers[2].load()
         await s.ready()
+
+
+# Processes that do not end
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+async def test_a_worker_that_has_finished_and_does_not_end_is_killed(
+    monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    monkeypatch.setattr(succession, "_LOOK_S", 0.005)
+    async with scene() as s:
+        await s.call()
+        call = s.workers[0].take()
+        switching = switch(s, FIRST, in_place=in_place)
+        if not in_place:
+            await started(s, 1)
+            s.workers[1].load()
+        await until(lambda: told(s) == [0])
+        await s.rest()
+        assert s.workers[0].stopped_s is None  # it may take as long as it likes
+        s.workers[0].finish(call)
+        await until(lambda: s.workers[0].stopped_s is not None)
+        s.workers[0].die()
+        await started(s, 1)
+        if in_place:
+            s.workers[1].load()
+        await switching
+
+
+async def test_a_worker_that_cannot_load_and_does_not_end_is_killed() -> None:
+    async with scene(2) as s:
+        switching = switch(s, FIRST)
+        await started(s, 2)
+        s.workers[2].control.send(LoadFailed("a strange format", ""))
+        await until(lambda: s.workers[2].stopped_s is not None)
+        s.workers[2].die()
+        with pytest.raises(ModelLoadError):
+            await switching
+        renewing = asyncio.create_task(s.pool.replace_workers())
+        await started(s, 3)
+        s.workers[3].control.send(LoadFailed("a strange format", ""))
+        with pytest.raises(ModelLoadError):
+            await renewing
+        assert s.workers[3].stopped_s is not None
 
 
 # Memory
