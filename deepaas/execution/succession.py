@@ -8,7 +8,7 @@ takes no call before it is let to. One that fails changes nothing.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from deepaas.errors import ModelLoadError, OutOfMemory, Unavailable
 from deepaas.execution.crew import Crew
@@ -43,20 +43,30 @@ class Succession:
     async def renew(self) -> None:
         """Replace the workers one by one: each leaves when the next one is ready.
 
-        A switch that comes meanwhile takes over.
+        A switch that comes meanwhile takes over; what it leaves as it was is renewed after it.
 
         Raises:
             ModelLoadError: The model cannot be loaded now; the workers that were there stay.
         """
-        async with self._lock:
-            for index in range(self._crew.size):
-                if self._is_over:
-                    return
-                try:
-                    await self._succeed(index)
-                except ModelLoadError:
-                    if not self._superseded.is_set():
-                        raise
+        old = frozenset(self._crew.workers)
+        left = list(range(self._crew.size))
+        while left and not self._crew.is_closing:
+            # A switch that has come waits for the lock already, and gets it first.
+            async with self._lock:
+                while left and not self._is_over:
+                    if self._is_old(left[0], old):
+                        try:
+                            await self._succeed(left[0])
+                        except ModelLoadError:
+                            if not self._superseded.is_set():
+                                raise
+                            break
+                    left.pop(0)
+
+    def _is_old(self, index: int, old: Collection[Worker]) -> bool:
+        """Whether a place is empty, or has one of these workers that no other will follow."""
+        there, version = self._crew.at(index), self._crew.version
+        return not there or any(each in old and each.version == version for each in there)
 
     async def switch(
         self,

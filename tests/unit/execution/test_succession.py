@@ -467,12 +467,12 @@ async def test_a_switch_takes_over_from_a_renewal_and_from_one_in_place() -> Non
         await started(s, 2)
         switching = switch(s, FIRST, in_place=True)
         await s.die(s.workers[2])
-        await renewing
         await until(lambda: told(s) == [0])
         s.workers[0].die(0)
         await started(s, 3)
         s.workers[3].load()
         await switching
+        await renewing
         await until(lambda: told(s) == [0, 1])
         s.workers[1].die(0)
         await started(s, 4)  # loads for an hour
@@ -485,6 +485,27 @@ async def test_a_switch_takes_over_from_a_renewal_and_from_one_in_place() -> Non
         assert s.workers[6].told.model_dir == SECOND.model_dir
         s.workers[6].load()
         await s.ready(2)
+
+
+async def test_a_renewal_goes_on_after_a_switch_that_fails() -> None:
+    async with scene(2) as s:
+        renewing = asyncio.create_task(s.pool.replace_workers())
+        await started(s, 2)
+        s.workers[2].load()
+        await started(s, 3)
+        switching = switch(s, FIRST)
+        await s.die(s.workers[3])
+        await started(s, 4)
+        s.workers[4].fail("a strange format")
+        with pytest.raises(ModelLoadError):
+            await switching
+        await started(s, 5)
+        assert s.workers[5].told.model_dir is None
+        assert not renewing.done()
+        s.workers[5].load()
+        await renewing
+        assert told(s) == [0, 1]
+        assert len(s.workers) == 6
 
 
 async def test_a_renewal_renews_the_version_that_is_served() -> None:
