@@ -8,7 +8,10 @@ Each is made when it is first needed: importing marshmallow takes its time.
 from functools import cache
 from typing import Any
 
+from deepaas.errors import InvalidArguments, MalformedBody
 from deepaas.model.arguments import ArgumentParser
+from deepaas.model.jsonform import decode_json
+from deepaas.records import CallInput
 
 
 @cache
@@ -31,6 +34,41 @@ def rollback() -> ArgumentParser:
         },
     )
     return ArgumentParser({"version": version, "prefer": _prefer()})
+
+
+def require_known(given: CallInput, *, has_body: bool) -> None:
+    """Refuse what a rollback would overlook: without its version it serves the one before.
+
+    Args:
+        given: What was sent.
+        has_body: Whether there was a body, of whatever kind.
+
+    Raises:
+        InvalidArguments: A name is unknown, the version is no integer, or the body was not read.
+        MalformedBody: It is not JSON.
+    """
+    body: Any = {}
+    if given.body:
+        body = _object(given.body)
+    elif has_body and given.body is None and not given.form and not given.files:
+        raise InvalidArguments({"_schema": ["The body must be a JSON object or a form."]})
+    names = [name for pairs in (given.query, given.form, given.files) for name, _ in pairs]
+    known = {each.wire_name for each in rollback().arguments if each.location != "headers"}
+    unknown = [name for name in (*names, *body) if name not in known]
+    if unknown:
+        raise InvalidArguments({name: ["Unknown field."] for name in unknown})
+    if isinstance(body.get("version"), float):
+        raise InvalidArguments({"version": ["Not a valid integer."]})
+
+
+def _object(body: bytes | memoryview) -> dict[str, Any]:
+    try:
+        decoded = decode_json(body)
+    except ValueError as exc:
+        raise MalformedBody("json", "Invalid JSON body.") from exc
+    if not isinstance(decoded, dict):
+        raise InvalidArguments({"_schema": ["The body must be a JSON object or a form."]})
+    return decoded
 
 
 def _prefer() -> Any:

@@ -8,8 +8,7 @@ import logging
 from deepaas.errors import ModelLoadError, OutOfMemory
 from deepaas.execution.base import Executor
 from deepaas.execution.local import python
-from deepaas.execution.memory import tells_of_memory
-from deepaas.execution.messages import Channel
+from deepaas.execution.messages import Channel, LoadFailed
 from deepaas.execution.processes import is_stopped
 from deepaas.execution.workers import Worker, WorkerOwner, WorkerState, worker_environment
 from deepaas.records import PACKAGE_VERSION, LogSettings, ModelSource, ServedVersion
@@ -68,7 +67,7 @@ class Crew:
         for worker in self.workers:
             worker.is_told = True
             worker.kill()
-        await asyncio.gather(*(worker.ended for worker in self.workers))
+        await asyncio.gather(*(asyncio.shield(worker.ended) for worker in self.workers))
         if not self.is_closing:
             self._failure = None
             self._first_load = _new_future()
@@ -147,14 +146,14 @@ class Crew:
             self._was_loaded = True
             self._first_load.set_result(None)
 
-    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
+    def on_load_failed(self, worker: Worker, failed: LoadFailed) -> None:
         """Note why a worker cannot load the model; its end follows."""
-        kind = OutOfMemory if tells_of_memory(reason) else ModelLoadError
+        kind = OutOfMemory if failed.lacks_memory else ModelLoadError
         failure = kind(
-            reason,
+            failed.reason,
             name=self._source.name,
             distribution=self._source.distribution,
-            traceback=traceback,
+            traceback=failed.traceback,
         )
         if worker.is_candidate:
             worker.loaded.set_exception(failure)
@@ -164,8 +163,8 @@ class Crew:
         if self._was_loaded:
             logger.error(
                 "%s\n%s",
-                reason,
-                traceback,
+                failed.reason,
+                failed.traceback,
                 extra={"action": "reload_failed", "model": self._source.name},
             )
         self._failure = failure
@@ -189,7 +188,8 @@ class Crew:
     def _report_end(self, worker: Worker, status: int, *, was_serving: bool) -> None:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         if not was_serving and self._failure is None:
-            self.on_load_failed(worker, f"{self._source.label}: its process ended with {how}.", "")
+            reason = f"{self._source.label}: its process ended with {how}."
+            self.on_load_failed(worker, LoadFailed(reason, ""))
         if was_serving or self._was_loaded:
             logger.error(
                 "A worker of model %s ended with %s; it is replaced.",

@@ -117,6 +117,8 @@ class LoadFailed(NamedTuple):
 
     reason: str
     traceback: str
+    #: Whether it ran out of memory.
+    lacks_memory: bool = False
 
 
 class Serve(NamedTuple):

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Recognise that a training ran out of memory: by its exception, or by the kernel's counts.
+"""Recognise that a model ran out of memory: by its exception, or by the kernel's counts.
 
 Standard library only, since guards use it; no framework is imported to know its exceptions.
 """
 
+import errno
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ _GPU_CLASSES = frozenset(
     }
 )
 _EXHAUSTED = ("tensorflow", "ResourceExhaustedError")
+#: PyTorch's RuntimeError for the machine's memory.
+_CPU_TEXT = re.compile(r"DefaultCPUAllocator: (can't|not enough) (allocate )?memory")
 
 
 def shortage(exc: BaseException) -> str | None:
@@ -50,7 +53,7 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _shortage_of(exc: BaseException) -> str | None:
-    if isinstance(exc, MemoryError):
+    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM):
         return "Out of memory"
     classes = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(exc).__mro__}
     try:
@@ -59,6 +62,8 @@ def _shortage_of(exc: BaseException) -> str | None:
         text = ""
     if _GPU_TEXT.search(text) or classes & _GPU_CLASSES:
         return "Out of GPU memory"
+    if _CPU_TEXT.search(text):
+        return "Out of memory"
     if _EXHAUSTED in classes:
         return "Out of GPU memory" if "GPU" in text else "Out of memory"
     return None

@@ -23,7 +23,15 @@ from deepaas.errors import QueueFull, TimedOut, Unavailable, WorkerDied
 from deepaas.execution.base import Executor, PoolLimits, Result
 from deepaas.execution.crew import Crew
 from deepaas.execution.lost import LostCalls
-from deepaas.execution.messages import Answer, Call, Channel, StreamData, StreamEnd, StreamStart
+from deepaas.execution.messages import (
+    Answer,
+    Call,
+    Channel,
+    LoadFailed,
+    StreamData,
+    StreamEnd,
+    StreamStart,
+)
 from deepaas.execution.pending import Pending
 from deepaas.execution.streams import StreamFailed
 from deepaas.execution.succession import Succession
@@ -289,9 +297,9 @@ class Pool:
         self._announce(description)
         self._hand_out()
 
-    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
+    def on_load_failed(self, worker: Worker, failed: LoadFailed) -> None:
         """Note why."""
-        self._crew.on_load_failed(worker, reason, traceback)
+        self._crew.on_load_failed(worker, failed)
 
     def on_end(self, worker: Worker, status: int) -> None:
         """Fail what the worker had begun, hand out what it had only taken, and replace it."""

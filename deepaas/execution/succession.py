@@ -8,7 +8,7 @@ takes no call before it is let to. One that fails changes nothing.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from deepaas.errors import ModelLoadError, OutOfMemory, Unavailable
 from deepaas.execution.crew import Crew
@@ -17,8 +17,10 @@ from deepaas.records import ModelSource, ServedVersion
 
 logger = logging.getLogger(__name__)
 
-#: What a candidate that is not wanted any more gets to end.
+#: What a process that has nothing to do any more gets to end: threads of the model may keep it.
 _LEAVES_S = 1.0
+#: How often a worker that was told to end is looked at.
+_LOOK_S = 0.5
 _CLOSING = "The service is shutting down."
 
 
@@ -35,24 +37,36 @@ class Succession:
         self._follower: Worker | None = None
         self._in_place = False
         self._following: asyncio.Task[None] | None = None
+        #: One for each worker that was told to end.
+        self._seeing_off: set[asyncio.Task[None]] = set()
 
     async def renew(self) -> None:
         """Replace the workers one by one: each leaves when the next one is ready.
 
-        A switch that comes meanwhile takes over.
+        A switch that comes meanwhile takes over; what it leaves as it was is renewed after it.
 
         Raises:
             ModelLoadError: The model cannot be loaded now; the workers that were there stay.
         """
-        async with self._lock:
-            for index in range(self._crew.size):
-                if self._is_over:
-                    return
-                try:
-                    await self._succeed(index)
-                except ModelLoadError:
-                    if not self._superseded.is_set():
-                        raise
+        old = frozenset(self._crew.workers)
+        left = list(range(self._crew.size))
+        while left and not self._crew.is_closing:
+            # A switch that has come waits for the lock already, and gets it first.
+            async with self._lock:
+                while left and not self._is_over:
+                    if self._is_old(left[0], old):
+                        try:
+                            await self._succeed(left[0])
+                        except ModelLoadError:
+                            if not self._superseded.is_set():
+                                raise
+                            break
+                    left.pop(0)
+
+    def _is_old(self, index: int, old: Collection[Worker]) -> bool:
+        """Whether a place is empty, or has one of these workers that no other will follow."""
+        there, version = self._crew.at(index), self._crew.version
+        return not there or any(each in old and each.version == version for each in there)
 
     async def switch(
         self,
@@ -101,8 +115,11 @@ class Succession:
             self._crew.fill(0)
             raise
         self._crew.version = version
-        if candidate in self._crew.workers:
+        if candidate.is_waiting:
             self._install(candidate)
+        else:
+            # In place, nobody is left there; otherwise the workers that serve are followed.
+            self._crew.fill(candidate.index)
 
     async def _first(self, version: ServedVersion, in_place: bool) -> tuple[Worker, bool]:
         """Return a candidate that is warm, and whether memory does not allow two."""
@@ -132,25 +149,32 @@ class Succession:
         candidate = self._crew.start_worker(index, version)
         try:
             await asyncio.shield(candidate.loaded)
+            if not candidate.is_waiting:  # gone before we heard that it was ready
+                raise self._ended_at_once()
         except asyncio.CancelledError:
             candidate.kill()
             raise
         except ModelLoadError:
+            candidate.stop(_LEAVES_S)
+            # Until then it may hold the memory that is lacking.
+            await asyncio.shield(candidate.ended)
             if self._crew.is_closing:
                 raise Unavailable(_CLOSING) from None
             raise
-        if candidate not in self._crew.workers:  # gone before we heard that it was ready
-            raise self._ended_at_once()
         return candidate
 
     async def _succeed(self, index: int) -> None:
         """Replace the worker of a place by one of the version that is served."""
-        self._follower = self._crew.start_worker(index, self._crew.version)
+        self._follower = follower = self._crew.start_worker(index, self._crew.version)
         try:
-            await asyncio.shield(self._follower.loaded)
-            if self._follower not in self._crew.workers:
+            try:
+                await asyncio.shield(follower.loaded)
+            except ModelLoadError:
+                follower.stop(_LEAVES_S)
+                raise
+            if not follower.is_waiting:  # killed meanwhile by a switch that comes, perhaps
                 raise self._ended_at_once()
-            self._install(self._follower)
+            self._install(follower)
         finally:
             self._follower = None
 
@@ -159,13 +183,20 @@ class Succession:
         leaving = self._crew.at(candidate.index)
         candidate.let_serve()
         for worker in leaving:
-            worker.drain()
+            self._send_off(worker)
+
+    def _send_off(self, worker: Worker) -> None:
+        """Let a worker finish what it runs, however long that takes, and end."""
+        worker.drain()
+        task = asyncio.create_task(_see_off(worker), name="worker leaves")
+        self._seeing_off.add(task)
+        task.add_done_callback(self._seeing_off.discard)
 
     async def _vacate(self, index: int) -> None:
         """Let the worker of a place finish and end, however long that takes."""
         leaving = self._crew.at(index)
         for worker in leaving:
-            worker.drain()
+            self._send_off(worker)
         await asyncio.gather(*(asyncio.shield(worker.ended) for worker in leaving))
 
     def _go_on(self) -> None:
@@ -231,3 +262,14 @@ class Succession:
         """Wait for what still follows; the crew is closed."""
         if self._following is not None:
             await asyncio.wait({self._following})
+        if self._seeing_off:
+            await asyncio.wait(self._seeing_off)
+
+
+async def _see_off(worker: Worker) -> None:
+    """Kill a worker that was told to end and does not, though it runs nothing."""
+    while not worker.ended.done():
+        await asyncio.wait({worker.ended}, timeout=_LOOK_S)
+        if not worker.ended.done() and not worker.running and not worker.is_receiving:
+            worker.stop(_LEAVES_S)
+            return

@@ -29,6 +29,7 @@ from deepaas.execution.messages import (
     LoadModel,
     Serve,
 )
+from deepaas.execution.out_of_memory import shortage
 from deepaas.execution.outbox import Outbox
 from deepaas.execution.output import write_each_line, write_each_line_of_c
 from deepaas.execution.page import CallPage
@@ -103,11 +104,13 @@ class PredictionWorker:
             adapter = load_warm(message.source, warm=message.warm)
             loaded = Loaded(describe(adapter))
         except ModelLoadError as exc:
-            self._control.send(LoadFailed(exc.message, exc.traceback))
+            lacks_memory = shortage(exc) is not None
+            self._control.send(LoadFailed(exc.message, exc.traceback, lacks_memory))
             return 1
         except Exception as exc:  # noqa: BLE001 - the border of the author's code
             reason = f"{message.source.label}: {type(exc).__name__}: {exc}"
-            self._control.send(LoadFailed(reason, traceback.format_exc()))
+            lacks_memory = shortage(exc) is not None
+            self._control.send(LoadFailed(reason, traceback.format_exc(), lacks_memory))
             return 1
         self._control.send(loaded)
         if not message.waits or self._is_let_serve():

@@ -100,7 +100,7 @@ class WorkerOwner(Protocol):
         """It takes calls now."""
         ...
 
-    def on_load_failed(self, worker: "Worker", reason: str, traceback: str) -> None:
+    def on_load_failed(self, worker: "Worker", failed: LoadFailed) -> None:
         """It cannot load the model; its end follows."""
         ...
 
@@ -239,8 +239,8 @@ class Worker:
                         self._owner.on_answer(self, message, fds)
                     case Loaded(description):
                         self._on_loaded(description)
-                    case LoadFailed(reason, traceback):
-                        self._owner.on_load_failed(self, reason, traceback)
+                    case LoadFailed():
+                        self._owner.on_load_failed(self, message)
         except BlockingIOError:
             pass
         except (ChannelClosed, ConnectionResetError):
@@ -250,7 +250,7 @@ class Worker:
         return is_more
 
     def _on_loaded(self, description: ModelDescription) -> None:
-        if self.state is not WorkerState.LOADING:
+        if self.state is not WorkerState.LOADING or self._is_killed:
             return
         self._description = description
         if self.is_candidate:
@@ -263,9 +263,14 @@ class Worker:
         self.state = WorkerState.READY
         self._owner.on_loaded(self, description)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is warm, waits until it is let to serve, and was not told to end."""
+        return self.state is WorkerState.WARM
+
     def let_serve(self) -> None:
         """Let a candidate that is warm take calls; from now on it is one of the workers."""
-        assert self.state is WorkerState.WARM
+        assert self.is_waiting
         assert self._description is not None
         self.is_candidate = False
         try:
@@ -360,7 +365,7 @@ class Worker:
     def kill(self) -> None:
         """End it now; it is replaced as if it had died by itself."""
         self._is_killed = True
-        if self.state is WorkerState.READY:
+        if self.state in (WorkerState.WARM, WorkerState.READY):
             self.state = WorkerState.ENDING
         assert self._executor is not None
         self._executor.stop(self._key, grace_s=0)

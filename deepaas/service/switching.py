@@ -53,6 +53,10 @@ class Switching:
         """
         self._store = store
         self._folder = folder
+        self.on_known()
+
+    def on_known(self) -> None:
+        """Take it that what was chosen can be read; a model may still have to catch up."""
         for model, problem in list(self.problems.items()):
             if problem.startswith(_UNKNOWN):
                 del self.problems[model]
@@ -163,18 +167,25 @@ class Switching:
         One that serves it, whoever came to whom, has no problem any more.
         """
         pool = self._pools.get(choice.model)
-        if pool is None or not pool.ready_workers:
+        if pool is None:
             return False
         if pool.version.number == choice.number:
-            self.problems.pop(choice.model, None)
+            if pool.ready_workers:
+                self.problems.pop(choice.model, None)
             return False
+        # Also where no worker is ready: they may fail because of the version.
         return self._given_up.get(choice.model) != choice.serial
 
     async def catch_up(self, model: str) -> None:
         """Serve what another server has chosen; where that cannot be, say so once."""
         assert self._store is not None
         async with self._locks[model]:
-            choice = await self._store.choice(model)
+            try:
+                choice = await self._store.choice(model)
+            except StorageUnavailable as exc:
+                # The follower, which looks at the same storage, says so and calls again.
+                logger.debug("Model %s cannot catch up now: %s", model, exc.message)
+                return
             if not self.is_behind(choice):
                 return
             try:

@@ -43,11 +43,13 @@ class VersionChanges:
         self._server = server
         self._folder = folder
         self._tasks: set[asyncio.Task[Any]] = set()
-        #: Of those, the one that has a candidate, by model; and the models whose one is called off.
+        #: Of those, the one that has a candidate, by model.
         self._trying: dict[str, asyncio.Task[Any]] = {}
-        self._called_off: set[str] = set()
-        #: Why a candidate of this server is none any more, where that could not be recorded.
-        self._undropped: dict[str, str] = {}
+        #: Of those, the ones that were called off or have failed; they need not be called off.
+        self._ending: set[asyncio.Task[Any]] = set()
+        #: By model, the number of a candidate of this server that is none any more, and why, where
+        #: that could not be recorded.
+        self._undropped: dict[str, tuple[int, str]] = {}
 
     async def run(self, propose: Propose, *, waits: bool) -> ModelVersion:
         """Make a change; see :meth:`~deepaas.service.versions.VersionService.promote`.
@@ -74,32 +76,45 @@ class VersionChanges:
         self, propose: Propose, proposed: "asyncio.Future[ModelVersion]"
     ) -> ModelVersion:
         version = await propose()
-        model = version.model
+        proposed.set_result(version)
+        if version.state is VersionState.CANDIDATE:
+            await self._try(version)
+        else:
+            # It is chosen already, and this server may not have caught up.
+            await self._serve(version)
+        return await self._store.get(version.model, version.number)
+
+    async def _try(self, version: ModelVersion) -> None:
+        """Serve a candidate, or record why it is not served."""
         task = asyncio.current_task()
         assert task is not None
-        self._trying[model] = task
-        proposed.set_result(version)
+        self._trying[version.model] = task
+        # What was left is gone, or this would not be the candidate; it may have the same number.
+        self._undropped.pop(version.model, None)
         try:
             await self._serve(version)
         except BaseException as exc:
-            if model not in self._called_off:
-                await self._drop(version, exc)
+            failure = Conflict(_CALLED_OFF) if task in self._ending else exc
+            self._ending.add(task)
+            await self._drop(version, failure)
+            if failure is exc:
                 raise
-            self._called_off.discard(model)
-            await self._drop(version, Conflict(_CALLED_OFF))
-            raise Conflict(_CALLED_OFF) from exc
+            raise failure from exc
         finally:
-            del self._trying[model]
-        return await self._store.get(model, version.number)
+            self._ending.discard(task)
+            # Once the candidate is none any more, another task may have the next one.
+            if self._trying.get(version.model) is task:
+                del self._trying[version.model]
 
     async def call_off(self, model: str) -> None:
         """End the promotion of a version of a model that this server tries, if there is one."""
         task = self._trying.get(model)
-        if task is not None:
-            self._called_off.add(model)
+        if task is None:
+            return
+        if task not in self._ending:
+            self._ending.add(task)
             task.cancel()
-            await asyncio.wait({task})
-            self._called_off.discard(model)
+        await asyncio.wait({task})
 
     async def _serve(self, version: ModelVersion) -> None:
         async def commit() -> None:
@@ -121,7 +136,7 @@ class VersionChanges:
             reason = exc.reason
         else:
             reason = exc.public_message if isinstance(exc, DeepaasError) else _INTERRUPTED
-        self._undropped[version.model] = reason
+        self._undropped[version.model] = (version.number, reason)
         try:
             await self.drop_left()
         except StorageUnavailable as failure:
@@ -136,9 +151,12 @@ class VersionChanges:
         Raises:
             StorageUnavailable: It cannot be recorded now.
         """
-        for model, reason in tuple(self._undropped.items()):
-            await self._store.drop(model, server=self._server, reason=reason)
-            self._undropped.pop(model, None)
+        while self._undropped:
+            model, left = next(iter(self._undropped.items()))
+            number, reason = left
+            await self._store.drop(model, number, server=self._server, reason=reason)
+            if self._undropped.get(model) is left:
+                del self._undropped[model]
 
     async def close(self) -> None:
         """End what goes on; a version that is being promoted is not."""

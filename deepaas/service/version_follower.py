@@ -59,9 +59,13 @@ class VersionFollower:
         try:
             await self.look()
             self._is_held_up = False
-        except StorageUnavailable as exc:
+        except (StorageUnavailable, OSError) as exc:
             if not self._is_held_up:
-                logger.warning("%s", exc.message, extra={"action": "versions_held_up"})
+                logger.warning(
+                    "What other servers have chosen cannot be seen: %s",
+                    exc,
+                    extra={"action": "versions_held_up"},
+                )
             self._is_held_up = True
 
     async def look(self) -> None:
@@ -69,8 +73,12 @@ class VersionFollower:
         await self._drop_left()
         for candidate in await self._store.candidates():
             if not await asyncio.to_thread(self._presence.is_alive, candidate.server):
-                await self._store.drop(candidate.model, server=candidate.server, reason=_ABANDONED)
-        for model, choice in (await self._store.choices()).items():
+                await self._store.drop(
+                    candidate.model, candidate.number, server=candidate.server, reason=_ABANDONED
+                )
+        choices = await self._store.choices()
+        self._switching.on_known()
+        for model, choice in choices.items():
             task = self._catching_up.get(model)
             if self._switching.is_behind(choice) and (task is None or task.done()):
                 self._catching_up[model] = asyncio.create_task(

@@ -92,13 +92,13 @@ class InMemoryVersionStore:
         )
         return self._choices[model]
 
-    async def drop(self, model: str, *, server: str, reason: str) -> None:
+    async def drop(self, model: str, number: int, *, server: str, reason: str) -> None:
         """Note why a candidate is not served."""
         candidate = self._candidate(model, server)
-        if candidate is None:
+        if candidate is None or candidate.number != number:
             return
         del self._candidates[model]
-        kept = self._kept(model, candidate.number)
+        kept = self._kept(model, number)
         if kept is not None:
             kept.reason = storable(reason)
 

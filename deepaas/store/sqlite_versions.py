@@ -7,6 +7,7 @@ from datetime import datetime
 
 from deepaas.errors import Conflict, VersionNotFound
 from deepaas.store.sqlite_database import SqliteDatabase, execute
+from deepaas.store.sqlite_file import read_transaction
 from deepaas.store.versions import (
     Candidates,
     ModelVersion,
@@ -64,15 +65,15 @@ class SqliteVersionStore:
 
         return await self._database.write(step)
 
-    async def drop(self, model: str, *, server: str, reason: str) -> None:
+    async def drop(self, model: str, number: int, *, server: str, reason: str) -> None:
         """Note why a candidate is not served; see :meth:`VersionStore.drop`."""
 
         def step(connection: sqlite3.Connection) -> None:
             candidate = _candidate(connection, model)
-            if candidate is None or candidate.server != server:
+            if candidate is None or (candidate.number, candidate.server) != (number, server):
                 return
             execute(connection, "remove_candidate", {"model": model, "server": server})
-            values = {"model": model, "number": candidate.number, "reason": reason}
+            values = {"model": model, "number": number, "reason": reason}
             execute(connection, "note_reason", values)
 
         await self._database.write(step)
@@ -81,17 +82,22 @@ class SqliteVersionStore:
         """Return the versions of a model; see :meth:`VersionStore.list`."""
 
         def step(connection: sqlite3.Connection) -> Versions:
-            rows = execute(connection, "list_versions", {"model": model}).fetchall()
-            choice, candidate = _choice(connection, model), _candidate(connection, model)
+            with read_transaction(connection):
+                rows = execute(connection, "list_versions", {"model": model}).fetchall()
+                choice, candidate = _choice(connection, model), _candidate(connection, model)
             found = [_version(row, choice, candidate) for row in rows]
             return [*found, _package(model, choice, candidate)]
 
-        # A transaction, so that what the three queries see is of one moment.
-        return await self._database.write(step)
+        return await self._database.read(step)
 
     async def get(self, model: str, number: int) -> ModelVersion:
         """Return a version; see :meth:`VersionStore.get`."""
-        return await self._database.write(lambda connection: _get(connection, model, number))
+
+        def step(connection: sqlite3.Connection) -> ModelVersion:
+            with read_transaction(connection):
+                return _get(connection, model, number)
+
+        return await self._database.read(step)
 
     async def choice(self, model: str) -> VersionChoice:
         """Return which version is to be served; see :meth:`VersionStore.choice`."""

@@ -153,10 +153,12 @@ class VersionStoreContract:
         await _promote(store, "job-1")
         with _raises(Conflict, "no candidate of this server"):
             await other.serve("cat", server="b", now=NOON)
-        await other.drop("cat", server="b", reason="not mine")
+        await other.drop("cat", 1, server="b", reason="not mine")
         assert await _states(store) == {1: "candidate", 0: "served"}
-        await store.drop("cat", server="a", reason="too large: caf\udce9")
-        await store.drop("cat", server="a", reason="again")
+        await store.drop("cat", 2, server="a", reason="of another")
+        assert await _states(store) == {1: "candidate", 0: "served"}
+        await store.drop("cat", 1, server="a", reason="too large: caf\udce9")
+        await store.drop("cat", 1, server="a", reason="again")
         failed = await other.get("cat", 1)
         assert (failed.state, failed.reason) == (VersionState.FAILED, "too large: caf\\udce9")
         with _raises(Conflict, "no candidate of this server"):
@@ -166,7 +168,7 @@ class VersionStoreContract:
     async def test_a_job_keeps_its_number(self, store: VersionStore, other: VersionStore) -> None:
         """However often it is promoted; what was wrong before is forgotten once it is served."""
         await _promote(store, "job-1")
-        await store.drop("cat", server="a", reason="no luck")
+        await store.drop("cat", 1, server="a", reason="no luck")
         await _serve(store, "job-2")
         later = NOON + timedelta(1)
         again = await other.promote("cat", "job-1", server="b", by="bob", now=later)
@@ -206,7 +208,7 @@ class VersionStoreContract:
             await _serve(store, job)
         for number in (0, 1):
             await store.restore("cat", number, server="a")
-            await store.drop("cat", server="a", reason="no luck")
+            await store.drop("cat", number, server="a", reason="no luck")
         assert await _states(other) == {2: "served", 1: "previous", 0: "previous"}
         assert (await other.get("cat", 1)).reason == "no luck"
         assert (await other.choice("cat")).serial == 2
@@ -219,7 +221,7 @@ class VersionStoreContract:
         assert not await store.is_promoted("job-1")
         await _promote(store, "job-1")
         assert await other.is_promoted("job-1")
-        await store.drop("cat", server="a", reason="no luck")
+        await store.drop("cat", 1, server="a", reason="no luck")
         assert not await other.is_promoted("job-1")
         for job in ("job-1", "job-2"):
             await _serve(store, job)

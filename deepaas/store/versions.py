@@ -133,10 +133,10 @@ class VersionStore(Protocol):
         """
         ...
 
-    async def drop(self, model: str, *, server: str, reason: str) -> None:
+    async def drop(self, model: str, number: int, *, server: str, reason: str) -> None:
         """Note why a server's candidate is not served, and leave the choice as it is.
 
-        Nothing happens where the server has no candidate of the model.
+        Nothing happens where the model's candidate has another number, or is another server's.
         """
         ...
 

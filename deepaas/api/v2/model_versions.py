@@ -48,9 +48,13 @@ def _answer(request: web.Request, shown: ShownVersion) -> web.Response:
     return response
 
 
-async def _parameters(request: web.Request, parser: ArgumentParser) -> dict[str, Any]:
+async def _parameters(
+    request: web.Request, parser: ArgumentParser, *, is_strict: bool = False
+) -> dict[str, Any]:
     incoming = await receive(request)
     try:
+        if is_strict:
+            version_parameters.require_known(incoming.given, has_body=request.body_exists)
         return parser.parse(incoming.given)
     finally:
         incoming.release()
@@ -76,7 +80,7 @@ async def promote(request: web.Request) -> web.Response:
 
 async def rollback(request: web.Request) -> web.Response:
     """Serve a version that is there: the one before, or the one that is named."""
-    parameters = await _parameters(request, version_parameters.rollback())
+    parameters = await _parameters(request, version_parameters.rollback(), is_strict=True)
     shown = await request.app[SERVICE].versions.rollback(
         request.match_info["model"],
         parameters["version"],

@@ -45,9 +45,9 @@ class HandWorker:
         """Say that the model is loaded."""
         self.control.send(Loaded(description))
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, *, lacks_memory: bool = False) -> None:
         """Say that the model cannot be loaded, and end."""
-        self.control.send(LoadFailed(reason, "Traceback …"))
+        self.control.send(LoadFailed(reason, "Traceback …", lacks_memory))
         self.die(1)
 
     def grab(self) -> tuple[Call, list[int]]:

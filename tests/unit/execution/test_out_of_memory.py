@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lack of memory is recognised by what frameworks raise and by what the kernel counts."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,14 @@ class Unspeakable(Exception):
     ("exc", "words"),
     [
         (MemoryError(), "Out of memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Out of memory"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:114] err == 0. DefaultCPUAllocator: can't allocate"
+                " memory: you tried to allocate 4000 bytes."
+            ),
+            "Out of memory",
+        ),
         (of_numpy(), "Out of memory"),
         (made("torch", "OutOfMemoryError", "tried to allocate"), "Out of GPU memory"),
         (made("torch.cuda", "OutOfMemoryError", "", RuntimeError), "Out of GPU memory"),

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deepaas.errors import ModelLoadError, OutOfMemory, StorageFull, Unavailable
-from deepaas.execution import crew
+from deepaas.execution import crew, succession
+from deepaas.execution.messages import LoadFailed
 from deepaas.records import PACKAGE_VERSION, ServedVersion
 from tests.unit.execution.scene import Scene, scene, served
 from tests.unit.parts import until
@@ -106,7 +107,8 @@ async def test_a_candidate_that_cannot_load_changes_nothing() -> None:
         commit = Commit()
         switching = switch(s, FIRST, commit)
         await started(s, 2)
-        s.workers[2].fail("a strange format")
+        # Only the exception in the worker counts, not the author's words.
+        s.workers[2].fail("a strange format: not written with MemoryErrorFormat")
         with pytest.raises(ModelLoadError, match="a strange format"):
             await switching
         assert commit.count == 0
@@ -182,6 +184,27 @@ async def test_a_candidate_that_dies_after_the_choice_is_followed_by_another() -
         await until(lambda: told(s) == [0])
 
 
+async def test_in_place_a_candidate_that_dies_after_the_choice_is_replaced() -> None:
+    async with scene() as s:
+        commit = Commit()
+        commit.may.clear()
+        switching = switch(s, FIRST, commit, in_place=True)
+        await until(lambda: told(s) == [0])
+        s.workers[0].die(0)
+        await started(s, 1)
+        s.workers[1].load()
+        await until(lambda: commit.count)
+        s.workers[1].die()
+        waiting = await s.call()
+        commit.may.set()
+        await switching
+        await started(s, 2)
+        assert s.workers[2].told.model_dir == FIRST.model_dir
+        s.workers[2].load()
+        await served(s.workers[2], [waiting])
+        assert (await waiting).version == 1
+
+
 async def test_a_candidate_that_ends_as_soon_as_it_is_warm_changes_nothing() -> None:
     async with scene() as s:
         commit = Commit()
@@ -210,6 +233,50 @@ async def test_a_candidate_whose_end_is_not_known_yet_is_replaced_when_it_is() -
         assert s.workers[2].told.model_dir == FIRST.model_dir
         s.workers[2].load()
         await s.ready()
+
+
+# Processes that do not end
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+async def test_a_worker_that_has_finished_and_does_not_end_is_killed(
+    monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    monkeypatch.setattr(succession, "_LOOK_S", 0.005)
+    async with scene() as s:
+        await s.call()
+        call = s.workers[0].take()
+        switching = switch(s, FIRST, in_place=in_place)
+        if not in_place:
+            await started(s, 1)
+            s.workers[1].load()
+        await until(lambda: told(s) == [0])
+        await s.rest()
+        assert s.workers[0].stopped_s is None  # it may take as long as it likes
+        s.workers[0].finish(call)
+        await until(lambda: s.workers[0].stopped_s is not None)
+        s.workers[0].die()
+        await started(s, 1)
+        if in_place:
+            s.workers[1].load()
+        await switching
+
+
+async def test_a_worker_that_cannot_load_and_does_not_end_is_killed() -> None:
+    async with scene(2) as s:
+        switching = switch(s, FIRST)
+        await started(s, 2)
+        s.workers[2].control.send(LoadFailed("a strange format", ""))
+        await until(lambda: s.workers[2].stopped_s is not None)
+        s.workers[2].die()
+        with pytest.raises(ModelLoadError):
+            await switching
+        renewing = asyncio.create_task(s.pool.replace_workers())
+        await started(s, 3)
+        s.workers[3].control.send(LoadFailed("a strange format", ""))
+        with pytest.raises(ModelLoadError):
+            await renewing
+        assert s.workers[3].stopped_s is not None
 
 
 # Memory
@@ -262,7 +329,7 @@ async def test_a_candidate_that_runs_out_of_memory_is_loaded_alone(how: str) -> 
         if how == "killed":
             s.workers[1].die(-9)
         else:
-            s.workers[1].fail("warm() raised OutOfMemoryError: CUDA out of memory.")
+            s.workers[1].fail("warm() raised RuntimeError.", lacks_memory=True)
         await until(lambda: told(s) == [0])
         s.workers[0].die(0)
         await started(s, 2)
@@ -348,6 +415,33 @@ async def test_a_switch_need_not_wait_for_the_workers_that_follow_another() -> N
         assert len(s.workers) == 5
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2])
+async def test_a_follower_that_is_killed_as_it_gets_warm_is_not_let_to_serve(turns: int) -> None:
+    async with scene(2) as s:
+        switching = switch(s, FIRST)
+        await started(s, 2)
+        s.workers[2].load()
+        await switching
+        await started(s, 3)
+        follower = s.workers[3]
+        follower.load()
+        # In one of these turns its word is heard, and nobody has acted on it.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        back = switch(s, PACKAGE_VERSION)
+        await until(lambda: follower.stopped_s == 0)
+        await s.rest()
+        assert told(s) == [0]
+        assert s.pool.ready_workers == 2
+        follower.die()
+        await started(s, 4)
+        s.workers[4].load()
+        await back
+        await until(lambda: told(s) == [0, 2])
+        await s.rest()
+        assert len(s.workers) == 5
+
+
 async def test_a_switch_that_fails_lets_what_followed_go_on() -> None:
     async with scene(2) as s:
         switching = switch(s, FIRST)
@@ -373,12 +467,12 @@ async def test_a_switch_takes_over_from_a_renewal_and_from_one_in_place() -> Non
         await started(s, 2)
         switching = switch(s, FIRST, in_place=True)
         await s.die(s.workers[2])
-        await renewing
         await until(lambda: told(s) == [0])
         s.workers[0].die(0)
         await started(s, 3)
         s.workers[3].load()
         await switching
+        await renewing
         await until(lambda: told(s) == [0, 1])
         s.workers[1].die(0)
         await started(s, 4)  # loads for an hour
@@ -391,6 +485,27 @@ async def test_a_switch_takes_over_from_a_renewal_and_from_one_in_place() -> Non
         assert s.workers[6].told.model_dir == SECOND.model_dir
         s.workers[6].load()
         await s.ready(2)
+
+
+async def test_a_renewal_goes_on_after_a_switch_that_fails() -> None:
+    async with scene(2) as s:
+        renewing = asyncio.create_task(s.pool.replace_workers())
+        await started(s, 2)
+        s.workers[2].load()
+        await started(s, 3)
+        switching = switch(s, FIRST)
+        await s.die(s.workers[3])
+        await started(s, 4)
+        s.workers[4].fail("a strange format")
+        with pytest.raises(ModelLoadError):
+            await switching
+        await started(s, 5)
+        assert s.workers[5].told.model_dir is None
+        assert not renewing.done()
+        s.workers[5].load()
+        await renewing
+        assert told(s) == [0, 1]
+        assert len(s.workers) == 6
 
 
 async def test_a_renewal_renews_the_version_that_is_served() -> None:
@@ -422,6 +537,44 @@ async def test_a_pool_that_closes_ends_a_switch(in_place: bool) -> None:
         with pytest.raises(Unavailable, match="shutting down"):
             await switch(s, FIRST)
         assert len(s.workers) == (2 if in_place else 3)
+
+
+async def test_a_pool_that_closes_while_the_choice_is_made_durable() -> None:
+    async with scene() as s:
+        commit = Commit()
+        commit.may.clear()
+        switching = switch(s, FIRST, commit)
+        await started(s, 1)
+        s.workers[1].load()
+        await until(lambda: commit.count)
+        closing = asyncio.create_task(s.pool.close(grace_s=1.0))
+        await asyncio.sleep(0)
+        commit.may.set()
+        await switching
+        assert s.pool.version == FIRST
+        for worker in s.workers:
+            worker.die(0)
+        await closing
+        assert len(s.workers) == 2
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+async def test_a_pool_that_closes_as_a_candidate_gets_warm(turns: int) -> None:
+    async with scene() as s:
+        commit = Commit()
+        switching = switch(s, FIRST, commit)
+        await started(s, 1)
+        s.workers[1].load()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(s.pool.close(grace_s=1.0))
+        await s.rest()
+        for worker in s.workers:
+            worker.die(0)
+        await closing
+        with pytest.raises(Unavailable, match="shutting down"):
+            await switching
+        assert commit.count == 0
 
 
 async def test_a_pool_that_closes_ends_what_follows() -> None:
@@ -474,4 +627,18 @@ async def test_a_pool_that_closes_is_not_started_anew() -> None:
         await asyncio.sleep(0)
         s.workers[0].die()
         await asyncio.gather(restarting, closing)
+        assert len(s.workers) == 2
+
+
+async def test_a_start_anew_that_is_cancelled_leaves_the_ends_of_workers_to_others() -> None:
+    async with scene(2, load=False) as s:
+        s.workers[1].fail("a strange format")
+        with pytest.raises(ModelLoadError):
+            await s.pool.wait_loaded()
+        restarting = asyncio.create_task(s.pool.restart(FIRST))
+        await until(lambda: s.workers[0].stopped_s == 0)
+        restarting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await restarting
+        s.workers[0].die()
         assert len(s.workers) == 2

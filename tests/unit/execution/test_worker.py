@@ -32,6 +32,9 @@ MODELS = {
     "raises_on_import": "raise ValueError('not today')",
     "exits_on_import": "import sys; sys.exit(3)",
     "raises_in_warm": "def predict(): pass\ndef warm(): raise ValueError('not today')",
+    "no_memory_on_import": "bytearray(2**60)",
+    "no_memory_in_warm": "def predict(): pass\ndef warm(): bytearray(2**60)",
+    "speaks_of_memory": "raise ValueError('not out of memory, no MemoryError')",
     "exits_in_warm": "def predict(): pass\ndef warm(): raise SystemExit('not today')",
 }
 
@@ -52,6 +55,7 @@ def test_a_model_that_cannot_be_loaded(name: str, tmp_path: Path) -> None:
         message = failed(worker.hear()[0])
         assert name in message.reason
         assert "Error" in message.traceback or "SystemExit" in message.traceback
+        assert message.lacks_memory is name.startswith("no_memory")
         assert worker.process.wait(60) == 1
 
 

@@ -13,6 +13,7 @@ from deepaas.execution.messages import (
     Answer,
     Call,
     Channel,
+    LoadFailed,
     Stop,
     StreamData,
     StreamEnd,
@@ -30,7 +31,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.loaded: list[ModelDescription] = []
-        self.failed: list[tuple[str, str]] = []
+        self.failed: list[LoadFailed] = []
         self.answers: list[tuple[Answer, list[int]]] = []
         self.streams: list[StreamStart | StreamData | StreamEnd] = []
         self.read: list[int] = []
@@ -39,8 +40,8 @@ class Heard:
     def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
         self.loaded.append(description)
 
-    def on_load_failed(self, worker: Worker, reason: str, traceback: str) -> None:
-        self.failed.append((reason, traceback))
+    def on_load_failed(self, worker: Worker, failed: LoadFailed) -> None:
+        self.failed.append(failed)
 
     def on_answer(self, worker: Worker, answer: Answer, fds: list[int]) -> None:
         self.answers.append((answer, fds))
@@ -100,7 +101,7 @@ async def test_a_model_that_cannot_be_loaded() -> None:
     heard = Heard()
     async with started(heard) as (worker, hand, _):
         hand.fail("no such file")
-        assert heard.failed == [("no such file", "Traceback …")]
+        assert heard.failed == [LoadFailed("no such file", "Traceback …")]
         assert heard.ended == [1]
         assert worker.state is WorkerState.LOADING
 

@@ -86,6 +86,54 @@ async def test_a_choice_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         assert "is not known" in s.switching.problems["cat"]
 
 
+async def test_a_choice_that_can_be_read_again_is_a_problem_no_more(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.store.fails = {"choice"}
+    async with scene(stage) as s:
+        assert "is not known" in s.switching.problems["cat"]
+        stage.store.fails = set()
+        await s.versions.follow()
+        assert s.switching.problems == {}
+
+
+async def test_a_rollback_elsewhere_rescues_a_server_whose_workers_all_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_follower, "_LOOK_S", 0.005)
+    stage = Stage(tmp_path)
+    await chosen(stage, 1)
+    async with scene(stage) as first, scene(stage) as second:
+        second.workers[0].die()
+        second.workers[1].fail("the disk is away")
+        assert second.pool.ready_workers == 0
+        # Its own choice makes no problem and no hurry.
+        await second.versions.follow()
+        await asyncio.sleep(0.02)
+        assert len(second.workers) == 2
+        back = asyncio.create_task(first.versions.rollback("cat", 0, principal=WHO))
+        (await first.started(1)).load()
+        await back
+        (await second.started(2)).load()
+        await until(lambda: second.pool.version == PACKAGE_VERSION)
+        await until(lambda: second.pool.ready_workers == 1)
+
+
+async def test_a_server_that_cannot_read_what_was_chosen_catches_up_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_follower, "_LOOK_S", 0.005)
+    stage = Stage(tmp_path)
+    async with scene(stage) as first, scene(stage) as second:
+        await first.promoted(1)
+        stage.store.fails = {"choice"}
+        await second.switching.catch_up("cat")
+        assert len(second.workers) == 1
+        stage.store.fails = set()
+        await second.versions.follow()
+        (await second.started(1)).load()
+        await until(lambda: second.pool.version.number == 1)
+
+
 async def test_a_server_follows_what_another_chose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,9 +210,30 @@ async def test_the_candidate_of_a_server_that_is_gone_is_dropped(
         stage.store.fails = set()
         await asyncio.sleep(0.03)
         assert await s.states() == {1: "candidate", 0: "served"}
-        await stage.store.drop("cat", server=other.presence.id, reason="x")
+        await stage.store.drop("cat", 1, server=other.presence.id, reason="x")
         await stage.store.promote("cat", job, server="gone", by=None, now=NOON)
         found = await eventually(
             lambda: stage.store.get("cat", 1), lambda version: version.state == "failed"
         )
         assert "server ended" in (found.reason or "")
+
+
+async def test_a_server_whose_presence_cannot_be_seen_is_looked_at_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(version_follower, "_LOOK_S", 0.005)
+    stage = Stage(tmp_path)
+    async with scene(stage) as s:
+        job = await s.trained(1)
+        await stage.store.promote("cat", job, server="gone", by=None, now=NOON)
+        place = tmp_path / "servers" / "gone.lock"
+        place.mkdir()  # as good as a disk that is away: it cannot be opened
+        await s.versions.follow()
+        await asyncio.sleep(0.03)
+        assert caplog.text.count("Is a directory") == 1
+        place.rmdir()
+        await eventually(
+            lambda: stage.store.get("cat", 1), lambda version: version.state == "failed"
+        )

@@ -185,6 +185,40 @@ async def test_a_candidate_whose_end_cannot_be_recorded_is_dropped_later(tmp_pat
         assert (await again).version.state is VersionState.SERVED
 
 
+@pytest.mark.parametrize("is_again", [True, False])
+async def test_a_candidate_that_was_dropped_unheard_takes_none_after_it_away(
+    tmp_path: Path, is_again: bool
+) -> None:
+    async with scene(Stage(tmp_path)) as s:
+        job = await s.trained(1)
+        promoting = s.promote(job)
+        s.store.fails = {"answer of a drop"}
+        (await s.started(1)).fail("a strange format")
+        with pytest.raises(VersionFailed):
+            await promoting
+        s.store.fails = set()
+        again = s.promote(job if is_again else await s.trained(2))
+        worker = await s.started(2)
+        await s.versions.follow()
+        worker.load()
+        assert (await again).version.state is VersionState.SERVED
+
+
+async def test_a_candidate_that_two_drop_at_once_is_dropped(tmp_path: Path) -> None:
+    async with scene(Stage(tmp_path)) as s:
+        promoting = s.promote(await s.trained(1))
+        s.store.may_drop.clear()
+        (await s.started(1)).fail("a strange format")
+        await asyncio.sleep(0.02)
+        following = asyncio.create_task(s.versions.follow())
+        await asyncio.sleep(0.02)
+        s.store.may_drop.set()
+        await following
+        with pytest.raises(VersionFailed):
+            await promoting
+        assert await s.states() == {1: "failed", 0: "served"}
+
+
 async def test_a_promotion_that_does_not_end_can_be_called_off(tmp_path: Path) -> None:
     async with scene(Stage(tmp_path)) as s:
         job = await s.trained(1)
@@ -203,3 +237,48 @@ async def test_a_promotion_that_does_not_end_can_be_called_off(tmp_path: Path) -
         assert (await again).version.state is VersionState.SERVED
         # Where none goes on there is nothing to call off.
         assert (await s.versions.rollback("cat", 1, principal=WHO)).version.number == 1
+
+
+async def test_a_promotion_is_called_off_once_however_many_ask(tmp_path: Path) -> None:
+    async with scene(Stage(tmp_path)) as s:
+        promoting = s.promote(await s.trained(1))
+        worker = await s.started(1)
+        s.store.may_drop.clear()
+        first = asyncio.create_task(s.versions.rollback("cat", 0, principal=WHO))
+        await until(lambda: worker.stopped_s == 0)
+        worker.die()
+        second = asyncio.create_task(s.versions.rollback("cat", 0, principal=WHO))
+        await asyncio.sleep(0.02)
+        s.store.may_drop.set()
+        for each in (first, second):
+            assert (await each).version.state is VersionState.SERVED
+        with pytest.raises(Conflict, match="called off"):
+            await promoting
+        assert await s.states() == {1: "failed", 0: "served"}
+
+
+async def test_who_asks_at_once_for_what_is_served_is_answered_each(tmp_path: Path) -> None:
+    async with scene(Stage(tmp_path)) as s:
+        await s.promoted(1)
+        asking = [s.versions.rollback("cat", 1, principal=WHO) for _ in range(3)]
+        found = [each.version for each in await asyncio.gather(*asking)]
+        assert [(each.number, each.state) for each in found] == [(1, VersionState.SERVED)] * 3
+
+
+async def test_what_is_chosen_and_cannot_be_served_takes_no_candidate_away(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    async with scene(stage) as first, scene(stage) as s:
+        await first.promoted(1)
+        catching_up = asyncio.create_task(s.switching.catch_up("cat"))
+        worker = await s.started(1)
+        again = asyncio.create_task(s.versions.rollback("cat", 1, principal=WHO))
+        await asyncio.sleep(0.02)
+        promoting = s.promote(await s.trained(2))
+        await eventually(s.states, lambda states: states.get(2) == "candidate")
+        worker.fail("a strange format")
+        await catching_up
+        (await s.started(2)).fail("a strange format")
+        with pytest.raises(VersionFailed):
+            await again
+        (await s.started(3)).load()
+        assert (await promoting).version.state is VersionState.SERVED

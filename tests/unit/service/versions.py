@@ -33,6 +33,9 @@ class FailingVersionStore(InMemoryVersionStore):
     def __init__(self) -> None:
         super().__init__()
         self.fails: set[str] = set()
+        #: What a drop waits for.
+        self.may_drop = asyncio.Event()
+        self.may_drop.set()
 
     def _try(self, name: str) -> None:
         if name in self.fails:
@@ -43,10 +46,12 @@ class FailingVersionStore(InMemoryVersionStore):
         self._try("serve")
         return await super().serve(model, server=server, now=now)
 
-    async def drop(self, model: str, *, server: str, reason: str) -> None:
-        """Fail or drop."""
+    async def drop(self, model: str, number: int, *, server: str, reason: str) -> None:
+        """Fail, or drop, and be heard or not."""
         self._try("drop")
-        await super().drop(model, server=server, reason=reason)
+        await self.may_drop.wait()
+        await super().drop(model, number, server=server, reason=reason)
+        self._try("answer of a drop")
 
     async def choice(self, model: str) -> VersionChoice:
         """Fail or tell."""

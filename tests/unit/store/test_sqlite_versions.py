@@ -3,6 +3,7 @@
 """The store of versions in SQLite keeps the contract, and what it keeps survives."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,5 +45,24 @@ def test_the_choice_is_there_after_a_restart(tmp_path: Path) -> None:
             assert await store.choice("cat") == chosen == VersionChoice("cat", 1, "job-1", 0, 1)
         with pytest.raises(StorageUnavailable):
             await store.choice("cat")
+
+    asyncio.run(main())
+
+
+def test_who_looks_waits_for_nobody_who_writes(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "jobs.sqlite"
+        database = await SqliteDatabase.open(path, busy_timeout_s=0.01)
+        writer = sqlite3.connect(path, isolation_level=None)
+        try:
+            store = SqliteVersionStore(database)
+            await store.promote("cat", "job-1", server="a", by=None, now=NOON)
+            writer.execute("BEGIN IMMEDIATE")
+            listed = await store.list("cat")
+            assert [version.number for version in listed] == [1, 0]
+            assert await store.get("cat", 1) == listed[0]
+        finally:
+            writer.close()
+            await database.close()
 
     asyncio.run(main())

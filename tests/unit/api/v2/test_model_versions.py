@@ -3,6 +3,7 @@
 """The versions of a model over HTTP: what they show, and what their errors are."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,21 @@ from tests.unit.api.client import PREDICT, Client, opened
 from tests.unit.parts import ROOT, echo_service, eventually
 
 VERSIONS = "/x/v2/models/echo/versions/"
+AS_JSON = {"Content-Type": "application/json"}
+#: Each is meant to name a version, and names none.
+MISTAKES: list[dict[str, Any]] = [
+    {"params": {"number": "1"}},
+    {"json": {"number": 1}},
+    {"json": 1},
+    {"json": []},
+    {"json": {"version": 1.9}},
+    {"json": {"version": 1.0}},
+    {"json": {"version": True}},
+    {"json": {"version": {"number": 1}}},
+    {"data": {"number": "1"}},
+    {"data": '{"version": 1}', "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+    {"data": '{"version": 1}', "headers": {"Content-Type": "text/plain"}},
+]
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +83,16 @@ async def test_a_version_is_promoted_shown_and_taken_back(tmp_path: Path) -> Non
             assert "the log of the service says why" in found["versions"][0]["reason"]
             unknown = await client.post(f"{VERSIONS}rollback?version=9")
             assert unknown.status == 404
+            served = await states(client)
+            for mistake in MISTAKES:
+                overlooked = await client.post(f"{VERSIONS}rollback", **mistake)
+                assert overlooked.status == 422, mistake
+                assert overlooked.content_type == "application/problem+json"
+            malformed = await client.post(f"{VERSIONS}rollback", data=b"{", headers=AS_JSON)
+            assert malformed.status == 400
+            assert await states(client) == served
+            same = await client.post(f"{VERSIONS}rollback?version=0", data=b"", headers=AS_JSON)
+            assert (await same.json())["version"] == 0
             wrong = await client.post(f"{VERSIONS}rollback?version=last")
             assert wrong.status == 422
             assert list((await wrong.json())["errors"]) == ["version"]
