@@ -43,8 +43,10 @@ def _packages_in(folder: Path) -> Iterator[tuple[str, str]]:
         elif name.endswith(".egg-info"):
             # What was installed in the old way says its version inside only.
             metadata = PathDistribution(folder / name).metadata
-            if metadata["Name"] and metadata["Version"]:
-                yield metadata["Name"], metadata["Version"]
+            # By get(): to ask for a missing one otherwise is deprecated from Python 3.12 on.
+            name, version = metadata.get("Name"), metadata.get("Version")
+            if name and version:
+                yield name, version
 
 
 def package_of(source: ModelSource) -> dict[str, Any]:

@@ -188,12 +188,17 @@ def test_a_training_that_refuses_its_file_says_why(server: Server) -> None:
     assert "not a zip file" in ended["message"]
 
 
+#: Headers that version 2 did not know, of routes that it had.
+ADDED = {"Idempotency-Key"}
+
+
 @pytest.mark.parametrize("path", RECORDED)
 def test_its_arguments_are_described_as_before(server: Server, path: str) -> None:
     operation = server.get("/swagger.json").json["paths"][path]["post"]
     ours = [
         {key: value for key, value in parameter.items() if not key.startswith("x-")}
         for parameter in operation["parameters"]
+        if parameter["name"] not in ADDED
     ]
     assert ours == RECORDED[path]
 
