@@ -43,10 +43,9 @@ def _packages_in(folder: Path) -> Iterator[tuple[str, str]]:
         elif name.endswith(".egg-info"):
             # What was installed in the old way says its version inside only.
             metadata = PathDistribution(folder / name).metadata
-            # By get(): to ask for a missing one otherwise is deprecated from Python 3.12 on.
-            name, version = metadata.get("Name"), metadata.get("Version")
-            if name and version:
-                yield name, version
+            # To ask for one that is missing is deprecated from Python 3.12 on.
+            if "Name" in metadata and "Version" in metadata:
+                yield metadata["Name"], metadata["Version"]
 
 
 def package_of(source: ModelSource) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 
 import json
 import os
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,20 +72,6 @@ def test_a_seed_is_what_is_called_so(
     provenance.begin(SOURCE)
     provenance.called((), arguments)
     assert record_of(directory)["seed"] == seed
-
-
-def test_it_costs_next_to_nothing(directory: JobDirectory) -> None:
-    """The best of several, since other programs run too."""
-
-    def once() -> float:
-        begun_s = time.perf_counter()
-        provenance = Provenance(directory)
-        provenance.begin(SOURCE)
-        provenance.called(DECLARED, {"epochs": 3})
-        provenance.end({})
-        return time.perf_counter() - begun_s
-
-    assert min(once() for _ in range(5)) < 0.1
 
 
 def test_what_cannot_be_written_ends_nothing(
