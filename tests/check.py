@@ -78,7 +78,7 @@ CHECKS = (
     Check(
         "tests",
         (Step(("coverage", "erase")),),
-        15 * MINUTES,
+        16 * MINUTES,
         # Tests with real servers wait more than they compute: the others have a processor.
         together=(
             _pytest("tests/integration", *(f"--ignore-glob={pattern}" for pattern in JOBS)),
