@@ -380,7 +380,8 @@ def test_a_training_that_is_stopped_while_its_artifacts_are_sealed_is_done(
 ) -> None:
     """Large ones take long to read; they are sealed when somebody asks for them."""
     process = subprocess.Popen(prepared(directory, "large"), cwd=directory.path)
-    wait_for(directory.has_outcome)
+    # Not as soon as the outcome is there: while it is written, the signal is ignored.
+    wait_for(lambda: (read_record(directory) or {}).get("finished"))
     process.terminate()
     assert process.wait(60) == 0
     outcome = directory.outcome()
