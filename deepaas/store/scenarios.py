@@ -4,6 +4,7 @@
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -26,7 +27,8 @@ S = TypeVar("S", bound="StoreScenarios")
 def make_job(number: int = 1, **changes: Any) -> Job:
     """Return a queued training of model ``cat``, made ``number`` seconds after :data:`NOON`."""
     job = Job(
-        id=f"{number:032x}",
+        # Of this process alone: what ends a job kills the processes that carry its id.
+        id=f"{os.getpid():08x}{number:024x}",
         kind="train",
         model="cat",
         state=JobState.QUEUED,
