@@ -175,6 +175,7 @@ class TimedOut(DeepaasError):
         what = "The call waited" if waiting else "The call took"
         super().__init__(f"{what} longer than the limit of {limit_s:g} s.")
         self.limit_s = limit_s
+        self.waiting = waiting
 
 
 class StorageUnavailable(Unavailable):

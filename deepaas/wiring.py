@@ -18,6 +18,7 @@ from deepaas.execution.jobs import JobRunner
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
+from deepaas.execution.queued import QueuedRunner
 from deepaas.execution.reload import SourceWatch, load_all_anew
 from deepaas.execution.removal import sweep_removed
 from deepaas.execution.rewarm import Rewarming
@@ -28,11 +29,13 @@ from deepaas.service import (
     HealthService,
     JobHistory,
     JobService,
+    PredictionQueue,
     PredictionService,
     Service,
     Switching,
     VersionService,
 )
+from deepaas.service.predictions import error_of
 from deepaas.store.sqlite import SqliteJobStore
 from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.telemetry import Transcript
@@ -67,12 +70,22 @@ async def open_service(
             LocalExecutor(None if transcript is None else transcript.append)
         )
         pools = _make_pools(settings, sources, executor, registry, stack)
-        jobs = JobService(registry, pools, is_enabled=settings.train_endpoint, is_starting=True)
+        jobs = JobService(
+            registry,
+            pools,
+            is_enabled=settings.train_endpoint,
+            are_shown=settings.predict_endpoint,
+            is_starting=True,
+        )
         predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
         switching = Switching(pools, in_place=settings.promote_in_place)
         versions = VersionService(registry, pools, switching, jobs)
         health = HealthService(registry, pools, jobs, switching.problems)
-        parts = _Parts(executor, pools, jobs, versions)
+        history = JobHistory(jobs, versions)
+        queue = PredictionQueue(
+            pools, predictions, jobs, history, max_jobs=settings.predict_max_jobs
+        )
+        parts = _Parts(executor, pools, jobs, versions, queue)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
             _load(settings, opened, parts, registry, force), name="loading"
@@ -85,9 +98,10 @@ async def open_service(
             registry,
             predictions,
             jobs,
-            JobHistory(jobs, versions),
+            history,
             versions,
             health,
+            queue,
             executor.uploads,
             loading,
             transcript,
@@ -155,6 +169,7 @@ class _Parts:
     pools: dict[str, ModelPool]
     jobs: JobService
     versions: VersionService
+    queue: PredictionQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +316,7 @@ async def _open_jobs(
     state: _State,
     force: asyncio.Event | None,
 ) -> None:
-    """Begin to run trainings."""
+    """Begin to run trainings, and queued predictions."""
     pools = parts.pools
     rewarming = Rewarming(pools)
     stack.push_async_callback(rewarming.close)
@@ -322,6 +337,16 @@ async def _open_jobs(
             on_end=rewarming.on_end if settings.rewarm_after_train else _nothing,
         )
     )
+    queued = await stack.enter_async_context(
+        QueuedRunner(
+            state.jobs,
+            state.folder,
+            presence=state.presence,
+            pools=pools,
+            explain=error_of,
+        )
+    )
+    parts.queue.open(queued)
     parts.jobs.open(state.jobs, runner)
 
 

@@ -87,8 +87,16 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
 }
 
 
-def told(request: web.Request, exc: errors.DeepaasError) -> errors.DeepaasError:
-    """Return what clients may know of an error; a status that the model chose is meant for them."""
+def told(
+    request: web.Request, exc: errors.DeepaasError, logged_as: str | None = None
+) -> errors.DeepaasError:
+    """Return what clients may know of an error; a status that the model chose is meant for them.
+
+    Args:
+        request: Is answered with it.
+        exc: The error.
+        logged_as: Id of the request under which the log has it, if it is another one.
+    """
     is_raised = isinstance(exc, errors.CallFailed) and exc.status is None
     if not (is_raised or isinstance(exc, errors.VersionFailed)):
         return exc
@@ -98,7 +106,7 @@ def told(request: web.Request, exc: errors.DeepaasError) -> errors.DeepaasError:
         return errors.VersionFailed(exc.number, "the log of the service says why.")
     return errors.DeepaasError(
         "The model raised an exception; the log of the service has it,"
-        f" under request {request[REQUEST_ID]}."
+        f" under request {logged_as or request[REQUEST_ID]}."
     )
 
 

@@ -148,6 +148,30 @@ def idempotency() -> ArgumentParser:
     )
 
 
+@cache
+def preferences() -> ArgumentParser:
+    """Return the headers by which a prediction is queued; only the documents use this."""
+    from marshmallow import fields
+
+    return ArgumentParser(
+        {
+            "prefer": fields.Str(
+                data_key="Prefer",
+                metadata={
+                    **_in("headers", "respond-async: queue the call as a job, and answer at once."),
+                    "examples": ["respond-async"],
+                },
+            ),
+            "key": fields.Str(
+                data_key=KEY_HEADER,
+                metadata=_in(
+                    "headers", "The client's own name for a request that is queued, as elsewhere."
+                ),
+            ),
+        }
+    )
+
+
 def _offset() -> Any:
     from marshmallow import fields, validate
 

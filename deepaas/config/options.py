@@ -94,6 +94,13 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         min=0,
         help="Predictions of a model that may wait for a worker; one more is answered 503.",
     ),
+    cfg.IntOpt(
+        "predict-max-jobs",
+        default=10_000,
+        min=0,
+        help="Predictions of a model that may be queued as jobs (Prefer: respond-async); one more"
+        " is answered 503.",
+    ),
     cfg.FloatOpt(
         "predict-timeout",
         default=0.0,

@@ -49,6 +49,7 @@ class Settings:
     workers: int
     devices: tuple[str, ...]
     max_queue: int
+    predict_max_jobs: int
     timeout_s: float
     kill_abandoned: bool
     worker_memory_bytes: int
@@ -129,6 +130,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         workers=values["workers"],
         devices=_devices(values["devices"]),
         max_queue=values["predict_max_queue"],
+        predict_max_jobs=values["predict_max_jobs"],
         timeout_s=_seconds("predict-timeout", values["predict_timeout"]),
         kill_abandoned=values["predict_kill_abandoned"],
         worker_memory_bytes=values["worker_max_memory"],

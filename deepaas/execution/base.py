@@ -41,6 +41,17 @@ class Result(NamedTuple):
     version: int = 0
 
 
+class Load(NamedTuple):
+    """How much of a pool is used."""
+
+    #: How many calls it can run at once, now.
+    capacity: int
+    #: How many run or wait, those that nobody waits for included.
+    calls: int
+    #: Whether it takes no more, since it ends.
+    is_refusing: bool
+
+
 class ModelPool(Protocol):
     """Runs the calls of one model; used from the event loop's thread only."""
 
@@ -112,6 +123,11 @@ class ModelPool(Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
+        ...
+
+    @property
+    def load(self) -> Load:
+        """How much of it is used."""
         ...
 
     async def call(

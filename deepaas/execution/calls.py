@@ -37,6 +37,7 @@ class CallRunner:
         self._adapter = adapter
         self._parsers = {
             "predict": adapter.predict_parser,
+            "check-predict": adapter.predict_parser,
             "check-train": adapter.train_parser,
         }
 

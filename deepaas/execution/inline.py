@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepaas.errors import CallFailed, Conflict, ModelLoadError, Unavailable
-from deepaas.execution.base import Result
+from deepaas.errors import CallFailed, Conflict, ModelLoadError, Unavailable, WorkerDied
+from deepaas.execution.base import Load, Result
 from deepaas.execution.messages import Call, map_file
 from deepaas.model import context
 from deepaas.records import (
@@ -55,6 +55,8 @@ class InlinePool:
         self._is_refusing = False
         #: What callers wait for.
         self._waiting: set[asyncio.Future[Result]] = set()
+        #: What the thread runs, or ran last.
+        self._begun: asyncio.Future[Result] | None = None
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._runner: CallRunner
         # A daemon: somebody at a debugger's prompt must not keep the server from ending.
@@ -148,6 +150,12 @@ class InlinePool:
         return bool(self._waiting)
 
     @property
+    def load(self) -> Load:
+        """How much of it is used: it runs one call at a time."""
+        capacity = 0 if self._is_refusing else self.ready_workers
+        return Load(capacity, len(self._waiting), self._is_refusing)
+
+    @property
     def reason(self) -> str | None:
         """Why the model cannot answer at the moment, ``None`` if it can."""
         if self._is_refusing:
@@ -180,6 +188,7 @@ class InlinePool:
             result, error = None, None
             try:
                 if not future.done():
+                    self._begun = future
                     result = self._run(call, body_fd)
             except BaseException as exc:  # noqa: BLE001 - SystemExit of the author's among them
                 error = CallFailed(type(exc).__name__, str(exc))
@@ -214,7 +223,8 @@ class InlinePool:
             await asyncio.to_thread(self._thread.join, grace_s)
         await asyncio.sleep(0)  # for what the thread has said at last
         for future in tuple(self._waiting):
-            _settle(future, None, Unavailable("The service is shutting down."))
+            kind = WorkerDied if future is self._begun else Unavailable
+            _settle(future, None, kind("The service is shutting down."))
         if not self._loaded.done():
             self._loaded.cancel()
         elif not self._loaded.cancelled():

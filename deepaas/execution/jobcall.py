@@ -27,6 +27,8 @@ class JobCall:
     #: Of the request that began the job, and who made it; readable in the model.
     request_id: str = ""
     principal: str | None = None
+    #: Of a prediction: as in :class:`~deepaas.execution.messages.Call`.
+    stream: str = ""
 
     def dump(self) -> bytes:
         """Return the text of ``call.json``; the body, if there is one, goes into ``inputs/``."""
@@ -54,6 +56,7 @@ class JobCall:
             warm=content["warm"],
             request_id=content.get("request_id", ""),
             principal=content.get("principal"),
+            stream=content.get("stream", ""),
         )
 
 

@@ -145,8 +145,8 @@ class Call(NamedTuple):
     """
 
     id: int
-    #: ``predict``; ``check-train``: parse a training's arguments and answer them as shown;
-    #: ``health``: what the model says of its own health.
+    #: ``predict``; ``check-predict``, ``check-train``: parse a function's arguments and answer them
+    #: as shown; ``health``: what the model says of its own health.
     function: str
     request_id: str
     arguments: Mapping[str, Any] | None = None

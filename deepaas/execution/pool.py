@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from deepaas.errors import QueueFull, TimedOut, Unavailable, WorkerDied
-from deepaas.execution.base import Executor, PoolLimits, Result
+from deepaas.execution.base import Executor, Load, PoolLimits, Result
 from deepaas.execution.crew import Crew
 from deepaas.execution.lost import LostCalls
 from deepaas.execution.messages import (
@@ -153,6 +153,12 @@ class Pool:
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
         return bool(self.handed or self._queue)
+
+    @property
+    def load(self) -> Load:
+        """How much of it is used."""
+        capacity = 0 if self._is_refusing else self._crew.ready * self._at_once
+        return Load(capacity, len(self.handed) + len(self._queue), self._is_refusing)
 
     @property
     def reason(self) -> str | None:
@@ -378,10 +384,7 @@ class Pool:
         self._is_refusing = True
 
     async def close(self, *, grace_s: float) -> None:
-        """Refuse what is queued, and end the workers; what runs gets the grace.
-
-        May be called twice.
-        """
+        """Refuse what is queued, and end the workers; what runs gets the grace. Repeatable."""
         if self._crew.is_closing:
             return
         self._is_refusing = True

@@ -14,6 +14,7 @@ from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
+from deepaas.service.queueing import PredictionQueue
 from deepaas.service.switching import Switching
 from deepaas.service.versions import VersionService
 from deepaas.telemetry import Transcript
@@ -24,6 +25,7 @@ __all__ = [
     "JobHistory",
     "JobService",
     "ModelRegistry",
+    "PredictionQueue",
     "PredictionService",
     "Service",
     "Switching",
@@ -41,6 +43,7 @@ class Service:
     history: JobHistory
     versions: VersionService
     health: HealthService
+    queue: PredictionQueue
     #: Where uploads are written; removed when the service ends.
     uploads: Path
     #: Done when every model is loaded and warm, and trainings run; ``None``: nothing to wait for.

@@ -18,6 +18,7 @@ async def shown_arguments(
     model: str,
     incoming: Incoming,
     *,
+    function: str,
     parser: ArgumentParser | None,
     pool: ModelPool,
     request_id: str,
@@ -28,6 +29,7 @@ async def shown_arguments(
     Args:
         model: Its name.
         incoming: The input.
+        function: ``predict`` or ``train``.
         parser: Checks a small input here; ``None`` where only the model's own process can.
         pool: Its workers check the rest.
         request_id: Of the request.
@@ -40,7 +42,7 @@ async def shown_arguments(
         shown = display(parser.arguments, parser.parse(incoming.given))
         return encode_json(shown).decode()
     answer, fd, *_ = await pool.call(
-        "check-train",
+        f"check-{function}",
         request_id=request_id,
         given=incoming.given,
         body_fd=incoming.body_fd,

@@ -47,6 +47,7 @@ class JobService:
         pools: Mapping[str, ModelPool],
         *,
         is_enabled: bool,
+        are_shown: bool = False,
         store: JobStore | None = None,
         runner: JobRunner | None = None,
         problem: StorageUnavailable | None = None,
@@ -55,6 +56,8 @@ class JobService:
         self._registry = registry
         self._pools = pools
         self._is_enabled = is_enabled
+        #: Jobs are shown even where trainings are off, since others are taken.
+        self._are_shown = are_shown
         self._store = store
         self._runner = runner
         self._problem = problem
@@ -85,12 +88,12 @@ class JobService:
         """Return what keeps and what runs the jobs of a model; neither is closed by the caller.
 
         Raises:
-            EndpointDisabled: Trainings are switched off.
+            EndpointDisabled: Every kind of job is switched off.
             ModelNotFound: No such model.
             Unavailable: The service is starting.
             StorageUnavailable: The state directory cannot be used.
         """
-        if not self._is_enabled:
+        if not (self._is_enabled or self._are_shown):
             raise EndpointDisabled
         self._registry.get(model)
         if self._store is None or self._runner is None:
@@ -126,7 +129,7 @@ class JobService:
             KeyReused: The key came with another input before.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
-        return await self._whole(self._accept(model, incoming, principal, request_id, key))
+        return await self.whole(self._accept(model, incoming, principal, request_id, key))
 
     async def retry(
         self,
@@ -144,9 +147,9 @@ class JobService:
             JobNotEnded: It is queued or running, or its processes are still there.
             Conflict: Its files are gone.
         """
-        return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
+        return await self.whole(self._accept_again(model, job_id, principal, request_id, key))
 
-    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
+    async def whole(self, change: Coroutine[Any, Any, Job]) -> Job:
         """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
         task = asyncio.create_task(change)
         self._changing.add(task)
@@ -162,7 +165,7 @@ class JobService:
         key: str | None,
     ) -> Job:
         try:
-            with self._noting_problems():
+            with self.noting_problems():
                 store, runner = self._opened_to_train(model)
                 declared = self._registry.get(model).description.train_arguments
                 given = without_credentials(incoming.given, declared)
@@ -176,6 +179,7 @@ class JobService:
                 shown = await shown_arguments(
                     model,
                     incoming,
+                    function=TRAIN,
                     parser=self._registry.get(model).train_parser,
                     pool=self._pools[model],
                     request_id=request_id,
@@ -184,7 +188,7 @@ class JobService:
                 job = self._new_job(TRAIN, model, shown, principal)
                 call = replace(self._call(model, principal, request_id), input=given)
                 accepted = await runner.submit(job, call, incoming.body_fd, key=name)
-                self._problem = None
+                self.note_success()
                 return accepted
         finally:
             incoming.release()
@@ -192,7 +196,7 @@ class JobService:
     async def _accept_again(
         self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
     ) -> Job:
-        with self._noting_problems():
+        with self.noting_problems():
             store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
@@ -215,11 +219,16 @@ class JobService:
             accepted = await runner.submit_again(
                 job, job_id, call, keeps_checkpoints=goes_on, key=name
             )
-            self._problem = None
+            self.note_success()
             return accepted
 
+    def _opened_to_trainings(self, model: str) -> tuple[JobStore, JobRunner]:
+        if not self._is_enabled:
+            raise EndpointDisabled
+        return self.opened(model)
+
     def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
-        opened = self.opened(model)
+        opened = self._opened_to_trainings(model)
         if not self._registry.get(model).description.can_train:
             raise NotImplementedByModel(model)
         return opened
@@ -249,7 +258,7 @@ class JobService:
         )
 
     @contextmanager
-    def _noting_problems(self) -> Iterator[None]:
+    def noting_problems(self) -> Iterator[None]:
         """Keep in mind, for readiness, why the storage did not take what it was given last.
 
         That it does take something is noted where it has, not where nothing was given to it.
@@ -260,9 +269,13 @@ class JobService:
             self._problem = exc
             raise
 
+    def note_success(self) -> None:
+        """Note that the storage took what it was given."""
+        self._problem = None
+
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""
-        store, _ = self.opened(model)
+        store, _ = self._opened_to_trainings(model)
         return await store.list(model, kind=TRAIN, limit=_LISTED)
 
     async def find(self, model: str, job_id: str) -> Job:
@@ -302,6 +315,7 @@ class JobService:
         Raises:
             JobNotFound: There is none, or it was deleted.
         """
+        self._opened_to_trainings(model)
         job = await self.find(model, job_id)
         if job.kind != TRAIN or job.hidden_at is not None:
             raise JobNotFound(job_id)
@@ -313,7 +327,7 @@ class JobService:
         Returns:
             The training as it ended: cancelled, or as it had ended before.
         """
-        return await self._whole(self._delete(model, job_id))
+        return await self.whole(self._delete(model, job_id))
 
     async def _delete(self, model: str, job_id: str) -> Job:
         store, runner = self.opened(model)

@@ -15,11 +15,13 @@ from deepaas.errors import (
     InvalidInput,
     MalformedBody,
     NotImplementedByModel,
+    TimedOut,
+    WorkerDied,
 )
 from deepaas.execution.base import ModelPool
 from deepaas.execution.messages import Failure
 from deepaas.execution.streams import AnswerStream
-from deepaas.model.registry import ModelRegistry
+from deepaas.model.registry import ModelRegistry, RegisteredModel
 from deepaas.service.incoming import Incoming
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,19 @@ class PredictionService:
         self._pools = pools
         self._is_enabled = is_enabled
 
+    def require(self, model: str) -> RegisteredModel:
+        """Return a model that predicts.
+
+        Raises:
+            EndpointDisabled, ModelNotFound, NotImplementedByModel: As :meth:`predict`.
+        """
+        if not self._is_enabled:
+            raise EndpointDisabled
+        registered = self._registry.get(model)
+        if not registered.description.can_predict:
+            raise NotImplementedByModel(model)
+        return registered
+
     async def predict(
         self,
         model: str,
@@ -81,12 +96,7 @@ class PredictionService:
             TimedOut: It took longer than allowed.
         """
         try:
-            if not self._is_enabled:
-                raise EndpointDisabled
-            registered = self._registry.get(model)
-            description = registered.description
-            if not description.can_predict:
-                raise NotImplementedByModel(model)
+            registered = self.require(model)
             arguments = None
             if registered.predict_parser is not None and incoming.is_small:
                 arguments = registered.predict_parser.parse(incoming.given)
@@ -111,6 +121,11 @@ class PredictionService:
 def error_of(failure: Failure, model: str) -> DeepaasError:
     """Return what happened in a worker as one of our errors; logs what the model raised."""
     _log(failure, model)
+    return as_error(failure, model)
+
+
+def as_error(failure: Failure, model: str) -> DeepaasError:
+    """Return a failure as one of our errors; one that was kept is logged already."""
     match failure.origin:
         case "arguments":
             return InvalidArguments(failure.messages or {})
@@ -121,6 +136,10 @@ def error_of(failure: Failure, model: str) -> DeepaasError:
             return NotImplementedByModel(model)
         case "answer":
             return InvalidAnswer(failure.text)
+        case "worker":
+            return WorkerDied(failure.text)
+        case "limit":
+            return TimedOut(**failure.messages or {})
     if failure.status == 400 and failure.type_name == "InvalidInput":
         return InvalidInput(failure.text)
     return CallFailed(

@@ -228,8 +228,15 @@ class JobStore(Protocol):
         """Return every running job, of all servers, hidden ones too, oldest first."""
         ...
 
-    async def count_by_state(self, model: str | None = None) -> dict[JobState, int]:
-        """Return how many jobs, hidden ones too, are in each state; every state has an entry."""
+    async def count_by_state(
+        self, model: str | None = None, *, kind: str | None = None
+    ) -> dict[JobState, int]:
+        """Return how many jobs, hidden ones too, are in each state; every state has an entry.
+
+        Args:
+            model: Only jobs of this model; ``None``: of all.
+            kind: Only jobs of this kind; ``None``: of every kind.
+        """
         ...
 
     async def check(self) -> None:

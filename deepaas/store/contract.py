@@ -273,6 +273,9 @@ class JobStoreContract(HistoryContract):
         counts = zero | {JobState.QUEUED: 1, JobState.RUNNING: 2}
         assert await other.count_by_state() == counts
         assert await other.count_by_state("dog") == zero | {JobState.QUEUED: 1}
+        await store.add(make_job(4, kind="predict"))
+        assert await other.count_by_state("cat", kind="predict") == zero | {JobState.QUEUED: 1}
+        assert await other.count_by_state("dog", kind="predict") == zero
 
     @with_stores
     async def test_check_leaves_no_trace(self, store: JobStore, other: JobStore) -> None:

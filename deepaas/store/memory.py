@@ -160,9 +160,15 @@ class InMemoryJobStore:
         """Return every running job, oldest first."""
         return self._sorted(JobState.RUNNING)
 
-    async def count_by_state(self, model: str | None = None) -> dict[JobState, int]:
+    async def count_by_state(
+        self, model: str | None = None, *, kind: str | None = None
+    ) -> dict[JobState, int]:
         """Return how many jobs are in each state."""
-        states = [job.state for job in self._known().values() if model in (None, job.model)]
+        states = [
+            job.state
+            for job in self._known().values()
+            if model in (None, job.model) and kind in (None, job.kind)
+        ]
         return {state: states.count(state) for state in JobState}
 
     async def check(self) -> None:

@@ -184,12 +184,15 @@ class SqliteJobStore:
         """Return every running job; see :meth:`JobStore.running`."""
         return await self._jobs("running_jobs", {})
 
-    async def count_by_state(self, model: str | None = None) -> dict[JobState, int]:
+    async def count_by_state(
+        self, model: str | None = None, *, kind: str | None = None
+    ) -> dict[JobState, int]:
         """Return how many jobs are in each state; see :meth:`JobStore.count_by_state`."""
+        lanes = _ALL_LANES | {"model": model, "kind": kind}
 
         def step(connection: sqlite3.Connection) -> dict[JobState, int]:
             counts = Counter(dict.fromkeys(JobState, 0))
-            for lane in execute(connection, "job_lanes", _ALL_LANES | {"model": model}):
+            for lane in execute(connection, "job_lanes", lanes):
                 counts[JobState(lane["state"])] += lane["jobs"]
             return dict(counts)
 

@@ -24,6 +24,7 @@ from deepaas.execution.messages import Channel, ChannelClosed
 from deepaas.execution.page import CallPage
 from deepaas.execution.pool import Pool
 from deepaas.execution.presence import ServerPresence
+from deepaas.execution.queued import QueuedRunner
 from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
@@ -31,11 +32,13 @@ from deepaas.service import (
     HealthService,
     JobHistory,
     JobService,
+    PredictionQueue,
     PredictionService,
     Service,
     Switching,
     VersionService,
 )
+from deepaas.service.predictions import error_of
 from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
 
@@ -186,6 +189,7 @@ async def echo_service(
     train: bool = True,
     store: JobStore | None = None,
     source: ModelSource = ECHO,
+    max_jobs: int = 100,
 ) -> AsyncIterator[Service]:
     """Open a service of one model, whose jobs are kept in memory and in ``tmp_path``.
 
@@ -195,6 +199,7 @@ async def echo_service(
         train: Whether trainings are on.
         store: Where jobs are kept, instead of a store in memory; not closed here.
         source: The model.
+        max_jobs: How many predictions may be queued.
     """
     registry = ModelRegistry()
     store = store or InMemoryJobStore()
@@ -221,7 +226,9 @@ async def echo_service(
                 keep_trainings=False,
             )
         )
-        jobs = JobService(registry, pools, is_enabled=train, store=store, runner=runner)
+        jobs = JobService(
+            registry, pools, is_enabled=train, are_shown=predict, store=store, runner=runner
+        )
         predictions = PredictionService(registry, pools, is_enabled=predict)
         switching = Switching(pools, in_place=False)
         versions = VersionService(registry, pools, switching, jobs)
@@ -229,4 +236,11 @@ async def echo_service(
         stack.push_async_callback(versions.close)
         health = HealthService(registry, pools, jobs, switching.problems)
         history = JobHistory(jobs, versions)
-        yield Service(registry, predictions, jobs, history, versions, health, executor.uploads)
+        queue = PredictionQueue(pools, predictions, jobs, history, max_jobs=max_jobs)
+        queued = await stack.enter_async_context(
+            QueuedRunner(store, folder, presence=presence, pools=pools, explain=error_of)
+        )
+        queue.open(queued)
+        yield Service(
+            registry, predictions, jobs, history, versions, health, queue, executor.uploads
+        )

@@ -49,6 +49,9 @@ class About:
     status: int = 200
     #: Makes what reads the route's own parameters, which are documented by it.
     parameters: Callable[[], ArgumentParser] | None = None
+    #: Of those that Swagger 2.0 has in words only: the front end of version 2 makes an input of
+    #: each parameter of a prediction.
+    preferences: Callable[[], ArgumentParser] | None = None
 
 
 _TEXT_ERROR: Mapping[str, str | None] = MappingProxyType({TEXT: "Text"})
@@ -116,9 +119,13 @@ PREDICT = About(
     description=(
         "An argument that stands in the query here may also be sent in a form or in a JSON object"
         " as the body; the first hit in this order counts. A model may answer with a status of its"
-        " own that is not listed."
+        " own that is not listed. With the header 'Prefer: respond-async' the call is queued as a"
+        " job, and answered with 202; 'Prefer: respond-async, wait=10' waits some seconds for the"
+        " answer first. The header Idempotency-Key then names the request."
     ),
     function="predict",
+    others={202: Answer("The call is queued; Location says as which job.", {JSON: "Job"})},
+    preferences=parameters.preferences,
 )
 START_TRAINING = About(
     "start_training",

@@ -3,7 +3,7 @@
 """What the routes of jobs answer, for the documents."""
 
 from deepaas.api import parameters
-from deepaas.api.documents.about import ANYTHING, JSON, TEXT, About, Answer
+from deepaas.api.documents.about import ANYTHING, JSON, PROBLEM, TEXT, About, Answer
 
 EVENTS = "text/event-stream"
 
@@ -64,12 +64,18 @@ ARGUMENTS = About(
     Answer("The arguments.", {JSON: "Arguments"}),
     _OF_JOB,
 )
+_FAILED = Answer("The prediction failed so.", {PROBLEM: "Problem", JSON: "Messages", TEXT: "Text"})
 RESULT = About(
     "show_result",
     _TAG,
     "Show what a job returned.",
-    Answer("The result.", {JSON: "Result"}),
-    (402, 403, 404, 409, 500, 503),
+    Answer("The result.", {JSON: "Result", ANYTHING: None}, has_version=True),
+    (402, 403, 409, 416),
+    description=(
+        "A queued prediction is answered as the direct call would have been, errors included, in"
+        " the form that they have there; the model may have chosen another status than those."
+    ),
+    others={206: _PART, **dict.fromkeys((400, 404, 422, 500, 501, 503, 504), _FAILED)},
 )
 METRICS = About(
     "show_metrics",

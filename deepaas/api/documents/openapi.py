@@ -39,7 +39,7 @@ def write_openapi(api: Api, title: str, version: str) -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     about = operation.about
-    places = by_place(operation.arguments)
+    places = by_place((*operation.arguments, *operation.preferences))
     made: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [about.tag],

@@ -30,6 +30,8 @@ class Operation:
     about: About
     path_parameters: tuple[str, ...]
     arguments: tuple[Argument, ...]
+    #: See :class:`About`.
+    preferences: tuple[Argument, ...]
     #: By status, in ascending order.
     answers: Mapping[int, Answer]
 
@@ -96,6 +98,7 @@ def _operation(
         about=about,
         path_parameters=tuple(_PATH_PARAMETER.findall(path)),
         arguments=arguments,
+        preferences=() if about.preferences is None else about.preferences().arguments,
         answers=dict(sorted(answers.items())),
     )
 

@@ -9,7 +9,10 @@ from aiohttp import web
 from deepaas.api import parameters
 from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
 from deepaas.api.v2.jobshape import artifact_shape, path_of, shape_of
+from deepaas.api.v2.queued import send_result
 from deepaas.api.v2.responses import json_response, json_text
+from deepaas.errors import JobNotFound
+from deepaas.execution.queued import PREDICT
 from deepaas.model.encoding import encode_json
 from deepaas.records import JobState
 from deepaas.service.history import JobView
@@ -58,7 +61,9 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def retry(request: web.Request) -> web.Response:
     """Start a job anew as another one."""
-    job = await request.app[SERVICE].jobs.retry(
+    service = request.app[SERVICE]
+    taker = service.queue if await _is_prediction(request) else service.jobs
+    job = await taker.retry(
         *named(request),
         principal=request[PRINCIPAL],
         request_id=request[REQUEST_ID],
@@ -81,8 +86,19 @@ async def arguments(request: web.Request) -> web.Response:
     return json_text(job.arguments.encode())
 
 
-async def result(request: web.Request) -> web.Response:
-    """Show what a job's function returned."""
+async def _is_prediction(request: web.Request) -> bool:
+    """Tell whether a job is a queued prediction; one that is gone is none."""
+    try:
+        job = await request.app[SERVICE].jobs.find(*named(request))
+    except JobNotFound:
+        return False
+    return job.kind == PREDICT
+
+
+async def result(request: web.Request) -> web.StreamResponse:
+    """Show what a job's function returned; a prediction is answered as the call would have been."""
+    if await _is_prediction(request):
+        return await send_result(request, *named(request))
     text = await request.app[SERVICE].history.result(*named(request))
     return json_text(text.encode())
 

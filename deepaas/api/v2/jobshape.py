@@ -12,10 +12,11 @@ from aiohttp import web
 
 from deepaas.api.keys import SETTINGS
 from deepaas.execution.artifacts import Artifact
+from deepaas.execution.queued import PREDICT
 from deepaas.records import Job, JobState
 from deepaas.service.history import JobView
 
-_HIDDEN = "The training failed; its log, which the service keeps, says why."
+_HIDDEN = "It failed; the log, which the service keeps, says why."
 _HIDDEN_BEFORE = "An attempt did not succeed; the log, which the service keeps, says why."
 #: The states whose message may quote the model, and what is shown in its place. A job that waits
 #: for another attempt, or runs again, still has what the attempt before said.
@@ -53,7 +54,7 @@ def shape_of(request: web.Request, view: JobView) -> dict[str, Any]:
         "progress": view.progress,
         "message": message_of(job, hides=hides_errors(request)),
         "attempt": job.attempt,
-        "links": list(_links(path_of(request, job), job.state)),
+        "links": _links(path_of(request, job), job),
     }
 
 
@@ -95,11 +96,13 @@ def _jobs_path(request: web.Request, model: str) -> str:
     return f"{request.app[SETTINGS].base_path}/v2/models/{quote(model, safe='')}/jobs/"
 
 
-def _links(path: str, state: JobState) -> list[dict[str, str]]:
-    parts = [*_PARTS, "result"] if state is JobState.DONE else _PARTS
+def _links(path: str, job: Job) -> list[dict[str, str]]:
+    # Of a prediction, what it failed by is its result.
+    is_answered = job.kind == PREDICT and job.state is JobState.ERROR
+    parts = [*_PARTS, "result"] if is_answered or job.state is JobState.DONE else _PARTS
     links = [{"rel": "self", "href": path}]
     links += [{"rel": part.rstrip("/"), "href": f"{path}/{part}"} for part in parts]
-    action = "retry" if state.is_final else "cancel"
+    action = "retry" if job.state.is_final else "cancel"
     return [*links, {"rel": action, "href": f"{path}/{action}"}]
 
 

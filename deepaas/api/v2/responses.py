@@ -28,7 +28,8 @@ def json_text(body: bytes, *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json", charset="utf-8")
 
 
-def _headers(prediction: Prediction) -> dict[str, str]:
+def headers_of(prediction: Prediction) -> dict[str, str]:
+    """Return the headers of an answer."""
     content_type = prediction.content_type
     if content_type == "application/json":
         content_type += "; charset=utf-8"
@@ -53,9 +54,9 @@ def attachment(filename: str) -> str:
 async def send(request: web.Request, prediction: Prediction) -> web.StreamResponse:
     """Send the answer; one that came as a descriptor is copied in chunks, and closed."""
     if prediction.stream is not None:
-        return await send_stream(request, prediction.stream, _headers(prediction))
+        return await send_stream(request, prediction.stream, headers_of(prediction))
     if prediction.fd is None:
-        return web.Response(body=prediction.body, headers=_headers(prediction))
+        return web.Response(body=prediction.body, headers=headers_of(prediction))
     try:
         return await _send_descriptor(request, prediction, prediction.fd)
     finally:
@@ -65,7 +66,7 @@ async def send(request: web.Request, prediction: Prediction) -> web.StreamRespon
 async def _send_descriptor(
     request: web.Request, prediction: Prediction, fd: int
 ) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_headers(prediction))
+    response = web.StreamResponse(headers=headers_of(prediction))
     response.headers["X-Request-ID"] = request[REQUEST_ID]
     status = os.fstat(fd)
     is_regular = stat.S_ISREG(status.st_mode)

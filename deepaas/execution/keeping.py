@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps what the call of a queued prediction came to, whatever the disk says to that."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from deepaas.errors import CallFailed, DeepaasError, TimedOut, WorkerDied
+from deepaas.execution import answers
+from deepaas.execution.answers import BodyWriter, KeptAnswer
+from deepaas.execution.base import Result
+from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
+from deepaas.execution.messages import Failure
+from deepaas.execution.streams import AnswerStream, StreamFailed
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Turns a failure of a model's call into one of our errors, and logs it.
+Explain = Callable[[Failure, str], DeepaasError]
+
+STOPPED: Final = (
+    "The server was stopped while it ran. It is not run again by itself: POST …/retry does so."
+)
+_NO_SPACE: Final = "No space was left on the server to keep the answer."
+_TRY_AGAIN_S = 0.5
+#: How long an answer waits for space on a full disk, in memory.
+_PATIENCE_S = 30.0
+
+
+class _Stopped(Exception):
+    """Nobody wants the answer any more."""
+
+
+class AnswerKeeper:
+    """Belongs to one call; its methods return how the job ends, unless an end stands already."""
+
+    def __init__(self, directory: JobDirectory, model: str, explain: Explain) -> None:
+        self._directory = directory
+        self._model = model
+        self._explain = explain
+        self._stream: AnswerStream | None = None
+        self._is_stopped = False
+        #: Once it is set, nothing is waited for any more.
+        self.is_ending = False
+
+    def stop(self) -> None:
+        """Take no more of an answer that comes piece by piece."""
+        self._is_stopped = True
+        if self._stream is not None:
+            self._stream.break_off(_Stopped())
+
+    async def keep(self, result: Result) -> End:
+        """Keep an answer, and close its descriptor; where a stream fails, its failure counts."""
+        writer: BodyWriter | None = None
+        try:
+            writer = await self._written(partial(BodyWriter, self._directory))
+            await self._write_body(result, writer)
+            answer = result.answer
+            kept = KeptAnswer(answer.content_type, answer.filename, result.version)
+            await self._written(partial(answers.keep, self._directory, kept))
+        except _Stopped:
+            return End.now("interrupted", STOPPED)
+        except StreamFailed as exc:
+            return await self.keep_failure(exc.failure, result.version)
+        except (TimedOut, WorkerDied) as exc:
+            return await self.keep_failure(failure_of(exc), result.version)
+        except OSError as exc:
+            if writer is not None:
+                await asyncio.to_thread(writer.remove)
+            return End.now("error", _not_kept(exc))
+        finally:
+            if writer is not None:
+                writer.close()
+            if result.fd is not None:
+                os.close(result.fd)
+        return kept.end
+
+    async def _write_body(self, result: Result, writer: BodyWriter) -> None:
+        if result.stream is not None:
+            await self._collect(result.stream, writer)
+        elif result.fd is not None:
+            await self._written(partial(writer.copy, result.fd))
+        else:
+            await self._written(partial(writer.write, result.answer.body or b""))
+        await self._written(writer.finish)
+
+    async def _collect(self, stream: AnswerStream, writer: BodyWriter) -> None:
+        self._stream = stream
+        if self._is_stopped:
+            self.stop()
+        try:
+            while data := await stream.read():
+                await self._written(partial(writer.write, data))
+        finally:
+            stream.close()
+
+    async def keep_failure(self, failure: Failure, version: int) -> End:
+        """Keep what the call failed by; the job ends so even if that cannot be kept."""
+        message = self._explain(failure, self._model).message
+        kept = KeptAnswer(version=version, failure=failure, message=message)
+        try:
+            await self._written(partial(answers.keep, self._directory, kept))
+        except OSError as exc:
+            logger.warning(
+                "What a queued prediction failed by cannot be kept: %s.",
+                exc.strerror,
+                extra={"action": "answer_lost"},
+            )
+        return kept.end
+
+    async def _written(self, write: Callable[[], T]) -> T:
+        """Write in a thread, waiting a while for space.
+
+        Raises:
+            OSError: It cannot be written, or no space was left for too long.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _PATIENCE_S
+        while True:
+            try:
+                return await asyncio.to_thread(write)
+            except OSError as exc:
+                if exc.errno not in NO_SPACE or self.is_ending or clock() > deadline:
+                    raise
+            await asyncio.sleep(_TRY_AGAIN_S)
+
+
+def failure_of(exc: CallFailed | TimedOut | WorkerDied) -> Failure:
+    """Return why the pool has no answer as data; ``origin`` is ``limit`` or ``worker``, or ours."""
+    match exc:
+        case CallFailed():
+            return Failure(exc.type_name, exc.text, exc.traceback, exc.status)
+        case TimedOut():
+            limit = {"limit_s": exc.limit_s, "waiting": exc.waiting}
+            return Failure("TimedOut", exc.message, messages=limit, origin="limit")
+        case WorkerDied():
+            return Failure("WorkerDied", exc.message, origin="worker")
+
+
+def _not_kept(exc: OSError) -> str:
+    if exc.errno in NO_SPACE:
+        return _NO_SPACE
+    return f"The answer cannot be kept: {exc.strerror}."

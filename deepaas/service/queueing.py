@@ -1,0 +1,302 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Predictions that are accepted now, run when there is room, and answered when asked for."""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from deepaas.auth import Principal
+from deepaas.errors import Conflict, DeepaasError, JobNotEnded, QueueFull
+from deepaas.execution import answers
+from deepaas.execution.base import ModelPool
+from deepaas.execution.jobcall import JobCall
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.jobs import files_are_gone
+from deepaas.execution.queued import PREDICT, QueuedRunner
+from deepaas.records import CallInput, IdempotencyKey, Job, JobState
+from deepaas.service.history import JobHistory
+from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
+from deepaas.service.incoming import Incoming
+from deepaas.service.job_input import shown_arguments, without_credentials
+from deepaas.service.jobs import JobService
+from deepaas.service.predictions import Prediction, PredictionService, as_error
+from deepaas.store.base import JobStore
+
+_LOOK_S = 0.05
+
+
+class KeptResult(NamedTuple):
+    """What a prediction came to: an answer, or an error."""
+
+    prediction: Prediction | None
+    error: DeepaasError | None
+    #: Of the request that asked for it.
+    request_id: str
+
+
+class PredictionQueue:
+    """The queued predictions of the served models.
+
+    Its methods raise what :meth:`JobService.opened` does, and
+    :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
+    """
+
+    def __init__(
+        self,
+        pools: Mapping[str, ModelPool],
+        predictions: PredictionService,
+        jobs: JobService,
+        history: JobHistory,
+        *,
+        max_jobs: int,
+    ) -> None:
+        """Take nothing before :meth:`open`.
+
+        Args:
+            pools: What runs the models.
+            predictions: Knows which models predict.
+            jobs: Knows where jobs are kept.
+            history: Shows them.
+            max_jobs: How many predictions of a model may be queued.
+        """
+        self._pools = pools
+        self._predictions = predictions
+        self._jobs = jobs
+        self._history = history
+        self._max_jobs = max_jobs
+        self._runner: QueuedRunner | None = None
+        #: How many of each model are being accepted.
+        self._accepting: Counter[str] = Counter()
+
+    def open(self, runner: QueuedRunner) -> None:
+        """Tell a runner of what is accepted; it is not closed here."""
+        self._runner = runner
+
+    async def accept(
+        self,
+        model: str,
+        incoming: Incoming,
+        *,
+        principal: Principal,
+        request_id: str,
+        stream: str = "",
+        key: str | None = None,
+    ) -> Job:
+        """Accept a prediction; it is durable when this returns. Releases ``incoming``.
+
+        Args:
+            model: Its name.
+            incoming: What the client sent.
+            principal: Who asks.
+            request_id: Of the request.
+            stream: See :meth:`PredictionService.predict`; it is collected in this form.
+            key: The principal's own name for the request. If it comes again, the job that was
+                accepted the first time is returned, as it is then.
+
+        Raises:
+            EndpointDisabled: Predictions are switched off.
+            ModelNotFound: No such model.
+            NotImplementedByModel: It does not predict.
+            InvalidArguments, MalformedBody: The input is wrong.
+            KeyReused: The key came with another input before.
+            QueueFull: Too many are queued.
+            StorageFull, StorageUnavailable: The state directory cannot take it.
+        """
+        return await self._jobs.whole(
+            self._accept(model, incoming, principal, request_id, stream, key)
+        )
+
+    async def _accept(
+        self,
+        model: str,
+        incoming: Incoming,
+        principal: Principal,
+        request_id: str,
+        stream: str,
+        key: str | None,
+    ) -> Job:
+        try:
+            with self._jobs.noting_problems():
+                registered = self._predictions.require(model)
+                store, runner = self._jobs.opened(model)
+                given = without_credentials(
+                    incoming.given, registered.description.predict_arguments
+                )
+                name: IdempotencyKey | None = None
+                if key is not None:
+                    asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
+                    name = IdempotencyKey(principal.name, model, PREDICT, key, asked)
+                    if (earlier := await store.find(name)) is not None:
+                        return earlier
+                async with self._place(store, model):
+                    shown = await shown_arguments(
+                        model,
+                        incoming,
+                        function=PREDICT,
+                        parser=registered.predict_parser,
+                        pool=self._pools[model],
+                        request_id=request_id,
+                        principal=principal.name,
+                    )
+                    job = _new_job(model, shown, principal)
+                    call = self._call(model, principal, request_id, stream, given)
+                    accepted = await runner.submit(job, call, incoming.body_fd, key=name)
+                self._note_accepted()
+                return accepted
+        finally:
+            incoming.release()
+
+    async def retry(
+        self,
+        model: str,
+        job_id: str,
+        *,
+        principal: Principal,
+        request_id: str,
+        key: str | None = None,
+    ) -> Job:
+        """Accept a new prediction with the input of one that has ended; as :meth:`accept`.
+
+        Raises:
+            JobNotFound: No such job.
+            JobNotEnded: It is queued or running.
+            Conflict: Its files are gone.
+        """
+        return await self._jobs.whole(self._accept_again(model, job_id, principal, request_id, key))
+
+    async def _accept_again(
+        self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
+    ) -> Job:
+        with self._jobs.noting_problems():
+            self._predictions.require(model)
+            store, runner = self._jobs.opened(model)
+            name: IdempotencyKey | None = None
+            if key is not None:
+                asked = operation_fingerprint("retry", job_id)
+                name = IdempotencyKey(principal.name, model, PREDICT, key, asked)
+                if (earlier := await store.find(name)) is not None:
+                    return earlier
+            ended = await self._jobs.recorded(model, job_id)
+            if not ended.state.is_final:
+                raise JobNotEnded(job_id)
+            before = await asyncio.to_thread(_call_of, runner.directory(job_id))
+            async with self._place(store, model):
+                job = _new_job(model, ended.arguments, principal)
+                call = self._call(model, principal, request_id, before.stream)
+                accepted = await runner.submit_again(
+                    job, job_id, call, keeps_checkpoints=False, key=name
+                )
+            self._note_accepted()
+            return accepted
+
+    @asynccontextmanager
+    async def _place(self, store: JobStore, model: str) -> AsyncIterator[None]:
+        """Keep a place in the queue while a prediction is accepted.
+
+        Raises:
+            QueueFull: There is none.
+        """
+        self._accepting[model] += 1
+        try:
+            counts = await store.count_by_state(model, kind=PREDICT)
+            waiting = counts[JobState.QUEUED]
+            if waiting + self._accepting[model] > self._max_jobs:
+                raise QueueFull(
+                    f"{waiting} predictions are queued already, as many as are allowed; try again"
+                    " later."
+                )
+            yield
+        finally:
+            self._accepting[model] -= 1
+
+    def _call(
+        self,
+        model: str,
+        principal: Principal,
+        request_id: str,
+        stream: str,
+        given: CallInput | None = None,
+    ) -> JobCall:
+        return JobCall(
+            self._pools[model].source,
+            given or CallInput(),
+            warm=False,
+            request_id=request_id,
+            principal=principal.name,
+            stream=stream,
+        )
+
+    def _note_accepted(self) -> None:
+        self._jobs.note_success()
+        if self._runner is not None:
+            self._runner.wake()
+
+    async def wait(self, model: str, job_id: str, limit_s: float) -> bool:
+        """Wait a while for a job's end; tell whether it came."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + limit_s
+        _, runner = self._jobs.opened(model)
+        directory = runner.directory(job_id)
+        while not await asyncio.to_thread(directory.is_decided):
+            if clock() >= deadline:
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
+
+    async def result(self, model: str, job_id: str) -> KeptResult:
+        """Return what a prediction came to; the caller closes the descriptor of its body.
+
+        Raises:
+            Conflict: It has not ended, or it ended without an answer.
+        """
+        job = (await self._history.view(model, job_id)).job
+        if job.state not in (JobState.DONE, JobState.ERROR):
+            what = f"ended as {job.state}" if job.state.is_final else f"is {job.state}"
+            raise Conflict(f"The job {job_id!r} {what}: it has no result.")
+        _, runner = self._jobs.opened(model)
+        try:
+            return await asyncio.to_thread(_read, runner.directory(job_id), model)
+        except FileNotFoundError as exc:
+            why = job.message or "Its files are gone."
+            raise Conflict(f"The job {job_id!r} has no result. {why}") from exc
+
+
+def _new_job(model: str, arguments: str, principal: Principal) -> Job:
+    return Job(
+        id=uuid.uuid4().hex,
+        kind=PREDICT,
+        model=model,
+        state=JobState.QUEUED,
+        created=datetime.now(UTC),
+        arguments=arguments,
+        owner=principal.name,
+    )
+
+
+def _call_of(directory: JobDirectory) -> JobCall:
+    try:
+        return JobCall.read(directory, with_body=False)
+    except FileNotFoundError as exc:
+        raise files_are_gone(directory.path.name) from exc
+
+
+def _read(directory: JobDirectory, model: str) -> KeptResult:
+    """Return what is kept.
+
+    Raises:
+        FileNotFoundError: Nothing is.
+    """
+    asked_by = JobCall.read(directory, with_body=False).request_id
+    kept = answers.read(directory)
+    if kept is None:
+        raise FileNotFoundError
+    if kept.failure is not None:
+        return KeptResult(None, as_error(kept.failure, model), asked_by)
+    fd = answers.open_body(directory)
+    prediction = Prediction(kept.content_type, None, fd, kept.filename, version=kept.version)
+    return KeptResult(prediction, None, asked_by)
