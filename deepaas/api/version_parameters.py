@@ -83,9 +83,3 @@ def _prefer() -> Any:
             " list of versions shows how it goes on.",
         },
     )
-
-
-def is_async(prefer: str) -> bool:
-    """Whether the header ``Prefer`` asks for an answer at once (RFC 7240, section 4.1)."""
-    preferences = (each.partition(";")[0].strip().lower() for each in prefer.split(","))
-    return "respond-async" in preferences

@@ -11,12 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import Server, serve, wait_for
+from tests.integration.harness import Answer, Server, serve, wait_for
 from tests.integration.namespaces import needs_mounts, needs_pids
 from tests.integration.place import MODEL, Place, guard_of
 
 FILES = "reads_files_in_train"
 TRAIN = f"/v2/models/{MODEL}/train/"
+
+
+def queue(server: Server) -> Answer:
+    """Queue a prediction."""
+    path = f"/v2/models/{MODEL}/predict/"
+    return server.request("POST", path, headers={"Prefer": "respond-async"})
 
 
 def assert_predicts_and_refuses_to_train(server: Server, *statuses: int) -> None:
@@ -34,6 +40,7 @@ def test_without_a_usable_state_directory_predictions_are_served(tmp_path: Path)
     (tmp_path / "file").touch()
     with serve(MODEL, tmp_path, state_dir=tmp_path / "file" / "state") as server:
         assert_predicts_and_refuses_to_train(server, 503)
+        assert queue(server).status == 503
         for answer in (server.get(TRAIN), server.get(f"{TRAIN}{'0' * 32}")):
             assert answer.status == 503
         assert str(tmp_path / "file") in server.output()
@@ -93,8 +100,10 @@ def test_on_a_full_disk_trainings_are_refused_and_resume_when_there_is_space(
         assert server.get("/v2/health/ready").json["trainings"] is None
         disk.fill()
         assert_predicts_and_refuses_to_train(server, 507)
+        assert queue(server).status == 507
         assert list(disk.jobs.iterdir()) == []
         disk.free()
+        assert queue(server).status == 202
         training = server.train(MODEL, gate="/dev/null")
         assert server.wait_training(MODEL, training["uuid"])["status"] == "done"
         assert server.get("/v2/health/ready").json["trainings"] is None

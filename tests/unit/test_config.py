@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "workers": ("3", "workers", 3),
     "devices": ("cuda:0, cpu", "devices", ("cuda:0", "cpu")),
     "predict-max-queue": ("0", "max_queue", 0),
+    "predict-max-jobs": ("5", "predict_max_jobs", 5),
     "predict-timeout": ("2.5", "timeout_s", 2.5),
     "predict-kill-abandoned": ("true", "kill_abandoned", True),
     "worker-max-memory": ("10", "worker_memory_bytes", 10),

@@ -9,6 +9,7 @@ from aiohttp import web
 from deepaas.api import version_parameters
 from deepaas.api.input import receive
 from deepaas.api.keys import PRINCIPAL, SERVICE, SETTINGS
+from deepaas.api.prefer import read_preferences
 from deepaas.api.v2.responses import json_response
 from deepaas.model.arguments import ArgumentParser
 from deepaas.service.versions import ShownVersion
@@ -73,7 +74,7 @@ async def promote(request: web.Request) -> web.Response:
         request.match_info["model"],
         request.match_info["job"],
         principal=request[PRINCIPAL],
-        waits=not version_parameters.is_async(parameters["prefer"]),
+        waits=not read_preferences([parameters["prefer"]]).is_async,
     )
     return _answer(request, shown)
 
@@ -85,6 +86,6 @@ async def rollback(request: web.Request) -> web.Response:
         request.match_info["model"],
         parameters["version"],
         principal=request[PRINCIPAL],
-        waits=not version_parameters.is_async(parameters["prefer"]),
+        waits=not read_preferences([parameters["prefer"]]).is_async,
     )
     return _answer(request, shown)

@@ -61,8 +61,26 @@ def openapi(*models: ModelDescription, **more: Any) -> Any:
     return document(Dialect.OPENAPI, *models, **more)
 
 
+#: Of every prediction, behind what the model declares.
+PREFERENCES = ["Prefer", "Idempotency-Key"]
+
+
 def predict_of(document: Any, name: str = "m") -> Any:
-    return document["paths"][f"/v2/models/{name}/predict/"]["post"]
+    """Return what a document says of a prediction, with the model's own parameters only."""
+    shown = document["paths"][f"/v2/models/{name}/predict/"]["post"]
+    parameters = [each for each in shown["parameters"] if each["name"] not in PREFERENCES]
+    return {**shown, "parameters": parameters}
+
+
+def test_how_to_queue_a_prediction_is_in_both_documents() -> None:
+    """In that of version 2 in words: its front end makes an input of each parameter."""
+    field = {"n": fields.Int()}
+    for made in (openapi(model(field)), swagger(model(field))):
+        shown = made["paths"]["/v2/models/m/predict/"]["post"]
+        names = [each["name"] for each in shown["parameters"]]
+        assert names == ["n", *(PREFERENCES if "openapi" in made else ())]
+        assert "Prefer: respond-async" in shown["description"]
+        assert "Location" in shown["responses"]["202"]["description"]
 
 
 def parameter(field: Field, name: str = "x") -> Any:

@@ -230,12 +230,13 @@ def test_a_returned_file_comes_open(tmp_path: Path) -> None:
     file.close()
 
 
-def test_the_arguments_of_a_training_are_answered_as_they_may_be_shown() -> None:
-    model = runner(get_train_args=declared)
+@pytest.mark.parametrize("function", ["train", "predict"])
+def test_the_arguments_of_a_job_are_answered_as_they_may_be_shown(function: str) -> None:
+    model = runner(**{f"get_{function}_args": declared})
     given = CallInput(query=(("number", "3"), ("token", "hidden")))
-    answer, _ = model.run(Call(1, "check-train", "", None, given), None)
+    answer, _ = model.run(Call(1, f"check-{function}", "", None, given), None)
     assert json.loads(answer.body or b"") == {"number": 3, "token": "***"}
-    answer, _ = model.run(Call(1, "check-train", ""), None)
+    answer, _ = model.run(Call(1, f"check-{function}", ""), None)
     assert answer.failure is not None
 
 

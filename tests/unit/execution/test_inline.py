@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.errors import CallFailed, Conflict, ModelLoadError, Unavailable
+from deepaas.errors import CallFailed, Conflict, ModelLoadError, Unavailable, WorkerDied
 from deepaas.execution.inline import InlinePool
 from deepaas.model import context
 from deepaas.records import (
@@ -114,9 +114,11 @@ async def test_closing_waits_for_no_call_that_hangs(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             await predict(pool, "late", released)
         await pool.close(grace_s=0.05)
-        for call in (hanging, queued):
-            with pytest.raises(Unavailable, match="shutting down"):
+        # Whoever asks for them again must know which of them may have had an effect.
+        for call, error in ((hanging, WorkerDied), (queued, Unavailable)):
+            with pytest.raises(Unavailable, match="shutting down") as caught:
                 await call
+            assert type(caught.value) is error
         [thread] = [
             each for each in threading.enumerate() if each.name == f"model {pool.source.name}"
         ]
