@@ -52,7 +52,50 @@ class Load(NamedTuple):
     is_refusing: bool
 
 
-class ModelPool(Protocol):
+class CallTaker(Protocol):
+    """Takes calls of one model; used from the event loop's thread only."""
+
+    @property
+    def load(self) -> Load:
+        """How much of it is used."""
+        ...
+
+    async def call(
+        self,
+        function: str,
+        *,
+        request_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        given: CallInput | None = None,
+        body_fd: int | None = None,
+        release: Callable[[], None] | None = None,
+        stream: str = "",
+        principal: str | None = None,
+    ) -> Result:
+        """Run a function of the model and return what it answered.
+
+        A caller that is cancelled drops its call while it is queued; once begun it runs on, unless
+        the limits say otherwise.
+
+        Args:
+            function: See :class:`~deepaas.execution.messages.Call`.
+            request_id: Appears in the worker's log.
+            arguments: The parsed arguments, or ``None`` to have ``given`` parsed in the worker.
+            given: The input, without its body if ``body_fd`` is set.
+            body_fd: A memory file with the JSON body; stays open until ``release``.
+            release: Called once, when the call needs ``body_fd`` and uploaded files no more.
+            stream: The media type in which a client wants what a generator yields, or empty.
+            principal: Who calls.
+
+        Raises:
+            WorkerDied: The worker ended before it answered.
+            QueueFull, Unavailable: No worker can take it.
+            TimedOut: It waited or ran longer than its limit.
+        """
+        ...
+
+
+class ModelPool(CallTaker, Protocol):
     """Runs the calls of one model; used from the event loop's thread only."""
 
     source: ModelSource
@@ -123,45 +166,6 @@ class ModelPool(Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
-        ...
-
-    @property
-    def load(self) -> Load:
-        """How much of it is used."""
-        ...
-
-    async def call(
-        self,
-        function: str,
-        *,
-        request_id: str,
-        arguments: Mapping[str, Any] | None = None,
-        given: CallInput | None = None,
-        body_fd: int | None = None,
-        release: Callable[[], None] | None = None,
-        stream: str = "",
-        principal: str | None = None,
-    ) -> Result:
-        """Run a function of the model and return what it answered.
-
-        A caller that is cancelled drops its call while it is queued; once begun it runs on, unless
-        the limits say otherwise.
-
-        Args:
-            function: See :class:`~deepaas.execution.messages.Call`.
-            request_id: Appears in the worker's log.
-            arguments: The parsed arguments, or ``None`` to have ``given`` parsed in the worker.
-            given: The input, without its body if ``body_fd`` is set.
-            body_fd: A memory file with the JSON body; stays open until ``release``.
-            release: Called once, when the call needs ``body_fd`` and uploaded files no more.
-            stream: The media type in which a client wants what a generator yields, or empty.
-            principal: Who calls.
-
-        Raises:
-            WorkerDied: The worker ended before it answered.
-            QueueFull, Unavailable: No worker can take it.
-            TimedOut: It waited or ran longer than its limit.
-        """
         ...
 
     def refuse(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from deepaas.errors import JobNotFound, StorageUnavailable
-from deepaas.execution.base import ModelPool
+from deepaas.execution.base import CallTaker
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.keeping import Explain
 from deepaas.execution.presence import ServerPresence
@@ -52,7 +52,7 @@ class QueuedRunner:
         folder: Path,
         *,
         presence: ServerPresence,
-        pools: Mapping[str, ModelPool],
+        pools: Mapping[str, CallTaker],
         explain: Explain,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
@@ -79,7 +79,8 @@ class QueuedRunner:
         #: The models without room, of which something waits.
         self._crowded: list[str] = []
         self._adopt_at_s = 0.0
-        self._is_held_up = False
+        #: Names of the steps that failed in the last round.
+        self._held_up: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "QueuedRunner":
@@ -112,13 +113,13 @@ class QueuedRunner:
         try:
             await step()
         except Exception:
-            if not self._is_held_up:
+            if step.__name__ not in self._held_up:
                 logger.exception(
                     "Queued predictions are held up.", extra={"action": "jobs_held_up"}
                 )
-            self._is_held_up = True
+            self._held_up.add(step.__name__)
         else:
-            self._is_held_up = False
+            self._held_up.discard(step.__name__)
 
     async def _pause(self) -> None:
         """Wait until there may be something to do."""

@@ -19,7 +19,7 @@ from typing import Final
 from deepaas.errors import CallFailed, TimedOut, Unavailable, WorkerDied
 from deepaas.execution import answers
 from deepaas.execution.attempts import delay
-from deepaas.execution.base import ModelPool, Result
+from deepaas.execution.base import CallTaker, Result
 from deepaas.execution.jobcall import JobCall, body_file
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.keeping import STOPPED, AnswerKeeper, Explain, failure_of
@@ -48,7 +48,7 @@ class StoredCall:
         self,
         job: Job,
         directory: JobDirectory,
-        pool: ModelPool,
+        pool: CallTaker,
         *,
         explain: Explain,
         on_free: Callable[[], None],

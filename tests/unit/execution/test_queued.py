@@ -46,7 +46,8 @@ class Server:
 
     async def running(self, count: int = 1) -> list[HandCall]:
         """Wait until the pool has so many calls, and return them."""
-        return await until(lambda: len(self.pool.calls) >= count and self.pool.calls)
+        await until(lambda: len(self.pool.calls) >= count)
+        return self.pool.calls
 
     def directory(self, job: Job) -> JobDirectory:
         return JobDirectory(self.folder / job.id)
