@@ -14,7 +14,7 @@ from deepaas.execution.failures import failure_of
 from deepaas.execution.messages import Answer, Call, Failure
 from deepaas.execution.streaming import StreamForm, form_of
 from deepaas.model.adapter import ModelAdapter
-from deepaas.model.arguments import display
+from deepaas.model.arguments import display, display_briefly
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
 from deepaas.records import CallInput
 from deepaas.telemetry import principal, request_id
@@ -153,7 +153,8 @@ class CallRunner:
             except Exception as exc:  # noqa: BLE001 - the author's health()
                 return failed_health(exc)
         arguments = self.arguments(call, body)
-        shown = display(self._parsers[call.function].arguments, arguments)
+        show = display_briefly if call.function == "check-predict" else display
+        shown = show(self._parsers[call.function].arguments, arguments)
         return EncodedAnswer(JSON, encode_json(shown), None, None)
 
 

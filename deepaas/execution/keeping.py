@@ -133,14 +133,12 @@ class AnswerKeeper:
 
 def failure_of(exc: CallFailed | TimedOut | WorkerDied) -> Failure:
     """Return why the pool has no answer as data; ``origin`` is ``limit`` or ``worker``, or ours."""
-    match exc:
-        case CallFailed():
-            return Failure(exc.type_name, exc.text, exc.traceback, exc.status)
-        case TimedOut():
-            limit = {"limit_s": exc.limit_s, "waiting": exc.waiting}
-            return Failure("TimedOut", exc.message, messages=limit, origin="limit")
-        case WorkerDied():
-            return Failure("WorkerDied", exc.message, origin="worker")
+    if isinstance(exc, CallFailed):
+        return Failure(exc.type_name, exc.text, exc.traceback, exc.status)
+    if isinstance(exc, TimedOut):
+        limit = {"limit_s": exc.limit_s, "waiting": exc.waiting}
+        return Failure("TimedOut", exc.message, messages=limit, origin="limit")
+    return Failure("WorkerDied", exc.message, origin="worker")
 
 
 def _not_kept(exc: OSError) -> str:

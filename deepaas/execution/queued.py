@@ -81,7 +81,7 @@ class QueuedRunner:
         self._adopt_at_s = 0.0
         #: Names of the steps that failed in the last round.
         self._held_up: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None]
 
     async def __aenter__(self) -> "QueuedRunner":
         self._task = asyncio.create_task(self._run(), name="queued predictions")
@@ -90,8 +90,7 @@ class QueuedRunner:
     async def __aexit__(self, *exc_info: object) -> None:
         self._is_closing = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        await self._task
         for call in self._calls.values():
             call.end()
         if self._tasks:
@@ -216,11 +215,10 @@ class QueuedRunner:
         """Tell the store; while it cannot be told, this server goes on to follow the job."""
         while outcome is not None:
             try:
-                match outcome:
-                    case JobEnd() as end:
-                        await self._store.finish(job.id, end)
-                    case Again() as again:
-                        await self._queue_again(job, again)
+                if isinstance(outcome, JobEnd):
+                    await self._store.finish(job.id, outcome)
+                else:
+                    await self._queue_again(job, outcome)
             except JobNotFound:
                 return
             except StorageUnavailable:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepaas.errors import InvalidArguments
 from deepaas.model.accept import ANYTHING, AcceptRule
-from deepaas.model.jsonform import json_safe
+from deepaas.model.jsonform import encode_json, json_safe
 from deepaas.model.lookup import ANYWHERE, Lookup, Rule
 from deepaas.records import MISSING, Argument, CallInput, UploadedFile
 
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: Shown in the place of a secret.
 MASK = "***"
+#: The longest value that is shown in brief.
+_BRIEF_BYTES = 1000
 
 # Their instances cannot be changed by a model that was handed one as a default.
 _IMMUTABLE = (type(None), bool, int, float, str, bytes)
@@ -199,6 +201,20 @@ def display(arguments: Sequence[Argument], kwargs: Mapping[str, Any]) -> dict[st
     """
     secrets = {argument.name for argument in arguments if argument.is_secret}
     return {name: MASK if name in secrets else _shown(value) for name, value in kwargs.items()}
+
+
+def display_briefly(arguments: Sequence[Argument], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as :func:`display` does, and of a long one only how long it is.
+
+    Thousands of calls may be listed together, each with an image as a list of numbers.
+    """
+    shown = display(arguments, kwargs)
+    return {name: _brief(value) for name, value in shown.items()}
+
+
+def _brief(value: Any) -> Any:
+    size = len(encode_json(value))
+    return value if size <= _BRIEF_BYTES else f"({size} bytes of JSON)"
 
 
 def _shown(value: Any) -> Any:

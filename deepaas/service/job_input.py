@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deepaas.execution.base import ModelPool
-from deepaas.model.arguments import ArgumentParser, display
+from deepaas.model.arguments import ArgumentParser, display, display_briefly
 from deepaas.model.encoding import encode_json
 from deepaas.records import Argument, CallInput
 from deepaas.service.incoming import Incoming
@@ -39,7 +39,8 @@ async def shown_arguments(
         InvalidArguments, MalformedBody: The input is wrong.
     """
     if parser is not None and incoming.is_small:
-        shown = display(parser.arguments, parser.parse(incoming.given))
+        show = display_briefly if function == "predict" else display
+        shown = show(parser.arguments, parser.parse(incoming.given))
         return encode_json(shown).decode()
     answer, fd, *_ = await pool.call(
         f"check-{function}",

@@ -30,6 +30,11 @@ class HandCall:
     future: asyncio.Future[Result]
     was_left: bool = False
 
+    @property
+    def number(self) -> int:
+        """Of its job."""
+        return int(self.given["given"].query[0][1])
+
     def answer(self, body: bytes = b"miaow", **result: Any) -> None:
         """Answer it."""
         self.future.set_result(Result(Answer(1, "text/plain", body), version=3, **result))
@@ -82,7 +87,7 @@ def stored(
     """Write a queued prediction, which the store does not know yet."""
     job = make_job(number, kind="predict", **changes)
     directory = JobDirectory(folder / job.id)
-    given = CallInput(query=(("n", "1"),), body=body)
+    given = CallInput(query=(("n", str(number)),), body=body)
     call = JobCall(SOURCE, given, warm=False, request_id="r", principal="me", stream="s/s")
     write_call(directory, call, None)
     return job, directory

@@ -187,9 +187,19 @@ async def test_what_is_not_known(tmp_path: Path) -> None:
 
 
 async def test_what_is_switched_off(tmp_path: Path) -> None:
-    async with echo_client(tmp_path, train=False) as client:
+    async with echo_client(tmp_path, train=False, predict=False) as client:
         await get(client, "", 402)
         await get(client, "0" * 32, 402)
+
+
+async def test_where_predictions_are_on_jobs_are_shown_and_trainings_are_not_started_anew(
+    tmp_path: Path,
+) -> None:
+    store = InMemoryJobStore()
+    job = await kept(store, 1, JobEnd(JobState.DONE, NOON))
+    async with echo_client(tmp_path, train=False, store=store) as client:
+        assert [each["id"] for each in (await get(client, ""))["jobs"]] == [job.id]
+        assert (await client.post(f"{JOBS}{job.id}/retry")).status == 402
 
 
 @pytest.mark.row("C76")

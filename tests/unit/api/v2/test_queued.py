@@ -118,6 +118,20 @@ async def test_the_result_is_what_the_direct_call_would_have_given(
             assert result.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize("place", ["json", "data"])
+async def test_of_a_long_argument_only_its_length_is_shown(tmp_path: Path, place: str) -> None:
+    """Whether a worker reads it, or the server does."""
+    async with echo_client(tmp_path) as client:
+        text = "x" * 300_000
+        given: Any = {place: {"text": text, "number": "1"}}
+        path = await queued(client, **given)
+        job = await ended(client, path)
+        assert job["arguments"]["text"] == "(300002 bytes of JSON)"
+        assert job["arguments"]["number"] == 1
+        answer = await (await client.get(f"{path}/result")).json()
+        assert answer["predictions"] == {"text": text, "number": 1}
+
+
 async def test_what_a_model_raises_is_the_job_s_message(tmp_path: Path) -> None:
     async with echo_client(tmp_path) as client:
         path = await queued(client, params={"how": "raise"})
