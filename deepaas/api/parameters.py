@@ -150,7 +150,7 @@ def idempotency() -> ArgumentParser:
 
 @cache
 def preferences() -> ArgumentParser:
-    """Return the headers by which a prediction is queued; only the documents use this."""
+    """Return the header by which a prediction is queued; only the documents use this."""
     from marshmallow import fields
 
     return ArgumentParser(
@@ -161,12 +161,6 @@ def preferences() -> ArgumentParser:
                     **_in("headers", "respond-async: queue the call as a job, and answer at once."),
                     "examples": ["respond-async"],
                 },
-            ),
-            "key": fields.Str(
-                data_key=KEY_HEADER,
-                metadata=_in(
-                    "headers", "The client's own name for a request that is queued, as elsewhere."
-                ),
             ),
         }
     )

@@ -53,7 +53,7 @@ class JobPage(NamedTuple):
 class JobHistory:
     """Shows, follows, cancels and removes jobs.
 
-    Its methods raise what :meth:`JobService.opened` does, and
+    Its methods raise what :meth:`JobService.kept` does, and
     :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
     """
 
@@ -80,7 +80,7 @@ class JobHistory:
         limit: int = 100,
     ) -> JobPage:
         """Return some jobs; see :meth:`JobStore.list`."""
-        store, runner = self._jobs.opened(model)
+        store, runner = self._jobs.kept(model)
         # One more than is shown tells whether there is another page.
         found = await store.list(
             model,
@@ -109,7 +109,7 @@ class JobHistory:
     async def cancel(self, model: str, job_id: str) -> JobView:
         """Cancel a job if it has not ended; return it as it ended. May be repeated."""
         _, directory = await self._find(model, job_id)
-        _, runner = self._jobs.opened(model)
+        _, runner = self._jobs.kept(model)
         job = await runner.cancel(job_id)
         return await asyncio.to_thread(_view, job, directory)
 
@@ -129,7 +129,7 @@ class JobHistory:
         await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
 
     async def _remove(self, model: str, job_id: str, directory: JobDirectory) -> None:
-        store, runner = self._jobs.opened(model)
+        store, runner = self._jobs.kept(model)
         aside = await asyncio.to_thread(SetAside, directory, runner.server)
         try:
             # Again: a promotion says so before it looks for the files, which are aside now.
@@ -233,7 +233,7 @@ class JobHistory:
         self, model: str, job_id: str, offset: int
     ) -> AsyncGenerator[LogPiece | None, None]:
         """Yield the log's text from an offset on, until the job has ended; ``None`` in between."""
-        store, _ = self._jobs.opened(model)
+        store, _ = self._jobs.kept(model)
         _, directory = await self._find(model, job_id)
         reader = await asyncio.to_thread(LogReader, directory.log, offset)
         following = self._watches.follow(
@@ -247,7 +247,7 @@ class JobHistory:
         self, model: str, job_id: str, offset: int
     ) -> AsyncGenerator[list[Entry] | None, None]:
         """Yield the events from an offset on, the last one a final state; ``None`` in between."""
-        store, _ = self._jobs.opened(model)
+        store, _ = self._jobs.kept(model)
         _, directory = await self._find(model, job_id)
 
         def read(start: int, is_ended: bool) -> tuple[list[Entry] | None, int]:
@@ -288,7 +288,7 @@ class JobHistory:
         return Entry(await asyncio.to_thread(size_of, directory.events) + 1, _end_event(job))
 
     async def _find(self, model: str, job_id: str) -> tuple[Job, JobDirectory]:
-        _, runner = self._jobs.opened(model)
+        _, runner = self._jobs.kept(model)
         return await self._jobs.find(model, job_id), runner.directory(job_id)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deepaas.execution.base import ModelPool
-from deepaas.model.arguments import ArgumentParser, display, display_briefly
+from deepaas.model.arguments import ArgumentParser, display
 from deepaas.model.encoding import encode_json
 from deepaas.records import Argument, CallInput
 from deepaas.service.incoming import Incoming
@@ -18,7 +18,6 @@ async def shown_arguments(
     model: str,
     incoming: Incoming,
     *,
-    function: str,
     parser: ArgumentParser | None,
     pool: ModelPool,
     request_id: str,
@@ -29,7 +28,6 @@ async def shown_arguments(
     Args:
         model: Its name.
         incoming: The input.
-        function: ``predict`` or ``train``.
         parser: Checks a small input here; ``None`` where only the model's own process can.
         pool: Its workers check the rest.
         request_id: Of the request.
@@ -39,11 +37,10 @@ async def shown_arguments(
         InvalidArguments, MalformedBody: The input is wrong.
     """
     if parser is not None and incoming.is_small:
-        show = display_briefly if function == "predict" else display
-        shown = show(parser.arguments, parser.parse(incoming.given))
+        shown = display(parser.arguments, parser.parse(incoming.given))
         return encode_json(shown).decode()
     answer, fd, *_ = await pool.call(
-        f"check-{function}",
+        "check-train",
         request_id=request_id,
         given=incoming.given,
         body_fd=incoming.body_fd,
@@ -52,7 +49,7 @@ async def shown_arguments(
     if answer.failure is not None:
         raise error_of(answer.failure, model)
     # A large answer comes as a descriptor.
-    body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
+    body = answer.body if fd is None else await asyncio.to_thread(read_all, fd)
     return (body or b"{}").decode()
 
 
@@ -67,7 +64,7 @@ def without_credentials(given: CallInput, arguments: Sequence[Argument]) -> Call
     )
 
 
-def _read_all(fd: int) -> bytes:
+def read_all(fd: int) -> bytes:
     """Read a descriptor from its start, and close it."""
     with open(fd, "rb") as file:
         file.seek(0)

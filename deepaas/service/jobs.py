@@ -56,7 +56,7 @@ class JobService:
         self._registry = registry
         self._pools = pools
         self._is_enabled = is_enabled
-        #: Jobs are shown even where trainings are off, since others are taken.
+        #: Whether there are jobs to show although trainings are off.
         self._are_shown = are_shown
         self._store = store
         self._runner = runner
@@ -85,10 +85,20 @@ class JobService:
         return self._problem.public_message if self._problem is not None else None
 
     def opened(self, model: str) -> tuple[JobStore, JobRunner]:
+        """Return what keeps and what runs the trainings of a model, as :meth:`kept`.
+
+        Raises:
+            EndpointDisabled: Trainings are switched off.
+        """
+        if not self._is_enabled:
+            raise EndpointDisabled
+        return self.kept(model)
+
+    def kept(self, model: str) -> tuple[JobStore, JobRunner]:
         """Return what keeps and what runs the jobs of a model; neither is closed by the caller.
 
         Raises:
-            EndpointDisabled: Every kind of job is switched off.
+            EndpointDisabled: Jobs of every kind are switched off.
             ModelNotFound: No such model.
             Unavailable: The service is starting.
             StorageUnavailable: The state directory cannot be used.
@@ -129,7 +139,7 @@ class JobService:
             KeyReused: The key came with another input before.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
-        return await self.whole(self._accept(model, incoming, principal, request_id, key))
+        return await self._whole(self._accept(model, incoming, principal, request_id, key))
 
     async def retry(
         self,
@@ -147,9 +157,9 @@ class JobService:
             JobNotEnded: It is queued or running, or its processes are still there.
             Conflict: Its files are gone.
         """
-        return await self.whole(self._accept_again(model, job_id, principal, request_id, key))
+        return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
 
-    async def whole(self, change: Coroutine[Any, Any, Job]) -> Job:
+    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
         """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
         task = asyncio.create_task(change)
         self._changing.add(task)
@@ -165,7 +175,7 @@ class JobService:
         key: str | None,
     ) -> Job:
         try:
-            with self.noting_problems():
+            with self._noting_problems():
                 store, runner = self._opened_to_train(model)
                 declared = self._registry.get(model).description.train_arguments
                 given = without_credentials(incoming.given, declared)
@@ -179,7 +189,6 @@ class JobService:
                 shown = await shown_arguments(
                     model,
                     incoming,
-                    function=TRAIN,
                     parser=self._registry.get(model).train_parser,
                     pool=self._pools[model],
                     request_id=request_id,
@@ -188,7 +197,7 @@ class JobService:
                 job = self._new_job(TRAIN, model, shown, principal)
                 call = replace(self._call(model, principal, request_id), input=given)
                 accepted = await runner.submit(job, call, incoming.body_fd, key=name)
-                self.note_success()
+                self._problem = None
                 return accepted
         finally:
             incoming.release()
@@ -196,7 +205,7 @@ class JobService:
     async def _accept_again(
         self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
     ) -> Job:
-        with self.noting_problems():
+        with self._noting_problems():
             store, runner = self._opened_to_train(model)
             name: IdempotencyKey | None = None
             if key is not None:
@@ -219,16 +228,11 @@ class JobService:
             accepted = await runner.submit_again(
                 job, job_id, call, keeps_checkpoints=goes_on, key=name
             )
-            self.note_success()
+            self._problem = None
             return accepted
 
-    def _opened_to_trainings(self, model: str) -> tuple[JobStore, JobRunner]:
-        if not self._is_enabled:
-            raise EndpointDisabled
-        return self.opened(model)
-
     def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
-        opened = self._opened_to_trainings(model)
+        opened = self.opened(model)
         if not self._registry.get(model).description.can_train:
             raise NotImplementedByModel(model)
         return opened
@@ -257,8 +261,12 @@ class JobService:
             principal=principal.name,
         )
 
+    def note(self, problem: StorageUnavailable | None) -> None:
+        """Note, for readiness, what the storage did with what others than trainings gave it."""
+        self._problem = problem
+
     @contextmanager
-    def noting_problems(self) -> Iterator[None]:
+    def _noting_problems(self) -> Iterator[None]:
         """Keep in mind, for readiness, why the storage did not take what it was given last.
 
         That it does take something is noted where it has, not where nothing was given to it.
@@ -269,13 +277,9 @@ class JobService:
             self._problem = exc
             raise
 
-    def note_success(self) -> None:
-        """Note that the storage took what it was given."""
-        self._problem = None
-
     async def list(self, model: str) -> list[Job]:
         """Return the newest trainings of a model that were not deleted, newest first."""
-        store, _ = self._opened_to_trainings(model)
+        store, _ = self.opened(model)
         return await store.list(model, kind=TRAIN, limit=_LISTED)
 
     async def find(self, model: str, job_id: str) -> Job:
@@ -284,7 +288,7 @@ class JobService:
         Raises:
             JobNotFound: The model has none of that id.
         """
-        store, _ = self.opened(model)
+        store, _ = self.kept(model)
         job = await store.get(job_id)
         if job.model != model:
             raise JobNotFound(job_id)
@@ -296,7 +300,7 @@ class JobService:
         Raises:
             JobNotFound: The model has none of that id.
         """
-        _, runner = self.opened(model)
+        _, runner = self.kept(model)
         job = await self.find(model, job_id)
         if job.state.is_final:
             return job
@@ -315,7 +319,7 @@ class JobService:
         Raises:
             JobNotFound: There is none, or it was deleted.
         """
-        self._opened_to_trainings(model)
+        self.opened(model)
         job = await self.find(model, job_id)
         if job.kind != TRAIN or job.hidden_at is not None:
             raise JobNotFound(job_id)
@@ -327,7 +331,7 @@ class JobService:
         Returns:
             The training as it ended: cancelled, or as it had ended before.
         """
-        return await self.whole(self._delete(model, job_id))
+        return await self._whole(self._delete(model, job_id))
 
     async def _delete(self, model: str, job_id: str) -> Job:
         store, runner = self.opened(model)

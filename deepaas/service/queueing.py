@@ -5,44 +5,41 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any
 
 from deepaas.auth import Principal
-from deepaas.errors import Conflict, DeepaasError, JobNotEnded, QueueFull
-from deepaas.execution import answers
+from deepaas.errors import (
+    Conflict,
+    JobNotEnded,
+    QueueFull,
+    StorageUnavailable,
+)
 from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.jobs import files_are_gone
 from deepaas.execution.queued import PREDICT, QueuedRunner
 from deepaas.records import CallInput, IdempotencyKey, Job, JobState
+from deepaas.service.brief_input import brief_arguments
 from deepaas.service.history import JobHistory
 from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
-from deepaas.service.job_input import shown_arguments, without_credentials
+from deepaas.service.job_input import without_credentials
 from deepaas.service.jobs import JobService
-from deepaas.service.predictions import Prediction, PredictionService, as_error
+from deepaas.service.predictions import PredictionService
+from deepaas.service.results import KeptResult, read_result
 from deepaas.store.base import JobStore
 
 _LOOK_S = 0.05
 
 
-class KeptResult(NamedTuple):
-    """What a prediction came to: an answer, or an error."""
-
-    prediction: Prediction | None
-    error: DeepaasError | None
-    #: Of the request that asked for it.
-    request_id: str
-
-
 class PredictionQueue:
     """The queued predictions of the served models.
 
-    Its methods raise what :meth:`JobService.opened` does, and
+    Its methods raise what :meth:`JobService.kept` does, and
     :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
     """
 
@@ -72,6 +69,7 @@ class PredictionQueue:
         self._runner: QueuedRunner | None = None
         #: How many of each model are being accepted.
         self._accepting: Counter[str] = Counter()
+        self._changing: set[asyncio.Task[Job]] = set()
 
     def open(self, runner: QueuedRunner) -> None:
         """Tell a runner of what is accepted; it is not closed here."""
@@ -107,9 +105,22 @@ class PredictionQueue:
             QueueFull: Too many are queued.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
-        return await self._jobs.whole(
-            self._accept(model, incoming, principal, request_id, stream, key)
-        )
+        return await self._whole(self._accept(model, incoming, principal, request_id, stream, key))
+
+    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
+        """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
+        task = asyncio.create_task(change)
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
+        return await asyncio.shield(task)
+
+    @contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageUnavailable as exc:
+            self._jobs.note(exc)
+            raise
 
     async def _accept(
         self,
@@ -121,9 +132,9 @@ class PredictionQueue:
         key: str | None,
     ) -> Job:
         try:
-            with self._jobs.noting_problems():
+            with self._noting_problems():
                 registered = self._predictions.require(model)
-                store, runner = self._jobs.opened(model)
+                store, runner = self._jobs.kept(model)
                 given = without_credentials(
                     incoming.given, registered.description.predict_arguments
                 )
@@ -134,11 +145,9 @@ class PredictionQueue:
                     if (earlier := await store.find(name)) is not None:
                         return earlier
                 async with self._place(store, model):
-                    shown = await shown_arguments(
-                        model,
+                    shown = await brief_arguments(
+                        registered,
                         incoming,
-                        function=PREDICT,
-                        parser=registered.predict_parser,
                         pool=self._pools[model],
                         request_id=request_id,
                         principal=principal.name,
@@ -167,14 +176,14 @@ class PredictionQueue:
             JobNotEnded: It is queued or running.
             Conflict: Its files are gone.
         """
-        return await self._jobs.whole(self._accept_again(model, job_id, principal, request_id, key))
+        return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
 
     async def _accept_again(
         self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
     ) -> Job:
-        with self._jobs.noting_problems():
+        with self._noting_problems():
             self._predictions.require(model)
-            store, runner = self._jobs.opened(model)
+            store, runner = self._jobs.kept(model)
             name: IdempotencyKey | None = None
             if key is not None:
                 asked = operation_fingerprint("retry", job_id)
@@ -232,7 +241,7 @@ class PredictionQueue:
         )
 
     def _note_accepted(self) -> None:
-        self._jobs.note_success()
+        self._jobs.note(None)
         if self._runner is not None:
             self._runner.wake()
 
@@ -240,7 +249,7 @@ class PredictionQueue:
         """Wait a while for a job's end; tell whether it came."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
-        _, runner = self._jobs.opened(model)
+        _, runner = self._jobs.kept(model)
         directory = runner.directory(job_id)
         while not await asyncio.to_thread(directory.is_decided):
             if clock() >= deadline:
@@ -258,9 +267,9 @@ class PredictionQueue:
         if job.state not in (JobState.DONE, JobState.ERROR):
             what = f"ended as {job.state}" if job.state.is_final else f"is {job.state}"
             raise Conflict(f"The job {job_id!r} {what}: it has no result.")
-        _, runner = self._jobs.opened(model)
+        _, runner = self._jobs.kept(model)
         try:
-            return await asyncio.to_thread(_read, runner.directory(job_id), model)
+            return await asyncio.to_thread(read_result, runner.directory(job_id), model)
         except FileNotFoundError as exc:
             why = job.message or "Its files are gone."
             raise Conflict(f"The job {job_id!r} has no result. {why}") from exc
@@ -283,20 +292,3 @@ def _call_of(directory: JobDirectory) -> JobCall:
         return JobCall.read(directory, with_body=False)
     except FileNotFoundError as exc:
         raise files_are_gone(directory.path.name) from exc
-
-
-def _read(directory: JobDirectory, model: str) -> KeptResult:
-    """Return what is kept.
-
-    Raises:
-        FileNotFoundError: Nothing is.
-    """
-    asked_by = JobCall.read(directory, with_body=False).request_id
-    kept = answers.read(directory)
-    if kept is None:
-        raise FileNotFoundError
-    if kept.failure is not None:
-        return KeptResult(None, as_error(kept.failure, model), asked_by)
-    fd = answers.open_body(directory)
-    prediction = Prediction(kept.content_type, None, fd, kept.filename, version=kept.version)
-    return KeptResult(prediction, None, asked_by)

@@ -62,7 +62,7 @@ def openapi(*models: ModelDescription, **more: Any) -> Any:
 
 
 #: Of every prediction, behind what the model declares.
-PREFERENCES = ["Prefer", "Idempotency-Key"]
+PREFERENCES = ["Prefer"]
 
 
 def predict_of(document: Any, name: str = "m") -> Any:

@@ -3,6 +3,7 @@
 """A prediction is queued whole or refused, and what it held is released either way."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,15 @@ import pytest
 from deepaas import errors
 from deepaas.auth import Policy, Principal
 from deepaas.execution.messages import memory_file
-from deepaas.records import CallInput, IdempotencyKey, Job, JobState, ModelDescription
+from deepaas.records import (
+    CallInput,
+    IdempotencyKey,
+    Job,
+    JobState,
+    ModelDescription,
+    ModelSource,
+    SourceKind,
+)
 from deepaas.service import PredictionQueue, Service
 from deepaas.service.incoming import Incoming
 from deepaas.testing import InMemoryJobStore
@@ -94,6 +103,28 @@ async def test_a_job_keeps_no_credentials(tmp_path: Path) -> None:
         assert "text/plain" in text
         assert job.owner == "me"
         await eventually(lambda: service.jobs.find("echo", job.id), lambda it: it.state.is_final)
+
+
+MANY = """
+from marshmallow import fields
+
+def get_predict_args():
+    return {f"a{number}": fields.Str() for number in range(150)}
+
+def predict(**given):
+    return len(given)
+"""
+
+
+async def test_very_many_arguments_are_shown(tmp_path: Path) -> None:
+    """So many that they do not come in one packet from the worker that checked them."""
+    path = tmp_path / "many.py"
+    path.write_text(MANY)
+    source = ModelSource("many", SourceKind.FILE, str(path))
+    body = json.dumps({f"a{number}": "x" * 900 for number in range(150)}).encode()
+    async with echo_service(tmp_path, source=source, store=Elsewhere()) as service:
+        job = await queue(service, Incoming(CallInput(body=body)), "many")
+        assert json.loads(job.arguments) == json.loads(body)
 
 
 async def test_of_many_at_once_no_more_are_taken_than_are_allowed(tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ async def test_messages_of_a_model_are_hidden(tmp_path: Path) -> None:
             headers = {"X-Request-ID": "asked-first"}
             path = await queued(client, params={"how": "raise"}, headers=headers)
             job = await ended(client, path)
-            assert job["message"] == "It failed; the log, which the service keeps, says why."
+            assert job["message"] == "The job failed; its log, which the service keeps, says why."
             text = await (await client.get(f"{path}/result")).text()
             assert "boom" not in text
             # Under the id of the request that began it, which the log has.
