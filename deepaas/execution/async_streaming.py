@@ -65,6 +65,7 @@ class AsyncStreamSender:
             if first:
                 await self._data(call.id, first)
             self._outbox.flush()
+            os.sched_yield()  # see StreamSender
             await self._send_rest(call.id, items, form.encode, slot, len(first))
         except SystemExit:
             raise

@@ -118,6 +118,9 @@ class StreamSender:
             if first:
                 self._outbox.data(call.id, first)
             self._outbox.flush()
+            # A server on the same core would else wait until this process has used up its slice
+            # of time, some milliseconds, and the client with it (sched_yield(2)).
+            os.sched_yield()
             failure = self._send_rest(call.id, items, form, len(first))
         finally:
             self._close(items)
