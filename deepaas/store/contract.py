@@ -292,7 +292,7 @@ class JobStoreContract(HistoryContract):
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
         await store.add(make_job(99))
-        assert all(job == make_job(int(job.id, 16)) for job in await other.list())
+        assert all(job == make_job(int(job.id[8:], 16)) for job in await other.list())
 
     @with_stores
     async def test_a_closed_store_says_so(self, store: JobStore, other: JobStore) -> None:
