@@ -262,3 +262,21 @@ class VersionFailed(DeepaasError):
         super().__init__(f"Version {number} cannot be served; nothing has changed: {reason}")
         self.number = number
         self.reason = reason
+
+
+class RequestFailed(DeepaasError):
+    """A service that was asked over the network did not do what it was asked for.
+
+    Args:
+        message: One line that names the address and the remedy.
+        status: The HTTP status, ``None`` where no answer came, or not all of it.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed later: the service is gone, or is starting."""
+        return self.status is None or self.status in (502, 503, 504)

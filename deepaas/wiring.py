@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deepaas.config import Settings
@@ -36,7 +37,10 @@ from deepaas.service import (
     VersionService,
 )
 from deepaas.service.predictions import error_of
+from deepaas.service.removing import remove_ended
+from deepaas.service.retention import Retention, RetentionLimits
 from deepaas.store.sqlite import SqliteJobStore
+from deepaas.store.sqlite_ended import SqliteEndedJobs
 from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.telemetry import Transcript
 
@@ -320,6 +324,14 @@ async def _open_jobs(
     pools = parts.pools
     rewarming = Rewarming(pools)
     stack.push_async_callback(rewarming.close)
+    retention = _make_retention(settings, parts, state)
+    stack.push_async_callback(retention.close)
+
+    def on_end(job: Job) -> None:
+        if settings.rewarm_after_train:
+            rewarming.on_end(job)
+        retention.on_end(job)
+
     runner = await stack.enter_async_context(
         JobRunner(
             state.jobs,
@@ -328,13 +340,16 @@ async def _open_jobs(
             executor=parts.executor,
             sources={name: pool.source for name, pool in pools.items()},
             limits=JobLimits(
-                settings.train_workers, settings.cancel_grace_s, settings.train_max_log_bytes
+                settings.train_workers,
+                settings.cancel_grace_s,
+                settings.train_max_log_bytes,
+                settings.jobs_min_free_bytes,
             ),
             warm=settings.warm,
             keep_trainings=settings.keep_trainings,
             force=force,
             served=lambda model: pools[model].version,
-            on_end=rewarming.on_end if settings.rewarm_after_train else _nothing,
+            on_end=on_end,
         )
     )
     queued = await stack.enter_async_context(
@@ -344,11 +359,23 @@ async def _open_jobs(
             presence=state.presence,
             pools=pools,
             explain=error_of,
+            on_end=retention.on_end,
         )
     )
     parts.queue.open(queued)
     parts.jobs.open(state.jobs, runner)
+    retention.start()
 
 
-def _nothing(job: Job) -> None:
-    """Do nothing when a job has ended."""
+def _make_retention(settings: Settings, parts: _Parts, state: _State) -> Retention:
+    return Retention(
+        SqliteEndedJobs(state.jobs.database),
+        state.folder,
+        models=tuple(parts.pools),
+        limits=RetentionLimits(
+            settings.jobs_max_age, settings.jobs_max_count, settings.jobs_max_bytes
+        ),
+        remove=partial(
+            remove_ended, server=state.presence.id, store=state.jobs, versions=parts.versions
+        ),
+    )

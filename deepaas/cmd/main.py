@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("run", help="serve models over HTTP (as deepaas-run)", add_help=False)
     commands.add_parser("cli", help="call a model here (as deepaas-cli)", add_help=False)
     commands.add_parser("predict", help="predict a file (as deepaas-predict)", add_help=False)
+    commands.add_parser("jobs", help="list, follow, export the jobs of a service", add_help=False)
     commands.add_parser("models", help="list the installed models without importing them")
     known, rest = parser.parse_known_args(given[:1])
     rest = given[1:]
@@ -34,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from deepaas.cmd import predict
 
         return predict.main(rest)
+    if known.command == "jobs":
+        from deepaas.cmd.jobs import main as jobs
+
+        return jobs.main(rest)
     parser.parse_args(given)
     return _list_models()
 

@@ -186,6 +186,34 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Bytes kept of what one training prints: of more, the beginning and the end, at least"
         " 65536. 0: all.",
     ),
+    cfg.StrOpt(
+        "jobs-max-age",
+        metavar="AGE",
+        default="",
+        help="Remove jobs (trainings) that ended longer ago, such as 30d or 12h, with all they"
+        " made; never one that was promoted. Empty: none is too old.",
+    ),
+    cfg.IntOpt(
+        "jobs-max-count",
+        default=0,
+        min=0,
+        help="Keep so many jobs of each model and kind that have ended, and remove those that ended"
+        " first. 0: all.",
+    ),
+    cfg.StrOpt(
+        "jobs-max-size",
+        metavar="SIZE",
+        default="",
+        help="Space that jobs that have ended may take together, such as 20GB; those that ended"
+        " first are removed. Empty: no limit.",
+    ),
+    cfg.StrOpt(
+        "jobs-min-free",
+        metavar="SIZE",
+        default="",
+        help="Space that must be free on the disk of state-dir, such as 1GB, for another job to be"
+        " taken; otherwise it is answered 507. Empty: any.",
+    ),
     cfg.FloatOpt(
         "cancel-grace",
         default=5.0,

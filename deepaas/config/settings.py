@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from deepaas.config.options import (
     SERVER_OPTIONS,
 )
 from deepaas.config.reading import Reading, read_options
+from deepaas.config.units import age, size
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -67,6 +69,11 @@ class Settings:
     state_dir: Path
     train_workers: int
     train_max_log_bytes: int
+    #: ``None`` and 0: no limit.
+    jobs_max_age: timedelta | None
+    jobs_max_count: int
+    jobs_max_bytes: int
+    jobs_min_free_bytes: int
     cancel_grace_s: float
     keep_trainings: bool
     promote_in_place: bool
@@ -148,6 +155,10 @@ def load_settings(argv: Sequence[str]) -> Settings:
         state_dir=_state_dir(values["state_dir"]),
         train_workers=values["train_workers"],
         train_max_log_bytes=_max_log(values["train_max_log"]),
+        jobs_max_age=age("jobs-max-age", values["jobs_max_age"]),
+        jobs_max_count=values["jobs_max_count"],
+        jobs_max_bytes=size("jobs-max-size", values["jobs_max_size"]),
+        jobs_min_free_bytes=size("jobs-min-free", values["jobs_min_free"]),
         cancel_grace_s=_seconds("cancel-grace", values["cancel_grace"]),
         keep_trainings=values["keep_trainings"],
         promote_in_place=values["promote_in_place"],

@@ -37,6 +37,8 @@ class JobLimits:
     cancel_grace_s: float = 5.0
     #: Cap of the log of one job, 0 for none.
     max_log_bytes: int = 0
+    #: What must be free on the disk for another job to be accepted, 0 for nothing.
+    min_free_bytes: int = 0
 
 
 class JobClaimer:

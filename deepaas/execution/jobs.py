@@ -17,6 +17,7 @@ from deepaas.errors import Conflict, JobNotFound
 from deepaas.execution import submission
 from deepaas.execution.base import Executor
 from deepaas.execution.claiming import JobClaimer, JobLimits
+from deepaas.execution.disk import require_free
 from deepaas.execution.following import JobFollower
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory
@@ -129,6 +130,19 @@ class JobRunner:
     def directory(self, job_id: str) -> JobDirectory:
         """Return a job's directory."""
         return JobDirectory(self._folder / job_id)
+
+    async def require_space(self) -> None:
+        """Prove that a job could be kept now; writes nothing where less is free than asked for.
+
+        Raises:
+            StorageFull: Too little space is left.
+            StorageUnavailable: The state directory cannot be written.
+        """
+        try:
+            await asyncio.to_thread(require_free, self._folder, self._limits.min_free_bytes)
+        except OSError as exc:
+            raise submission.storage_error(exc, self._folder) from exc
+        await self._store.check()
 
     async def submit(
         self,

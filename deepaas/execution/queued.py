@@ -54,6 +54,7 @@ class QueuedRunner:
         presence: ServerPresence,
         pools: Mapping[str, CallTaker],
         explain: Explain,
+        on_end: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
 
@@ -63,12 +64,14 @@ class QueuedRunner:
             presence: This server's place among those that share the store.
             pools: The models served; jobs of others are left alone.
             explain: Turns what a model's call failed by into an error, and logs it.
+            on_end: Called with each job that this server saw to its end, once it is recorded.
         """
         self._store = store
         self._folder = folder
         self._presence = presence
         self._pools = pools
         self._explain = explain
+        self._on_end = on_end
         self._wake = asyncio.Event()
         self._is_closing = False
         #: By the job's id.
@@ -216,7 +219,7 @@ class QueuedRunner:
         while outcome is not None:
             try:
                 if isinstance(outcome, JobEnd):
-                    await self._store.finish(job.id, outcome)
+                    self._on_end(await self._store.finish(job.id, outcome))
                 else:
                     await self._queue_again(job, outcome)
             except JobNotFound:
@@ -257,7 +260,7 @@ class QueuedRunner:
         directory = JobDirectory(self._folder / job.id)
         end = await asyncio.to_thread(decided_end, directory, attempt)
         if end is not None:
-            await self._store.finish(job.id, end)
+            self._on_end(await self._store.finish(job.id, end))
         return end is not None
 
     async def _adopt(self) -> None:

@@ -25,10 +25,10 @@ from deepaas.execution.journal import (
 from deepaas.execution.logtext import LogPiece, LogReader, tail_offset
 from deepaas.execution.provenance import read_record
 from deepaas.execution.recovery import to_record
-from deepaas.execution.removal import SetAside
 from deepaas.records import Job, JobPlace, JobState
 from deepaas.service.following import JobWatches, size_of
 from deepaas.service.jobs import JobService
+from deepaas.service.removing import remove_ended
 from deepaas.service.versions import VersionService
 
 T = TypeVar("T")
@@ -124,23 +124,8 @@ class JobHistory:
         job = await self._jobs.recorded(model, job_id)
         if not job.state.is_final:
             raise JobNotEnded(job_id)
-        await self._versions.require_not_promoted(job_id)
-        # Shielded: a client that goes away does not leave the job without its files.
-        await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
-
-    async def _remove(self, model: str, job_id: str, directory: JobDirectory) -> None:
         store, runner = self._jobs.kept(model)
-        aside = await asyncio.to_thread(SetAside, directory, runner.server)
-        try:
-            # Again: a promotion says so before it looks for the files, which are aside now.
-            await self._versions.require_not_promoted(job_id)
-            await store.remove(job_id)
-        except JobNotFound:
-            pass  # another request was faster
-        except BaseException:
-            await asyncio.to_thread(aside.put_back)
-            raise
-        await asyncio.to_thread(aside.remove)
+        await remove_ended(directory, server=runner.server, store=store, versions=self._versions)
 
     async def result(self, model: str, job_id: str) -> str:
         """Return what the job's function returned, as JSON text.

@@ -185,7 +185,7 @@ class JobService:
                     name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
                     if (earlier := await store.find(name)) is not None:
                         return earlier
-                await store.check()
+                await runner.require_space()
                 shown = await shown_arguments(
                     model,
                     incoming,
@@ -220,7 +220,7 @@ class JobService:
             directory = runner.directory(job_id)
             if not await asyncio.to_thread(directory.call.exists):
                 raise files_are_gone(job_id)
-            await store.check()
+            await runner.require_space()
             job = self._new_job(ended.kind, model, ended.arguments, principal)
             call = self._call(model, principal, request_id)
             # One that is done would have nothing left to do from its checkpoints on.

@@ -69,6 +69,7 @@ class Walk:
             # The commands of this environment come first, as after `activate`.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "OS_DEFAULT__LISTEN_PORT": str(self._port),
+            "DEEPAAS_URL": f"http://127.0.0.1:{self._port}",
             "OS_DEFAULT__STATE_DIR": str(private / "state"),
         }
         # A make of the reader's own, not one below the make that runs the tests.

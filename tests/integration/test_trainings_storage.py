@@ -67,13 +67,16 @@ class Disk:
     def jobs(self) -> Path:
         return self._inside / "state" / "jobs"
 
-    def fill(self) -> None:
+    def fill(self, *, but_for: int = 0) -> None:
+        """Take all space, or all but for so many bytes."""
         with (
             Path("/dev/zero").open("rb") as zeros,
             (self._inside / "filler").open("wb", buffering=0) as filler,
             pytest.raises(OSError, match="No space left"),
         ):
             shutil.copyfileobj(zeros, filler)
+        if but_for:
+            os.truncate(self._inside / "filler", (self._inside / "filler").stat().st_size - but_for)
 
     def free(self) -> None:
         (self._inside / "filler").unlink()
@@ -81,14 +84,14 @@ class Disk:
 
 @contextmanager
 def serve_on_a_disk(
-    model: str, tmp_path: Path, prepare: str = ":"
+    model: str, tmp_path: Path, *options: str, prepare: str = ":"
 ) -> Iterator[tuple[Server, Disk]]:
     """Run a server whose state directory lies on a file system of 4 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     script = f'mount -t tmpfs -o size=4m none "$0" && {{ {prepare}; }} && exec "$@"'
     wrapper = ("unshare", "--mount", "sh", "-c", script, str(folder))
-    with serve(model, tmp_path, state_dir=folder / "state", wrapper=wrapper) as server:
+    with serve(model, tmp_path, *options, state_dir=folder / "state", wrapper=wrapper) as server:
         yield server, Disk(folder, server)
 
 
@@ -111,6 +114,29 @@ def test_on_a_full_disk_trainings_are_refused_and_resume_when_there_is_space(
 
 
 @needs_mounts
+def test_with_less_space_than_asked_for_none_is_taken_and_the_running_one_goes_on(
+    tmp_path: Path,
+) -> None:
+    gate = tmp_path / "gate"
+    with serve_on_a_disk(MODEL, tmp_path, "--jobs-min-free=1MiB") as (server, disk):
+        running = str(server.train(MODEL, gate=gate)["uuid"])
+        wait_for((disk.jobs / running / "log").exists)
+        disk.fill(but_for=512 * 1024)
+        assert_predicts_and_refuses_to_train(server, 507)
+        assert [path.name for path in disk.jobs.iterdir()] == [running]
+        assert "--jobs-min-free" in server.output()
+        gate.touch()
+        assert server.wait_training(MODEL, running)["status"] == "done"
+        retry = f"/v2/models/{MODEL}/jobs/{running}/retry"
+        assert server.request("POST", retry).status == 507
+        disk.free()
+        again = server.request("POST", retry)
+        assert again.status == 201, again.text
+        assert server.wait_training(MODEL, again.json["id"])["status"] == "done"
+        assert server.get("/v2/health/ready").json["trainings"] is None
+
+
+@needs_mounts
 def test_an_input_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with serve_on_a_disk(FILES, tmp_path) as (server, disk):
         url = f"/v2/models/{FILES}/train/"
@@ -126,7 +152,7 @@ def test_an_input_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path
 @needs_mounts
 def test_a_disk_that_is_full_at_the_start_only_stops_trainings(tmp_path: Path) -> None:
     fill = 'cat /dev/zero > "$0/filler" 2> /dev/null || true'
-    with serve_on_a_disk(MODEL, tmp_path, fill) as (server, _):
+    with serve_on_a_disk(MODEL, tmp_path, prepare=fill) as (server, _):
         assert_predicts_and_refuses_to_train(server, 503, 507)
 
 

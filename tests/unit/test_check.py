@@ -66,7 +66,11 @@ def test_steps_that_run_together_all_run_and_each_failure_is_told(
 def test_every_test_is_run_once() -> None:
     """Those with real servers in two parts, each file in one of them."""
     [tests] = [each for each in check.CHECKS if each.name == "tests"]
-    named = [argument for step in tests.together for argument in step.arguments[4:]]
+    named = [
+        argument
+        for step in tests.together
+        for argument in step.arguments[step.arguments.index("pytest") + 1 :]
+    ]
     left_out = {
         file
         for option in named

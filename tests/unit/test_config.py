@@ -4,6 +4,7 @@
 
 import os
 from dataclasses import FrozenInstanceError, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "state-dir": ("/var/x", "state_dir", Path("/var/x")),
     "train-workers": ("2", "train_workers", 2),
     "train-max-log": ("1000000", "train_max_log_bytes", 1_000_000),
+    "jobs-max-age": ("36h", "jobs_max_age", timedelta(hours=36)),
+    "jobs-max-count": ("10", "jobs_max_count", 10),
+    "jobs-max-size": ("20GB", "jobs_max_bytes", 20_000_000_000),
+    "jobs-min-free": ("1GiB", "jobs_min_free_bytes", 1024**3),
     "cancel-grace": ("0.5", "cancel_grace_s", 0.5),
     "keep-trainings": ("true", "keep_trainings", True),
     "promote-in-place": ("true", "promote_in_place", True),
@@ -81,6 +86,10 @@ WRONG = [
     ("form-max-text", "0"),
     ("train-workers", "0"),
     ("train-max-log", "65535"),
+    ("jobs-max-age", "30"),
+    ("jobs-max-count", "-1"),
+    ("jobs-max-size", "much"),
+    ("jobs-min-free", "1XB"),
     ("cancel-grace", "-1"),
     ("cancel-grace", "nan"),
     ("shutdown-grace", "inf"),

@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 import deepaas
 from deepaas import config
+from deepaas.cmd.jobs.main import make_parser
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "source" / "reference"
 #: Declared by oslo.config itself.
@@ -30,7 +31,22 @@ def declared() -> set[str]:
     options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS]
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
-    return {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
+    written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
+    return written | options_of_jobs()
+
+
+def options_of_jobs() -> set[str]:
+    """Return the options of all actions of ``deepaas jobs``."""
+    parser = make_parser()
+    (actions,) = (each for each in parser._actions if isinstance(each.choices, dict))
+    assert isinstance(actions.choices, dict)
+    return {
+        name
+        for action in actions.choices.values()
+        for option in action._actions
+        for name in option.option_strings
+        if name not in ("-h", "--help")
+    }
 
 
 def test_every_option_is_documented() -> None:

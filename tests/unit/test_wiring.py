@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole service opens with what can be used, says what cannot, and closes."""
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -122,6 +123,32 @@ async def test_everything_works_and_closes(tmp_path: Path) -> None:
     assert not service.uploads.exists()
     async with open_service(settings(tmp_path), models) as again:
         assert [found.id for found in await again.jobs.list("wiring_good")] == [job.id]
+
+
+async def test_jobs_that_ended_too_long_ago_are_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = sources(tmp_path, wiring_old=GOOD)
+    caplog.set_level(logging.INFO)
+    async with open_service(settings(tmp_path), models) as service:
+        old, young = [
+            await service.jobs.train("wiring_old", Incoming(), principal=ANYONE, request_id="")
+            for _ in range(2)
+        ]
+        for job in (old, young):
+            await eventually(
+                lambda job=job: service.jobs.get("wiring_old", job.id),  # type: ignore[misc]
+                lambda found: found.state.is_final,
+            )
+    with closing(sqlite3.connect(tmp_path / "state" / "jobs.sqlite")) as connection, connection:
+        values = {"finished": "2026-01-01T00:00:00.000000+00:00", "id": old.id}
+        connection.execute("UPDATE jobs SET finished = :finished WHERE id = :id", values)
+    options = ["--jobs-max-age=1h", "--jobs-max-count=9", "--jobs-max-size=1TB"]
+    async with open_service(settings(tmp_path, *options), models) as again:
+        await eventually(lambda: again.jobs.list("wiring_old"), lambda jobs: len(jobs) == 1)
+        assert [job.id for job in await again.jobs.list("wiring_old")] == [young.id]
+    assert [path.name for path in (tmp_path / "state" / "jobs").iterdir()] == [young.id]
+    assert f"Removed job {old.id} of model wiring_old" in caplog.text
 
 
 async def test_the_folder_of_the_jobs_is_not_made_on_the_event_loop(

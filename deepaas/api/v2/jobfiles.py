@@ -6,6 +6,7 @@ import mimetypes
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
@@ -60,7 +61,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def artifact(request: web.Request) -> web.StreamResponse:
     """Send a file that a job made."""
-    path = request.match_info["path"]
+    path = _path_in(request)
     fd, file = await request.app[SERVICE].history.open_artifact(*named(request), path)
     try:
         headers = {
@@ -71,6 +72,16 @@ async def artifact(request: web.Request) -> web.StreamResponse:
         return await send_file(request, fd, headers=headers, tag=file.sha256)
     finally:
         os.close(fd)
+
+
+def _path_in(request: web.Request) -> str:
+    """Return the path of the file that a request names; its bytes need not be UTF-8."""
+    path = request.match_info["path"]
+    if "%" not in path:
+        return path
+    # What is no text, the router leaves as it stands in the URL.
+    tail = request.rel_url.raw_path.partition(f"/jobs/{request.match_info['job']}/artifacts/")[2]
+    return os.fsdecode(unquote_to_bytes(tail))
 
 
 def _wants_events(request: web.Request) -> bool:

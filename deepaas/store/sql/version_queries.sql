@@ -59,11 +59,4 @@ WHERE model = :model AND number = :number;
 UPDATE versions SET reason = :reason WHERE model = :model AND number = :number;
 
 -- name: is_promoted
-SELECT 1 FROM versions AS v
-WHERE v.job = :job
-    AND (
-        v.served IS NOT NULL
-        OR EXISTS (
-            SELECT 1 FROM version_candidates AS c WHERE c.model = v.model AND c.number = v.number
-        )
-    );
+SELECT 1 FROM promoted_jobs WHERE job = :job;

@@ -89,6 +89,7 @@ async def served(
     grace_s: float = 5.0,
     force: asyncio.Event | None = None,
     executor: LocalExecutor | None = None,
+    min_free_bytes: int = 0,
 ) -> AsyncIterator[Server]:
     """Open a server on the jobs in ``tmp_path``."""
     path = tmp_path / "jobs_model.py"
@@ -107,7 +108,7 @@ async def served(
                 presence=presence,
                 executor=executor,
                 sources=dict.fromkeys(models, source),
-                limits=JobLimits(slots, grace_s),
+                limits=JobLimits(slots, grace_s, min_free_bytes=min_free_bytes),
                 warm=False,
                 keep_trainings=keep,
                 force=force,

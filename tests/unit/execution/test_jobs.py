@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deepaas.errors import JobNotFound, StorageUnavailable
+from deepaas.errors import JobNotFound, StorageFull, StorageUnavailable
 from deepaas.execution import following
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End
@@ -36,6 +36,28 @@ async def test_no_space_for_a_job(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert os.listdir(tmp_path / "jobs") == []
         assert await server.store.list() == []
+
+
+async def test_less_space_than_asked_for(tmp_path: Path) -> None:
+    """It is refused before the store is asked, which would write."""
+    store = InMemoryJobStore()
+    free = shutil.disk_usage(tmp_path).free
+    async with served(tmp_path, store, min_free_bytes=2 * free) as server:
+        await store.close()
+        with pytest.raises(StorageFull, match="--jobs-min-free"):
+            await server.runner.require_space()
+        (tmp_path / "jobs").rmdir()
+        with pytest.raises(StorageUnavailable, match="No such file"):
+            await server.runner.require_space()
+
+
+async def test_space_that_is_there(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    async with served(tmp_path, store, min_free_bytes=1) as server:
+        await server.runner.require_space()
+        await store.close()
+        with pytest.raises(StorageUnavailable, match="closed"):
+            await server.runner.require_space()
 
 
 async def test_a_folder_that_is_gone(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ class Server:
     pool: HandPool
     presence: ServerPresence
     folder: Path
+    #: Of whose end it told.
+    told: list[Job]
 
     async def queue(self, number: int, **changes: Any) -> Job:
         """Queue a prediction."""
@@ -64,15 +66,21 @@ async def served(
     store, pool = store or InMemoryJobStore(), pool or HandPool()
     folder = tmp_path / "jobs"
     folder.mkdir(exist_ok=True)
+    told: list[Job] = []
     async with AsyncExitStack() as stack:
         presence = ServerPresence(tmp_path / "servers")
         stack.callback(presence.close)
         runner = await stack.enter_async_context(
             QueuedRunner(
-                store, folder, presence=presence, pools={"cat": pool, **more}, explain=explain
+                store,
+                folder,
+                presence=presence,
+                pools={"cat": pool, **more},
+                explain=explain,
+                on_end=told.append,
             )
         )
-        yield Server(runner, store, pool, presence, folder)
+        yield Server(runner, store, pool, presence, folder, told)
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +120,8 @@ async def test_at_most_half_of_the_pool_is_used(tmp_path: Path) -> None:
             call.release()
         for job in jobs:
             assert (await server.ended(job)).state is JobState.DONE
+        await until(lambda: len(server.told) == 4)
+        assert {job.state for job in server.told} == {JobState.DONE}
 
 
 async def test_one_worker_runs_one(tmp_path: Path) -> None:

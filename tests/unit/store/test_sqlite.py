@@ -175,10 +175,10 @@ def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
                 await store.add(make_job(number))
         content = path.read_bytes()
         path.write_bytes(content[:4096] + b"\xaa" * (len(content) - 4096))
-        async with opened(path) as store:
-            with pytest.raises(StorageUnavailable, match="damaged or no database") as caught:
+        with pytest.raises(StorageUnavailable, match="damaged or no database") as caught:
+            async with opened(path) as store:
                 await store.list()
-            assert str(path) in caught.value.message
+        assert str(path) in caught.value.message
 
     asyncio.run(main())
 

@@ -384,9 +384,11 @@ async def test_names_that_need_care(tmp_path: Path) -> None:
             assert answer.headers["Content-Type"].startswith("text/plain")
 
 
-async def test_a_name_that_is_no_text_is_listed(tmp_path: Path) -> None:
+async def test_a_name_that_is_no_text_is_listed_and_sent(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         (there.directory.artifacts / os.fsdecode(b"caf\xe9")).write_text("x")
         (file,) = json.loads(await there.get("/artifacts/"))["artifacts"]
         assert file["path"] == "caf\\xe9"
         assert file["href"].endswith("/caf%E9")
+        answer = await raw(there.client, f"GET {file['href']} HTTP/1.1")
+        assert (answer.status, answer.text) == (200, "x")

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Forget a job that has ended, with its directory: the one way in which that is done."""
+
+import asyncio
+
+from deepaas.errors import JobNotFound
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.removal import SetAside
+from deepaas.service.versions import VersionService
+from deepaas.store.base import JobStore
+
+
+async def remove_ended(
+    directory: JobDirectory, *, server: str, store: JobStore, versions: VersionService
+) -> bool:
+    """Forget a job; a caller that goes away leaves all of it, or nothing.
+
+    Args:
+        directory: Of the job.
+        server: Id of this server.
+        store: Knows the job.
+        versions: Tell whether its artifacts are needed.
+
+    Returns:
+        Whether it was there: false where another request or server was faster.
+
+    Raises:
+        Conflict: What it made is a version of the model.
+        JobNotEnded: It is queued or running.
+        StorageUnavailable: The store cannot be used.
+        OSError: The directory cannot be moved.
+    """
+    await versions.require_not_promoted(directory.path.name)
+    removing = _remove(directory, server, store, versions)
+    return await asyncio.shield(asyncio.ensure_future(removing))
+
+
+async def _remove(
+    directory: JobDirectory, server: str, store: JobStore, versions: VersionService
+) -> bool:
+    job_id = directory.path.name
+    aside = await asyncio.to_thread(SetAside, directory, server)
+    was_there = True
+    try:
+        # Again: a promotion says so before it looks for the files, which are aside now.
+        await versions.require_not_promoted(job_id)
+        await store.remove(job_id)
+    except JobNotFound:
+        was_there = False
+    except BaseException:
+        await asyncio.to_thread(aside.put_back)
+        raise
+    await asyncio.to_thread(aside.remove)
+    return was_there

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A job is removed with its directory, or stays with it."""
+
+import os
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from deepaas.errors import Conflict, JobNotEnded
+from deepaas.execution.jobdir import JobDirectory
+from deepaas.records import Job, JobEnd, JobState
+from deepaas.service.removing import remove_ended
+from deepaas.service.versions import VersionService
+from deepaas.testing import NOON, InMemoryJobStore, make_job
+
+
+class Promoted:
+    """Says that a job is promoted once it was asked so often."""
+
+    def __init__(self, after: int) -> None:
+        self._after = after
+
+    async def require_not_promoted(self, job_id: str) -> None:
+        if self._after == 0:
+            raise Conflict
+        self._after -= 1
+
+
+async def remove(
+    tmp_path: Path, store: InMemoryJobStore, job: Job, *, promoted_after: int = 9
+) -> bool:
+    versions = cast("VersionService", Promoted(promoted_after))
+    directory = JobDirectory(tmp_path / job.id)
+    return await remove_ended(directory, server="a", store=store, versions=versions)
+
+
+async def job_in(tmp_path: Path, store: InMemoryJobStore, *, is_ended: bool = True) -> Job:
+    job = await store.add(make_job())
+    JobDirectory(tmp_path / job.id).create(b"{}")
+    return await store.finish(job.id, JobEnd(JobState.DONE, NOON)) if is_ended else job
+
+
+async def test_it_goes_once(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    job = await job_in(tmp_path, store)
+    assert await remove(tmp_path, store, job)
+    assert os.listdir(tmp_path) == []
+    assert await store.list() == []
+    assert not await remove(tmp_path, store, job)
+
+
+@pytest.mark.parametrize("promoted_after", [0, 1])
+async def test_one_that_is_promoted_meanwhile_is_as_it_was(
+    tmp_path: Path, promoted_after: int
+) -> None:
+    store = InMemoryJobStore()
+    job = await job_in(tmp_path, store)
+    with pytest.raises(Conflict):
+        await remove(tmp_path, store, job, promoted_after=promoted_after)
+    assert os.listdir(tmp_path) == [job.id]
+    assert await store.get(job.id) == job
+
+
+async def test_one_that_has_not_ended_is_as_it_was(tmp_path: Path) -> None:
+    store = InMemoryJobStore()
+    job = await job_in(tmp_path, store, is_ended=False)
+    with pytest.raises(JobNotEnded):
+        await remove(tmp_path, store, job)
+    assert os.listdir(tmp_path) == [job.id]
