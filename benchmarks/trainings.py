@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -91,7 +92,7 @@ class Trainings:
         else:
             ids = [self._submit(seconds=0)]
         for job in ids:
-            self._until(lambda job=job: self._status(job) != "running")
+            self._until(partial(self._has_ended, job))
         if not self._contender.is_peer:
             self._copy(ids[0], count - 1)
         listed = self._ask("GET", f"{_MODEL}/train/")
@@ -198,8 +199,8 @@ class Trainings:
         self._marks[job] = mark
         return job
 
-    def _status(self, job: str) -> str:
-        return str(self._ask("GET", f"{_MODEL}/train/{job}")["status"])
+    def _has_ended(self, job: str) -> bool:
+        return bool(self._ask("GET", f"{_MODEL}/train/{job}")["status"] != "running")
 
     def _done(self, job: str) -> int:
         """Return how far a training says it is, 0 if it has not said so."""
@@ -208,7 +209,8 @@ class Trainings:
 
     def _resumed(self, job: str) -> bool:
         found = self._ask("GET", f"{_MODEL}/jobs/{job}")
-        return found["attempt"] > 1 and (found.get("progress") or {}).get("done", 0) > _SOME
+        done = (found.get("progress") or {}).get("done", 0)
+        return bool(found["attempt"] > 1 and done > _SOME)
 
     def _wait_running(self, job: str) -> None:
         """Wait until the function of a training runs."""
