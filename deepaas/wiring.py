@@ -25,6 +25,7 @@ from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelDescription, ModelSource
 from deepaas.service import (
     Drain,
+    EvaluationService,
     HealthService,
     JobHistory,
     JobService,
@@ -87,6 +88,7 @@ async def open_service(
             jobs,
             JobHistory(jobs, versions),
             versions,
+            EvaluationService(jobs, versions),
             health,
             executor.uploads,
             loading,

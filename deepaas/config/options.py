@@ -231,6 +231,13 @@ CLI_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Folder that artifact_dir() of a training gives. Empty: a new one in the current"
         " folder, made when the training first asks for it.",
     ),
+    cfg.StrOpt(
+        "deepaas_model_dir",
+        metavar="DIR",
+        default="",
+        help="Folder that model_dir() gives, as if its files were the version that is served: what"
+        " a training left in its folder for artifacts. Empty: the package as installed.",
+    ),
 )
 
 PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (

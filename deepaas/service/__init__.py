@@ -10,6 +10,7 @@ from typing import Any
 
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.drain import Drain
+from deepaas.service.evaluations import EvaluationService
 from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
 from deepaas.service.jobs import JobService
@@ -20,6 +21,7 @@ from deepaas.telemetry import Transcript
 
 __all__ = [
     "Drain",
+    "EvaluationService",
     "HealthService",
     "JobHistory",
     "JobService",
@@ -40,6 +42,7 @@ class Service:
     jobs: JobService
     history: JobHistory
     versions: VersionService
+    evaluations: EvaluationService
     health: HealthService
     #: Where uploads are written; removed when the service ends.
     uploads: Path

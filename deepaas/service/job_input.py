@@ -11,27 +11,20 @@ from deepaas.model.arguments import ArgumentParser, display
 from deepaas.model.encoding import encode_json
 from deepaas.records import Argument, CallInput
 from deepaas.service.incoming import Incoming
+from deepaas.service.job_request import JobRequest
 from deepaas.service.predictions import error_of
 
 
 async def shown_arguments(
-    model: str,
-    incoming: Incoming,
-    *,
-    parser: ArgumentParser | None,
-    pool: ModelPool,
-    request_id: str,
-    principal: str | None,
+    request: JobRequest, incoming: Incoming, *, parser: ArgumentParser | None, pool: ModelPool
 ) -> str:
     """Check the arguments and return them as they are shown, as JSON text.
 
     Args:
-        model: Its name.
+        request: What the arguments are for.
         incoming: The input.
         parser: Checks a small input here; ``None`` where only the model's own process can.
-        pool: Its workers check the rest.
-        request_id: Of the request.
-        principal: Who asks.
+        pool: The model's workers, which check the rest.
 
     Raises:
         InvalidArguments, MalformedBody: The input is wrong.
@@ -40,14 +33,14 @@ async def shown_arguments(
         shown = display(parser.arguments, parser.parse(incoming.given))
         return encode_json(shown).decode()
     answer, fd, *_ = await pool.call(
-        "check-train",
-        request_id=request_id,
+        f"check-{request.kind}",
+        request_id=request.request_id,
         given=incoming.given,
         body_fd=incoming.body_fd,
-        principal=principal,
+        principal=request.principal.name,
     )
     if answer.failure is not None:
-        raise error_of(answer.failure, model)
+        raise error_of(answer.failure, request.model)
     # A large answer comes as a descriptor.
     body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
     return (body or b"{}").decode()

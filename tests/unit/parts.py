@@ -28,6 +28,7 @@ from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
 from deepaas.service import (
+    EvaluationService,
     HealthService,
     JobHistory,
     JobService,
@@ -229,4 +230,13 @@ async def echo_service(
         stack.push_async_callback(versions.close)
         health = HealthService(registry, pools, jobs, switching.problems)
         history = JobHistory(jobs, versions)
-        yield Service(registry, predictions, jobs, history, versions, health, executor.uploads)
+        yield Service(
+            registry,
+            predictions,
+            jobs,
+            history,
+            versions,
+            EvaluationService(jobs, versions),
+            health,
+            executor.uploads,
+        )

@@ -15,7 +15,7 @@ from deepaas.execution.artifacts import Artifact
 from deepaas.records import Job, JobState
 from deepaas.service.history import JobView
 
-_HIDDEN = "The training failed; its log, which the service keeps, says why."
+_HIDDEN = "The job failed; its log, which the service keeps, says why."
 _HIDDEN_BEFORE = "An attempt did not succeed; the log, which the service keeps, says why."
 #: The states whose message may quote the model, and what is shown in its place. A job that waits
 #: for another attempt, or runs again, still has what the attempt before said.
@@ -41,10 +41,13 @@ def message_of(job: Job, *, hides: bool) -> str | None:
 def shape_of(request: web.Request, view: JobView) -> dict[str, Any]:
     """Return a job as JSON has it."""
     job = view.job
+    # Of what a training is, the list of versions tells once it is promoted.
+    version = {} if job.version is None else {"version": job.version}
     return {
         "id": job.id,
         "kind": job.kind,
         "model": job.model,
+        **version,
         "state": job.state,
         "created": _utc(job.created),
         "started": _utc(job.started),
