@@ -411,6 +411,19 @@ def test_a_full_disk_stops_no_training(sink: JobSink, directory: JobDirectory) -
     assert directory.events.read_bytes() == b""
 
 
+def test_what_a_function_has_found_out_is_its_last_word(
+    sink: JobSink, directory: JobDirectory
+) -> None:
+    """Though a thread of the model's goes on to report; a function may also find out nothing."""
+    sink.progress(1, 4, {"loss": 0.5})
+    sink.conclude({"accuracy": 0.9})
+    sink.progress(2, 4, {"loss": 0.4})
+    sink.conclude({})
+    sink.close()
+    assert sink.metrics == {"loss": 0.5, "accuracy": 0.9}
+    assert last_report(directory) == (1, 4, {"loss": 0.5, "accuracy": 0.9})
+
+
 def test_reports_after_the_end_go_nowhere(sink: JobSink, directory: JobDirectory) -> None:
     sink.close()
     sink.progress(1, None, {})
