@@ -142,7 +142,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Most text of a form in bytes, which is held in memory; files are not.",
     ),
     cfg.BoolOpt("predict-endpoint", default=True, help="Offer predictions."),
-    cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings."),
+    cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings and evaluations."),
     cfg.BoolOpt("doc-endpoint", default=True, help="Offer the page /api, which tries the API out."),
     cfg.BoolOpt(
         "debug-endpoint",
@@ -169,8 +169,8 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         "train-workers",
         default=1,
         min=1,
-        help="Trainings that run at once, counting those of other servers on the same"
-        " state-dir that serve the same models.",
+        help="Trainings and evaluations that run at once, counting those of other servers on the"
+        " same state-dir that serve the same models.",
     ),
     cfg.IntOpt(
         "train-max-log",
