@@ -124,7 +124,7 @@ class JobHistory:
         job = await self._jobs.recorded(model, job_id)
         if not job.state.is_final:
             raise JobNotEnded(job_id)
-        await self._versions.require_not_in_use(model, job_id)
+        await self._versions.require_not_promoted(job_id)
         # Shielded: a client that goes away does not leave the job without its files.
         await asyncio.shield(asyncio.ensure_future(self._remove(model, job_id, directory)))
 
@@ -133,7 +133,7 @@ class JobHistory:
         aside = await asyncio.to_thread(SetAside, directory, runner.server)
         try:
             # Again: a promotion says so before it looks for the files, which are aside now.
-            await self._versions.require_not_in_use(model, job_id)
+            await self._versions.require_not_promoted(job_id)
             await store.remove(job_id)
         except JobNotFound:
             pass  # another request was faster

@@ -269,7 +269,7 @@ class VersionService:
         """Refuse what would take away the artifacts of a version.
 
         Raises:
-            Conflict: The job was promoted.
+            Conflict: The job was promoted, or what it made is being evaluated.
             Unavailable: The storage cannot be used.
         """
         if await self.is_promoted(job_id):
@@ -277,20 +277,18 @@ class VersionService:
                 f"The job {job_id!r} was promoted: its artifacts are a version of the model,"
                 " and are kept."
             )
+        await self._require_not_evaluated(job_id)
 
-    async def require_not_in_use(self, model: str, job_id: str) -> None:
-        """Refuse what would take away artifacts that are served, may be again, or are evaluated.
-
-        Raises:
-            Conflict: The job was promoted, or what it made is being evaluated.
-            Unavailable: The storage cannot be used.
-        """
-        await self.require_not_promoted(job_id)
-        store, _ = self._opened(model)
+    async def _require_not_evaluated(self, job_id: str) -> None:
+        """Refuse it for a version that could not be served too, as long as it is measured."""
+        store, jobs = self._store, self._job_store
+        assert store is not None
+        try:
+            model = (await jobs.get(job_id)).model
+        except JobNotFound:
+            return
         for version in await store.list(model):
-            if version.job != job_id:
-                continue
-            if await self._job_store.is_evaluating(model, version.number):
+            if version.job == job_id and await jobs.is_evaluating(model, version.number):
                 raise Conflict(
                     f"Version {version.number} of the model, which the job {job_id!r} has made, is"
                     " being evaluated; cancel the evaluation first, or wait for its end."

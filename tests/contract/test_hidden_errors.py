@@ -66,7 +66,7 @@ def test_the_message_of_a_training_that_failed(server: Server, tmp_path: Path) -
     path = f"/v2/models/{TRAINS}/train/"
     ended = server.wait_training(TRAINS, uuid)
     assert ended["status"] == "error"
-    assert ended["message"] == "The job failed; its log, which the service keeps, says why."
+    assert ended["message"] == "It failed; the log, which the service keeps, says why."
     assert server.get(path).json == [ended]
     assert server.delete(path + uuid).json == ended
     log = server.folder / "state" / "jobs" / uuid / "log"

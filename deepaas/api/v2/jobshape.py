@@ -15,7 +15,7 @@ from deepaas.execution.artifacts import Artifact
 from deepaas.records import Job, JobState
 from deepaas.service.history import JobView
 
-_HIDDEN = "The job failed; its log, which the service keeps, says why."
+_HIDDEN = "It failed; the log, which the service keeps, says why."
 _HIDDEN_BEFORE = "An attempt did not succeed; the log, which the service keeps, says why."
 #: The states whose message may quote the model, and what is shown in its place. A job that waits
 #: for another attempt, or runs again, still has what the attempt before said.

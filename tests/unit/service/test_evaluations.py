@@ -203,7 +203,8 @@ async def test_what_is_evaluated_is_not_removed(
     async with opened(tmp_path, store) as place:
         versions, history = place.service.versions, place.service.history
         made = await place.trained(1, "123")
-        await versions.require_not_in_use("echo", made)
+        await versions.require_not_promoted(made)
+        await versions.require_not_promoted(make_job(9).id)
         monkeypatch.setattr(echo, "warm", fails, raising=False)
         with pytest.raises(errors.VersionFailed):
             await versions.promote("echo", made, principal=WHO)

@@ -390,7 +390,7 @@ async def test_what_models_raise_is_hidden_where_the_operator_says_so(tmp_path: 
             found = await ended(client, job)
             assert (found["state"], found["message"]) == (
                 "error",
-                "The job failed; its log, which the service keeps, says why.",
+                "It failed; the log, which the service keeps, says why.",
             )
             assert (await get(client, stopped.id))["message"] == "The server was stopped."
             events = tmp_path / "jobs" / job / "events.jsonl"
@@ -427,7 +427,7 @@ async def test_what_an_attempt_raised_is_hidden_while_another_follows(tmp_path: 
             assert (await get(client, job.id))["message"] == told
             events = (await get(client, f"{job.id}/events"))["events"]
             assert [(event["state"], event["message"]) for event in events] == [
-                ("error", "The job failed; its log, which the service keeps, says why."),
+                ("error", "It failed; the log, which the service keeps, says why."),
                 ("queued", told),
                 ("running", None),
             ]
