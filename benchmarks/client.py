@@ -160,7 +160,13 @@ async def _call_again(
 
 
 def call_again(
-    port: int, request: bytes, *, clients: int, seconds: float, aside: bytes | None = None
+    port: int,
+    request: bytes,
+    *,
+    clients: int,
+    seconds: float,
+    pause_s: float = 0.0,
+    aside: bytes | None = None,
 ) -> tuple[Load, Load]:
     """Call again and again for some seconds.
 
@@ -169,6 +175,7 @@ def call_again(
         request: The whole request.
         clients: How many connections call at the same time.
         seconds: For how long; calls that run then are waited for.
+        pause_s: Between an answer and the next call.
         aside: A second request, asked meanwhile by one more client, ten milliseconds after each
             answer.
 
@@ -179,7 +186,7 @@ def call_again(
 
     async def run() -> None:
         until_s = time.perf_counter() + seconds
-        runs = [_call_again(port, request, load, clients=clients, until_s=until_s)]
+        runs = [_call_again(port, request, load, clients=clients, until_s=until_s, pause_s=pause_s)]
         if aside is not None:
             runs.append(_call_again(port, aside, beside, clients=1, until_s=until_s, pause_s=0.01))
         await asyncio.gather(*runs)

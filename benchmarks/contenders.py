@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from benchmarks.workloads import Kind, Workload
+
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
 BOUNDARY = "benchmark-boundary"
@@ -62,7 +64,7 @@ class Contender:
     health: str = "/health"
     #: From the model's name and its arguments to the JSON body.
     wrap: Callable[[str, Mapping[str, Any]], Any] = _plain
-    #: Model to the reason for which it is not measured.
+    #: Model, or workload, to the reason for which it is not measured.
     cannot: Mapping[str, str] = field(default_factory=dict)
     #: Added to the environment; ``{model}`` and ``{port}`` are filled in.
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +118,8 @@ def _bentoml(python: str, model: str, port: int) -> list[str]:
     return [str(Path(python).with_name("bentoml")), "serve", f"server:{model}", folder, *where]
 
 
+#: Who has trainings.
+_TRAINS = ("ours", "deepaas2")
 _NO_BATCHING = "it has no batching"
 _DEEPAAS_PATH = "/v2/models/{model}/predict/"
 _UNTRACKED = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "."}
@@ -144,7 +148,13 @@ CONTENDERS = (
         _deepaas2,
         path=_DEEPAAS_PATH,
         health="/v2/",
-        cannot={"batch": _NO_BATCHING, "stream": "it has no streams"},
+        cannot={
+            "batch": _NO_BATCHING,
+            "stream": "it has no streams",
+            "train-list-100000": "it would have to run them all",
+            "train-resume": "it forgets its trainings",
+            "train-followers": "it has no logs to follow",
+        },
     ),
     Contender("fastapi", "FastAPI", _program("fastapi"), cannot={"batch": _NO_BATCHING}),
     Contender("litserve", "LitServe", _program("litserve")),
@@ -188,14 +198,11 @@ def select(peers: str | None) -> list[Contender]:
     return [each for each in CONTENDERS if not each.is_peer or each.name in wanted]
 
 
-def reason_against(contender: Contender, model: str) -> str | None:
-    """Say why a server does not take part in the workloads of a model, ``None`` if it does."""
-    if contender is OURS and model == "batch":
-        import deepaas
-
-        if not hasattr(deepaas, "Batch"):
-            return "this version has no batching yet"
-    return contender.cannot.get(model)
+def reason_against(contender: Contender, workload: Workload) -> str | None:
+    """Say why a server does not take part in a workload, ``None`` if it does."""
+    if workload.kind is Kind.TRAININGS and contender.name not in _TRAINS:
+        return "it has no trainings"
+    return contender.cannot.get(workload.name) or contender.cannot.get(workload.model)
 
 
 def interpreter(contender: Contender, environments: Path) -> str:

@@ -102,6 +102,26 @@ class Stream(_Model):
         yield from model.stream(count)
 
 
+class Train(Noop):
+    """Trainings that keep a processor busy, and predictions that do nothing."""
+
+    def get_train_args(self) -> dict[str, Any]:
+        return {
+            "seconds": fields.Float(required=True),
+            "lines_per_s": fields.Float(load_default=0.0),
+            "mark": fields.Str(required=True),
+        }
+
+    def train(self, seconds: float, lines_per_s: float, mark: str) -> int:
+        if not hasattr(deepaas, "Training"):  # 2.6.0 keeps nothing, and is told nothing
+            return model.train(seconds, lines_per_s, mark, keep=None, report=lambda done: None)
+        keep = deepaas.checkpoint_dir() / "done"
+        return model.train(seconds, lines_per_s, mark, keep=keep, report=deepaas.progress)
+
+
+if hasattr(deepaas, "Training"):
+    Train.training = deepaas.Training(resumable=True)  # type: ignore[attr-defined]  # see above
+
 noop = Noop()
 raw = Raw()
 floats = Floats()
@@ -110,3 +130,4 @@ work = Work()
 single = Single()
 batch = Batch()
 stream = Stream()
+train = Train()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 
-from benchmarks import client, wrk
+from benchmarks import client, trainings, wrk
 from benchmarks.answers import BadAnswer, decoded
 from benchmarks.client import Connection
 from benchmarks.contenders import Call, Contender
@@ -124,6 +124,8 @@ def measure(
                 return _upload(server, contender, workload)
             case Kind.STREAM:
                 return _stream(server, contender, workload, effort)
+            case Kind.TRAININGS:
+                return trainings.measure(server, contender, workload, effort.seconds)
     except (BadAnswer, OSError, wrk.WrkFailed) as exc:
         raise ServerFailed(str(exc)) from exc
 

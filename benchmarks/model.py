@@ -7,7 +7,8 @@ Standard library only: each peer imports this in an environment of its own.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 #: What a prediction of the processor-bound model costs.
@@ -15,6 +16,8 @@ WORK_S = 0.020
 #: What a batch costs, whatever its size up to :data:`BATCH_SIZE`.
 BATCH_S = 0.005
 BATCH_SIZE = 64
+#: After so long a training says how far it is.
+STEP_S = 0.1
 _device = threading.Lock()
 _SPIN = 2000
 _READ_BYTES = 256 * 1024
@@ -62,3 +65,51 @@ def stream(count: int) -> Iterator[dict[str, Any]]:
     """Yield small items as fast as they are taken."""
     for index in range(count):
         yield {"index": index}
+
+
+def train(
+    seconds: float,
+    lines_per_s: float,
+    mark: str,
+    *,
+    keep: Path | None,
+    report: Callable[[int], object],
+) -> int:
+    """Keep a processor busy, or print, and say how far it is ten times a second.
+
+    Args:
+        seconds: For how long.
+        lines_per_s: How much is printed; 0: it computes instead.
+        mark: A file that is made first.
+        keep: A file with what was done before, for one that was interrupted.
+        report: Told what is done.
+
+    Returns:
+        How many steps were done in all.
+    """
+    Path(mark).touch()
+    done = int(keep.read_text()) if keep is not None and keep.exists() else 0
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        _step(done, lines_per_s)
+        done += 1
+        if keep is not None:
+            keep.with_suffix(".new").write_text(str(done))
+            keep.with_suffix(".new").replace(keep)
+        report(done)
+    return done
+
+
+def _step(done: int, lines_per_s: float) -> None:
+    """Spend a step's time on printing, evenly, or on computing."""
+    end_s = time.monotonic() + STEP_S
+    printed = 0
+    while time.monotonic() < end_s:
+        if not lines_per_s:
+            for _ in range(_SPIN):
+                pass
+        elif printed < lines_per_s * (STEP_S - (end_s - time.monotonic())):
+            print(f"step {done}: the loss is {1 / (done + 1):.6f}, line {printed}", flush=True)
+            printed += 1
+        else:
+            time.sleep(0.001)

@@ -24,6 +24,13 @@ LABELS = {
     "start_s": "to the first answer, s",
     "pss_mb": "idle memory (PSS), MB",
     "cpu_us": "µs",
+    "page_ms": "page of 100, p50, ms",
+    "cancel_ms": "answered after, ms",
+    "freed_s": "next one runs after, s",
+    "resume_s": "s",
+    "times_p50": "times p50 without",
+    "times_p99": "times p99 without",
+    "lines_per_s": "lines/s to each",
 }
 NOTHING = "–"
 #: The text of a cell; ``None``: the table has no such row.

@@ -63,10 +63,10 @@ def run(
 
 
 def groups(workloads: Sequence[Workload]) -> list[list[Workload]]:
-    """Put together what one start of a server can be measured with: one model, pinned or not."""
-    found: dict[tuple[str, bool], list[Workload]] = {}
+    """Put together what one start of a server can be measured with."""
+    found: dict[tuple[object, ...], list[Workload]] = {}
     for workload in workloads:
-        found.setdefault((workload.model, workload.pinned), []).append(workload)
+        found.setdefault(workload.start, []).append(workload)
     return list(found.values())
 
 
@@ -83,7 +83,7 @@ def _note_what_is_impossible(
                 missing = f"cannot be installed: {exc}"[:_REASON_LENGTH]
         for workload in workloads:
             results.cell(workload.name, contender.name).problem = (
-                missing or contenders.reason_against(contender, workload.model)
+                missing or contenders.reason_against(contender, workload)
             )
 
 

@@ -72,6 +72,8 @@ class Server:
         cores: Iterable[int] | None = None,
     ) -> None:
         self.port = port
+        self.command = command
+        self.environment = environment
         self._mark = uuid.uuid4().hex
         self._log = folder / "log"
         #: Its home; temporary files are in ``tmp``.
@@ -231,7 +233,7 @@ def _announce(folder: Path) -> None:
     info = folder / "benchmark_models-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: benchmark-models\nVersion: 1\n")
-    models = ("noop", "raw", "floats", "file", "work", "single", "batch", "stream")
+    models = ("noop", "raw", "floats", "file", "work", "single", "batch", "stream", "train")
     points = [f"{model} = benchmarks.deepaas_models:{model}\n" for model in models]
     (info / "entry_points.txt").write_text("[deepaas.v2.model]\n" + "".join(points))
 
@@ -266,3 +268,15 @@ def serve(
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def restarted(server: Server) -> Iterator[Server]:
+    """Start a server that has ended again, on its port and in its folder, until the block ends."""
+    again = Server(
+        server.command, port=server.port, folder=server.folder, environment=server.environment
+    )
+    try:
+        yield again
+    finally:
+        again.stop()

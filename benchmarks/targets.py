@@ -75,6 +75,10 @@ TARGETS = (
     _least("stream-1000", "items_per_s", 0.60),
     _least("stream-10000", "items_per_s", 0.60),
     _most("stream-1000", "first_ms", 2.0, ""),
+    _most("json-large", "health_p99_ms", 10.0, ""),
+    _most("train-list-100000", "page_ms", 5.0, ""),
+    _most("train-beside", "times_p99", 1.3, ""),
+    _most("train-followers", "health_worst_ms", 50.0, ""),
     _most("start", "start_s", 0.8, ""),
     _most("start", "pss_mb", 85.0, ""),
 )

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     STREAM = "stream"
     #: A fresh server: ``start_s``, ``pss_mb``.
     START = "start"
+    #: Trainings, on a fresh server; see :mod:`benchmarks.trainings`.
+    TRAININGS = "trainings"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ class Workload:
     pinned: bool = True
     #: Figures in the order in which they are shown.
     shown: Sequence[str] = field(default=("requests_per_s",))
+
+    @property
+    def start(self) -> tuple[object, ...]:
+        """What is equal for workloads that are measured on one start of a server."""
+        own = self.name if self.kind is Kind.TRAININGS else ""
+        return (self.model, self.pinned, own)
+
+
+def _trainings(name: str, title: str, *shown: str, amount: int = 0) -> Workload:
+    return Workload(name, title, "train", Kind.TRAININGS, amount=amount, pinned=False, shown=shown)
 
 
 _FULL = ("requests_per_s", "p50_ms", "p99_ms")
@@ -106,6 +118,23 @@ WORKLOADS = (
         amount=10_000,
         shown=("items_per_s", "first_ms"),
     ),
+    Workload(
+        "json-large",
+        "50 MB of JSON, one client; health meanwhile",
+        "raw",
+        Kind.HEALTH,
+        amount=50 * MB,
+        pinned=False,
+        shown=("requests_per_s", "health_p50_ms", "health_p99_ms", "health_worst_ms"),
+    ),
+    _trainings("train-submit", "Submit a training", "p50_ms", "p99_ms"),
+    _trainings("train-list-10", "List 10 trainings", "p50_ms", "page_ms", amount=10),
+    _trainings("train-list-1000", "List 1,000 trainings", "p50_ms", "page_ms", amount=1000),
+    _trainings("train-list-100000", "List of 100,000", "p50_ms", "page_ms", amount=100_000),
+    _trainings("train-cancel", "Cancel a training", "cancel_ms", "freed_s"),
+    _trainings("train-resume", "All is killed: to the resumed training", "resume_s"),
+    _trainings("train-beside", "No-op beside a training", "p99_ms", "times_p50", "times_p99"),
+    _trainings("train-followers", "20 followers of a log", "health_worst_ms", "lines_per_s"),
 )
 
 
@@ -124,10 +153,10 @@ def array() -> tuple[list[list[float]], ...]:
 def arguments_of(model: str, amount: int = 0) -> dict[str, Any]:
     """Return what a call of a model is given; the model ``file`` gets an upload instead."""
     match model:
-        case "noop":
+        case "noop" | "train":
             return {"number": 7, "text": "seven"}
         case "raw" | "floats":
-            return {"data": array()[0]}
+            return {"data": array()[0] * max(1, amount // MB)}
         case "stream":
             return {"count": amount}
     return {"number": 7}
@@ -136,10 +165,10 @@ def arguments_of(model: str, amount: int = 0) -> dict[str, Any]:
 def expected_of(model: str, amount: int = 0) -> Mapping[str, Any]:
     """Return what the answer to that call holds somewhere."""
     match model:
-        case "noop":
+        case "noop" | "train":
             return {"number": 7, "text": "seven"}
         case "raw" | "floats":
-            rows = array()[0]
+            rows = array()[0] * max(1, amount // MB)
             return {"rows": len(rows), "last": rows[-1][-1]}
         case "file":
             return {"bytes": amount}

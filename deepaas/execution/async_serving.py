@@ -15,7 +15,6 @@ from deepaas.execution.calls import (
     CallRunner,
     cancelled,
     encode_health,
-    failed,
     failed_health,
 )
 from deepaas.execution.intake import Intake
@@ -50,7 +49,7 @@ class AsyncServing:
         self._outbox = outbox
         self._page = page
         self._adapter = adapter
-        self._streams = AsyncStreamSender(outbox, page)
+        self._streams = AsyncStreamSender(outbox, page, runner.failure)
         # Popped from the end: the first slots are used most, and the server looks at few.
         self._free = list(range(adapter.limits.concurrency))[::-1]
         self._tasks: dict[int, tuple[Call, asyncio.Task[Answered | None]]] = {}
@@ -157,7 +156,7 @@ class AsyncServing:
             leave(exc)
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             is_ours = isinstance(exc, asyncio.CancelledError) and self._is_cancelled(call, slot)
-            answered = (cancelled(call), None) if is_ours else failed(call, exc)
+            answered = (cancelled(call), None) if is_ours else self._runner.failed(call, exc)
         if os.getpid() != self._pid:
             os._exit(0)  # a fork of the model's that came back from predict()
         return answered

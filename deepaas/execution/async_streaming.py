@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from deepaas.execution.failures import failure_of
 from deepaas.execution.messages import Call, Failure, StreamEnd, StreamStart
 from deepaas.execution.outbox import FULL_PAUSE_S, Outbox, pieces
 from deepaas.execution.page import CallPage
@@ -20,9 +19,12 @@ _ITEMS_A_TURN = 64
 class AsyncStreamSender:
     """Sends the streams of calls that run at the same time, in one event loop."""
 
-    def __init__(self, outbox: Outbox, page: CallPage) -> None:
+    def __init__(
+        self, outbox: Outbox, page: CallPage, failure_of: Callable[[BaseException], Failure]
+    ) -> None:
         self._outbox = outbox
         self._page = page
+        self._failure_of = failure_of
         self._resumed = asyncio.Event()
         self._pid = os.getpid()
 
@@ -63,13 +65,15 @@ class AsyncStreamSender:
             if first:
                 await self._data(call.id, first)
             self._outbox.flush()
+            os.sched_yield()  # see StreamSender
             await self._send_rest(call.id, items, form.encode, slot, len(first))
         except SystemExit:
             raise
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
             self._leave_fork()
             self._outbox.check_server()
-            return None if self._page.is_cancelled(slot, call.id) else failure_of(exc)
+            is_ours = self._page.is_cancelled(slot, call.id)
+            return None if is_ours else self._failure_of(exc)
         return None
 
     async def _send_rest(

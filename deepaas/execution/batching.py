@@ -10,7 +10,7 @@ import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from deepaas.execution.calls import Answered, CallRunner, cancelled, failed
+from deepaas.execution.calls import Answered, CallRunner, cancelled
 from deepaas.execution.intake import Intake, Taken
 from deepaas.execution.messages import Call
 from deepaas.execution.outbox import Outbox
@@ -117,7 +117,7 @@ class BatchServing(Serving):
     def _run_alone(self, members: Sequence[Member], exc: BaseException) -> None:
         """Run each call of a failed batch once more; a batch of one has failed by itself."""
         if len(members) == 1 and not self._adapter.has_single_predict:
-            self._end(members[0].slot, failed(members[0].call, exc))
+            self._end(members[0].slot, self._runner.failed(members[0].call, exc))
             return
         for member in members:
             if self._is_dropped(member):
@@ -134,7 +134,7 @@ class BatchServing(Serving):
 
     def _answer(self, member: Member, result: Any) -> Answered:
         if isinstance(result, BaseException):
-            return failed(member.call, result)
+            return self._runner.failed(member.call, result)
         return self._runner.encoded(member.call, member.arguments, result)
 
 

@@ -11,6 +11,7 @@ from types import GeneratorType
 from typing import Any, BinaryIO
 
 from deepaas.execution.failures import failure_of
+from deepaas.execution.lost_device import lost_device
 from deepaas.execution.messages import Answer, Call, Failure
 from deepaas.execution.streaming import StreamForm, form_of
 from deepaas.model.adapter import ModelAdapter
@@ -33,8 +34,17 @@ Stream = Callable[[Call, Generator[Any], StreamForm], None]
 class CallRunner:
     """Runs calls on one loaded model."""
 
-    def __init__(self, adapter: ModelAdapter) -> None:
+    def __init__(
+        self, adapter: ModelAdapter, *, on_lost_device: Callable[[], object] = lambda: None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            adapter: The model.
+            on_lost_device: Called when a call shows that this process can use its GPU no more.
+        """
         self._adapter = adapter
+        self._on_lost_device = on_lost_device
         self._parsers = {
             "predict": adapter.predict_parser,
             **{f"check-{kind}": adapter.parsers[kind] for kind in PROCESS_KINDS},
@@ -80,7 +90,7 @@ class CallRunner:
         except SystemExit:
             raise
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
-            return failed(call, exc)
+            return self.failed(call, exc)
 
     @staticmethod
     def enter(call: Call) -> None:
@@ -96,7 +106,7 @@ class CallRunner:
         except SystemExit:
             raise
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
-            return failed(call, exc)
+            return self.failed(call, exc)
 
     def encoded(self, call: Call, arguments: Mapping[str, Any], returned: Any) -> Answered:
         """Return the answer with what ``predict`` returned, or one that says what is wrong."""
@@ -105,7 +115,7 @@ class CallRunner:
         except SystemExit:
             raise
         except BaseException as exc:  # noqa: BLE001 - the border of the author's code
-            return failed(call, exc)
+            return self.failed(call, exc)
 
     def arguments(self, call: Call, body: memoryview | None) -> Mapping[str, Any]:
         """Return the keyword arguments of a call.
@@ -130,6 +140,21 @@ class CallRunner:
         """
         schema = self._adapter.response_schema
         return self.answer_of(call, encode_answer(returned, arguments.get("accept"), schema))
+
+    def failed(self, call: Call, exc: BaseException) -> Answered:
+        """Return the answer to a call that raised."""
+        return Answer(call.id, failure=self.failure(exc)), None
+
+    def failure(self, exc: BaseException) -> Failure:
+        """Return what the model raised as data, and see whether the process can go on."""
+        if lost := lost_device(exc):
+            logger.error(
+                "This process cannot use its GPU any more: %s.",
+                lost,
+                extra={"action": "device_lost"},
+            )
+            self._on_lost_device()
+        return failure_of(exc)
 
     @staticmethod
     def answer_of(call: Call, encoded: EncodedAnswer) -> Answered:
@@ -159,11 +184,6 @@ class CallRunner:
 def cancelled(call: Call) -> Answer:
     """Return the answer to a call that was cancelled; only the bookkeeping reads it."""
     return Answer(call.id, failure=_CANCELLED)
-
-
-def failed(call: Call, exc: BaseException) -> Answered:
-    """Return the answer to a call that raised."""
-    return Answer(call.id, failure=failure_of(exc)), None
 
 
 def encode_health(said: Any) -> EncodedAnswer:

@@ -32,6 +32,10 @@ class Intake:
         """Release what waiting needs; the channels stay open."""
         self._all.close()
 
+    def close_down(self) -> None:
+        """Let the worker take no more calls, though the server has not said so."""
+        self._was_stopped = True
+
     @property
     def is_stopping(self) -> bool:
         """Whether the worker is to take no more calls."""

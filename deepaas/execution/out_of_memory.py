@@ -37,13 +37,14 @@ def shortage(exc: BaseException) -> str | None:
 
     Those that caused it count too.
     """
-    for link in _chain(exc):
+    for link in chain_of(exc):
         if found := _shortage_of(link):
             return found
     return None
 
 
-def _chain(exc: BaseException) -> Iterator[BaseException]:
+def chain_of(exc: BaseException) -> Iterator[BaseException]:
+    """Give an exception, and those that caused it."""
     seen: set[int] = set()
     link: BaseException | None = exc
     while link is not None and id(link) not in seen:

@@ -21,7 +21,7 @@ class Serving:
         self._intake = intake
         self._outbox = outbox
         self._page = page
-        self._stream = StreamSender(intake, outbox, page).send
+        self._stream = StreamSender(intake, outbox, page, runner.failure).send
         self._pid = os.getpid()
 
     def serve(self) -> None:

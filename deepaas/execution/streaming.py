@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
-from deepaas.execution.failures import failure_of
 from deepaas.execution.intake import Intake
 from deepaas.execution.messages import Call, Failure, StreamEnd, StreamStart
 from deepaas.execution.outbox import Outbox
@@ -91,10 +90,17 @@ def note_resisting(exc: BaseException) -> None:
 class StreamSender:
     """Sends the stream of one call at a time; the worker does nothing else meanwhile."""
 
-    def __init__(self, intake: Intake, outbox: Outbox, page: CallPage) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        outbox: Outbox,
+        page: CallPage,
+        failure_of: Callable[[BaseException], Failure],
+    ) -> None:
         self._intake = intake
         self._outbox = outbox
         self._page = page
+        self._failure_of = failure_of
         self._pid = os.getpid()
 
     def send(self, call: Call, items: Generator[Any], form: StreamForm) -> None:
@@ -112,6 +118,9 @@ class StreamSender:
             if first:
                 self._outbox.data(call.id, first)
             self._outbox.flush()
+            # A server on the same core would else wait until this process has used up its slice
+            # of time, some milliseconds, and the client with it (sched_yield(2)).
+            os.sched_yield()
             failure = self._send_rest(call.id, items, form, len(first))
         finally:
             self._close(items)
@@ -136,7 +145,7 @@ class StreamSender:
                 raise
             except BaseException as exc:  # noqa: BLE001 - the border of the author's code
                 self._leave_fork()
-                return failure_of(exc)
+                return self._failure_of(exc)
             self._leave_fork()
             send(call_id, data)
             sent += len(data)

@@ -124,7 +124,9 @@ class PredictionWorker:
 
     def _serve(self, adapter: ModelAdapter) -> None:
         intake = Intake(self._calls, self._control, self._page)
-        parts = (CallRunner(adapter), intake, Outbox(self._control, self._page), self._page)
+        # What it has taken is answered; then it ends, and the server starts another.
+        runner = CallRunner(adapter, on_lost_device=intake.close_down)
+        parts = (runner, intake, Outbox(self._control, self._page), self._page)
         try:
             if adapter.batch is not None:
                 BatchServing(*parts, adapter=adapter, batch=adapter.batch).serve()

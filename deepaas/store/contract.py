@@ -11,7 +11,7 @@ from deepaas.records import FINAL_STATES, JobEnd, JobState
 from deepaas.store.base import LONGEST_DELAY, JobStore
 from deepaas.store.evaluation_contract import EvaluationContract
 from deepaas.store.history_contract import HistoryContract
-from deepaas.store.scenarios import NOON, TRAINS, make_job, raises, start, with_stores
+from deepaas.store.scenarios import NOON, TRAINS, make_job, number_of, raises, start, with_stores
 
 
 class JobStoreContract(HistoryContract, EvaluationContract):
@@ -293,7 +293,7 @@ class JobStoreContract(HistoryContract, EvaluationContract):
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
         await store.add(make_job(99))
-        assert all(job == make_job(int(job.id, 16)) for job in await other.list())
+        assert all(job == make_job(number_of(job)) for job in await other.list())
 
     @with_stores
     async def test_a_closed_store_says_so(self, store: JobStore, other: JobStore) -> None:

@@ -14,6 +14,7 @@ from deepaas.store.scenarios import (
     StoreScenarios,
     make_job,
     make_key,
+    number_of,
     raises,
     start,
     with_stores,
@@ -112,7 +113,7 @@ class HistoryContract(StoreScenarios):
         assert await other.find(make_key()) == kept
         ended = await store.finish(kept.id, JobEnd(JobState.DONE, NOON))
         assert await other.add(make_job(77), make_key()) == ended
-        assert await other.add(make_job(int(kept.id, 16)), make_key()) == ended
+        assert await other.add(make_job(number_of(kept)), make_key()) == ended
         assert await store.list() == [ended]
 
     @with_stores

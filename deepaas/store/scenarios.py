@@ -20,6 +20,8 @@ NOON: Final = datetime(2026, 11, 22, 12, 0, 0, 60466, tzinfo=UTC)
 
 #: Of a server that runs trainings, at that moment.
 TRAINS: Final[dict[str, Any]] = {"kinds": ["train"], "now": NOON}
+#: Of an id, those that hold the number.
+_DIGITS: Final = 24
 
 S = TypeVar("S", bound="StoreScenarios")
 
@@ -28,13 +30,18 @@ def make_job(number: int = 1, **changes: Any) -> Job:
     """Return a queued training of model ``cat``, made ``number`` seconds after :data:`NOON`."""
     job = Job(
         # Of this process alone: what ends a job kills the processes that carry its id.
-        id=f"{os.getpid():08x}{number:024x}",
+        id=f"{os.getpid():08x}{number:0{_DIGITS}x}",
         kind="train",
         model="cat",
         state=JobState.QUEUED,
         created=NOON + timedelta(seconds=number),
     )
     return job.evolve(**changes)
+
+
+def number_of(job: Job) -> int:
+    """Return the number that :func:`make_job` was given."""
+    return int(job.id[-_DIGITS:], 16)
 
 
 def make_key(key: str = "k", **changes: Any) -> IdempotencyKey:

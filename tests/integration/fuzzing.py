@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fuzzer must know beside the documents; it imports this itself, by SCHEMATHESIS_HOOKS."""
 
+import json
+import os
 import re
 import uuid
 from typing import Any
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 
 #: A key that is accepted.
 KEY = "[!-~]([ -~]{0,253}[!-~])?"
+#: Model to the ids of jobs that have ended, which the test made before.
+ENDED: dict[str, list[str]] = json.loads(os.environ["FUZZING_ENDED_JOBS"])
+_ID = re.compile("[0-9a-f]{32}")
 
 # Formats that JSON Schema has no name for, or a wider one.
 schemathesis.openapi.format(
@@ -31,6 +36,17 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Send no key twice: one that comes again with another input is refused, as it must be."""
+    """Send no key twice, and read of a job that there is, every other time.
+
+    A key that comes again with another input is refused, as it must be.
+    """
+    path = case.path_parameters or {}
+    model = case.operation.path.removeprefix("/v2/models/").partition("/")[0]
+    names = {"job", "uuid"} & path.keys()
+    if case.method == "GET" and names and ENDED.get(model):
+        name = names.pop()
+        choice = int(str(path[name]), 16) if _ID.fullmatch(str(path[name])) else 1
+        if choice % 2 == 0:
+            path[name] = ENDED[model][choice // 2 % len(ENDED[model])]
     if re.fullmatch(KEY, str((case.headers or {}).get("Idempotency-Key", "")), re.ASCII):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex

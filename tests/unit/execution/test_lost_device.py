@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A process that can use its GPU no more is told from one that failed once."""
+
+import pytest
+
+from deepaas.execution.lost_device import lost_device
+from tests.unit.execution.test_out_of_memory import Unspeakable, caused
+
+ASSERT = (
+    "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously"
+    " reported at some other API call, so the stacktrace below might be incorrect."
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ASSERT,
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA error: unspecified launch failure",
+        "CUDA error: misaligned address",
+        "CUDA error: uncorrectable ECC error encountered",
+        "HIP error: the operation cannot be performed: unspecified launch failure",
+        "cudaErrorIllegalAddress: an illegal memory access was encountered",
+        "INTERNAL: failed to synchronize: CUDA_ERROR_ILLEGAL_ADDRESS",
+        "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure",
+    ],
+)
+def test_what_lasts_until_the_process_ends(text: str) -> None:
+    assert lost_device(RuntimeError(text)) == text.partition("\n")[0]
+    assert lost_device(caused(RuntimeError(text))) == text.partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    "exc",
+    [
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: invalid device ordinal"),
+        RuntimeError("the driver took an illegal instruction"),
+        ValueError("unspecified launch failure of the rocket"),
+        Unspeakable(),
+    ],
+)
+def test_what_does_not(exc: Exception) -> None:
+    assert lost_device(exc) is None
