@@ -238,12 +238,15 @@ class ModelDescription:
     metadata: Mapping[str, Any]
     predict_arguments: tuple[Argument, ...] = ()
     train_arguments: tuple[Argument, ...] = ()
+    evaluate_arguments: tuple[Argument, ...] = ()
     #: The declared fields in a form the server can validate with; ``None`` where only the model's
     #: own process can (fields of the author's own classes).
     predict_fields: bytes | None = None
     train_fields: bytes | None = None
+    evaluate_fields: bytes | None = None
     can_predict: bool = True
     can_train: bool = True
+    can_evaluate: bool = False
     #: The most calls that one worker begins at the same time: of a batch, or of an async model.
     at_once: int = 1
     #: Whether its calls run at the same time, so that one of them can be ended alone.
@@ -313,7 +316,7 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training (later also a queued prediction or an evaluation) as the store keeps it."""
+    """A training or an evaluation (later also a queued prediction) as the store keeps it."""
 
     #: 32 hexadecimal digits; the contract's ``uuid``.
     id: str
@@ -343,6 +346,8 @@ class Job:
     retries: int = 0
     #: Not to be started before this time, ``None``: at once.
     not_before: datetime | None = None
+    #: Number of the version that an evaluation is of, ``None`` for other kinds.
+    version: int | None = None
 
     def evolve(self, **changes: Any) -> "Job":
         """Return a copy with the named fields changed."""

@@ -27,6 +27,7 @@ from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelDescription, ModelSource
 from deepaas.service import (
     Drain,
+    EvaluationService,
     HealthService,
     JobHistory,
     JobService,
@@ -104,6 +105,7 @@ async def open_service(
             jobs,
             history,
             versions,
+            EvaluationService(jobs, versions),
             health,
             queue,
             executor.uploads,

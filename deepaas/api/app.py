@@ -12,6 +12,7 @@ from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import Route, add_routes
 from deepaas.api.v2 import (
     debug,
+    evaluate,
     health,
     jobfiles,
     jobs,
@@ -53,6 +54,14 @@ ROUTES = (
     Route("GET", "/v2/models/{model}/", models.show_model, Policy.READ, about.MODEL),
     Route("POST", "/v2/models/{model}/predict/", predict.predict, Policy.PREDICT, about.PREDICT),
     Route("POST", "/v2/models/{model}/train/", train.start, Policy.TRAIN, about.START_TRAINING),
+    Route(
+        "POST",
+        "/v2/models/{model}/evaluate/",
+        evaluate.start,
+        Policy.TRAIN,
+        about.START_EVALUATION,
+        is_new=True,
+    ),
     Route("GET", "/v2/models/{model}/train/", train.list_all, Policy.READ, about.TRAININGS),
     Route("GET", "/v2/models/{model}/train/{uuid}", train.show, Policy.READ, about.TRAINING),
     Route(

@@ -123,8 +123,7 @@ def _argument_for_raw(request: web.Request) -> Argument | None:
         model = request.app[SERVICE].models.get(request.match_info["model"]).description
     except (DeepaasError, KeyError):
         return None  # what is asked for says so by itself
-    is_training = row is not None and row.about.function == "train"
-    return sole_upload(model.train_arguments if is_training else model.predict_arguments)
+    return None if row is None else sole_upload(row.about.arguments_of(model))
 
 
 async def _read_raw(request: web.Request, budget: Budget, incoming: Incoming, name: str) -> Files:

@@ -55,10 +55,19 @@ def read_key(request: web.Request) -> str | None:
     Raises:
         InvalidArguments: It is malformed, or there are several.
     """
-    if len(request.headers.getall(KEY_HEADER, ())) > 1:
-        raise InvalidArguments({KEY_HEADER: ["This header must occur once."]})
+    require_once(request, KEY_HEADER)
     key: str | None = read(request, idempotency()).get("key")
     return key
+
+
+def require_once(request: web.Request, header: str) -> None:
+    """Check that a header does not occur several times.
+
+    Raises:
+        InvalidArguments: It does.
+    """
+    if len(request.headers.getall(header, ())) > 1:
+        raise InvalidArguments({header: ["This header must occur once."]})
 
 
 @cache
@@ -129,22 +138,21 @@ def events() -> ArgumentParser:
 @cache
 def idempotency() -> ArgumentParser:
     """Return the header that names a request."""
+    return ArgumentParser({"key": key_field()})
+
+
+def key_field() -> Any:
+    """Return the declaration of that header."""
     from marshmallow import fields, validate
 
-    return ArgumentParser(
-        {
-            "key": fields.Str(
-                data_key=KEY_HEADER,
-                validate=validate.Regexp(
-                    _KEY, error="A key is 1 to 255 printable ASCII characters."
-                ),
-                metadata=_in(
-                    "headers",
-                    "The client's own name for this request: if it comes again with the same input,"
-                    " it is answered with what was accepted the first time.",
-                ),
-            )
-        }
+    return fields.Str(
+        data_key=KEY_HEADER,
+        validate=validate.Regexp(_KEY, error="A key is 1 to 255 printable ASCII characters."),
+        metadata=_in(
+            "headers",
+            "The client's own name for this request: if it comes again with the same input,"
+            " it is answered with what was accepted the first time.",
+        ),
     )
 
 

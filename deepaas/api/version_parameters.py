@@ -1,17 +1,23 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the routes that change which version is served.
+"""The parameters of the routes that change which version is served, or evaluate one.
 
 Each is made when it is first needed: importing marshmallow takes its time.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
+from aiohttp import web
+
+from deepaas.api import parameters
 from deepaas.errors import InvalidArguments, MalformedBody
 from deepaas.model.arguments import ArgumentParser
 from deepaas.model.jsonform import decode_json
 from deepaas.records import CallInput
+
+#: Answers of a model say so which version has given them.
+VERSION_HEADER: Final = "X-Model-Version"
 
 
 @cache
@@ -23,17 +29,45 @@ def promotion() -> ArgumentParser:
 @cache
 def rollback() -> ArgumentParser:
     """Return the parameters of a rollback."""
-    from marshmallow import fields, validate
-
-    version = fields.Int(
-        load_default=None,
-        validate=validate.Range(0, 2**31 - 1, error="{input} is not between {min} and {max}."),
-        metadata={
-            "description": "The version to serve; 0: the package as installed. Without one, the"
-            " version that was served before."
-        },
+    version = _version(
+        description="The version to serve; 0: the package as installed. Without one, the version"
+        " that was served before."
     )
     return ArgumentParser({"version": version, "prefer": _prefer()})
+
+
+@cache
+def evaluation() -> ArgumentParser:
+    """Return the parameters of an evaluation: headers, for all else is the model's own."""
+    version = _version(
+        VERSION_HEADER,
+        location="headers",
+        description="The version to evaluate; 0: the package as installed. Without one, the version"
+        " that is served when the request comes.",
+    )
+    return ArgumentParser({"version": version, "key": parameters.key_field()})
+
+
+def read_evaluated(request: web.Request) -> int | None:
+    """Return the version that a request for an evaluation names, ``None`` if it names none.
+
+    Raises:
+        InvalidArguments: It is no integer, or there are several.
+    """
+    parameters.require_once(request, VERSION_HEADER)
+    number: int | None = parameters.read(request, evaluation())["version"]
+    return number
+
+
+def _version(name: str = "version", **metadata: str) -> Any:
+    from marshmallow import fields, validate
+
+    return fields.Int(
+        data_key=name,
+        load_default=None,
+        validate=validate.Range(0, 2**31 - 1, error="{input} is not between {min} and {max}."),
+        metadata=metadata,
+    )
 
 
 def require_known(given: CallInput, *, has_body: bool) -> None:

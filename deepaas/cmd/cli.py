@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
 from oslo_config import cfg
 
@@ -25,13 +26,15 @@ from deepaas.config import CLI_OPTIONS, LOG_OPTIONS, MODEL_OPTIONS, CliSettings,
 from deepaas.errors import ConfigurationError
 from deepaas.execution.worker import warm_model
 from deepaas.model import bars, context
-from deepaas.model.adapter import ModelAdapter, load_model
+from deepaas.model.adapter import load_model
 from deepaas.model.encoding import EncodedAnswer
 
 logger = logging.getLogger(__name__)
 
 PROG = "deepaas-cli"
-METHODS = ("get_metadata", "warm", "predict", "train")
+#: The methods that report progress, and that the service runs as jobs.
+_JOBS = ("train", "evaluate")
+METHODS = ("get_metadata", "warm", "predict", *_JOBS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_USAGE
     if settings.own_process:
-        return run_in_child(PROG, given, with_bar=name == "train" and sys.stderr.isatty())
+        return run_in_child(PROG, given, with_bar=name in _JOBS and sys.stderr.isatty())
     with tempfile.TemporaryDirectory(prefix="deepaas-") as folder:
         return run_here(given, Path(folder))
 
@@ -58,7 +61,8 @@ def run_here(argv: Sequence[str], folder: Path, bar: TextIO | None = None) -> in
     Args:
         argv: The arguments of the command.
         folder: Takes the copies of files.
-        bar: Takes the bar of a training; ``None``: its progress goes to standard error.
+        bar: Takes the bar of a training or an evaluation; ``None``: its progress goes to standard
+            error.
     """
 
     def run(result: BinaryIO) -> None:
@@ -105,35 +109,38 @@ def _method_at(argv: Sequence[str]) -> int:
 def _call(
     settings: CliSettings, name: str, argv: Sequence[str], folder: Path, bar: TextIO | None
 ) -> EncodedAnswer | None:
-    if name == "train":
+    if name in _JOBS:
         # tqdm draws its own bars here, on a terminal as its author sees them.
         bars.watch(into_log=bar is None, with_drawn=False)
+    context.install_model_dir(settings.model_dir)
     adapter = load_model(method.choose_source(settings.model_names))
-    parser = adapter.train_parser if name == "train" else adapter.predict_parser
-    declared = parser.arguments if name in ("predict", "train") else ()
+    parser = adapter.parsers.get(name)
+    declared = () if parser is None else parser.arguments
     given = parse_arguments(f"{PROG} {name}", declared, argv, folder)
     if name == "get_metadata":
         return method.metadata(adapter)
     # Before the warming, which may take long.
-    arguments = parser.parse(given) if declared else {}
+    arguments = {} if parser is None else parser.parse(given)
     if settings.warm or name == "warm":
         warm_model(adapter)
     if name == "warm":
         return None
     if name == "predict":
         return method.predict(adapter, arguments)
-    return _train(settings, adapter, arguments, bar)
+    run = method.train if name == "train" else method.evaluate
+    with _reporting(settings, bar):
+        return run(adapter, arguments)
 
 
-def _train(
-    settings: CliSettings, adapter: ModelAdapter, arguments: Mapping[str, Any], bar: TextIO | None
-) -> EncodedAnswer:
+@contextmanager
+def _reporting(settings: CliSettings, bar: TextIO | None) -> Iterator[None]:
+    """Let the model report what it does, and learn that it is to end."""
     sink = TerminalSink(bar or sys.stderr, settings.artifact_dir, with_bar=bar is not None)
     context.install(sink)
     signal.signal(signal.SIGTERM, sink.on_sigterm)
     os.register_at_fork(after_in_child=sink.leave_fork)
     try:
-        return method.train(adapter, arguments)
+        yield
     finally:
         context.uninstall()
         sink.close()

@@ -157,9 +157,9 @@ def train(adapter: ModelAdapter, arguments: Mapping[str, Any]) -> EncodedAnswer:
     Raises:
         Exception: Whatever the author's code raises.
     """
-    shown = display(adapter.train_parser.arguments, arguments)
+    shown = display(adapter.parsers["train"].arguments, arguments)
     begun = datetime.now()
-    output = json.loads(json_or_repr(_unforked(lambda: adapter.train(**arguments))))
+    output = json.loads(json_or_repr(_unforked(lambda: adapter.run("train", **arguments))))
     finished = datetime.now()
     record = {
         "date": f"{begun:%Y-%m-%d %H:%M:%S.%f}",
@@ -173,6 +173,16 @@ def train(adapter: ModelAdapter, arguments: Mapping[str, Any]) -> EncodedAnswer:
         },
     }
     return EncodedAnswer(JSON, encode_json(record))
+
+
+def evaluate(adapter: ModelAdapter, arguments: Mapping[str, Any]) -> EncodedAnswer:
+    """Evaluate, and return what the model found out.
+
+    Raises:
+        Exception: Whatever the author's code raises.
+    """
+    returned = _unforked(lambda: adapter.run("evaluate", **arguments))
+    return EncodedAnswer(JSON, json_or_repr(returned))
 
 
 def _unforked(call: Callable[[], Any]) -> Any:

@@ -149,7 +149,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Most text of a form in bytes, which is held in memory; files are not.",
     ),
     cfg.BoolOpt("predict-endpoint", default=True, help="Offer predictions."),
-    cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings."),
+    cfg.BoolOpt("train-endpoint", default=True, help="Offer trainings and evaluations."),
     cfg.BoolOpt("doc-endpoint", default=True, help="Offer the page /api, which tries the API out."),
     cfg.BoolOpt(
         "debug-endpoint",
@@ -176,8 +176,8 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         "train-workers",
         default=1,
         min=1,
-        help="Trainings that run at once, counting those of other servers on the same"
-        " state-dir that serve the same models.",
+        help="Trainings and evaluations that run at once, counting those of other servers on the"
+        " same state-dir that serve the same models.",
     ),
     cfg.IntOpt(
         "train-max-log",
@@ -265,6 +265,13 @@ CLI_OPTIONS: tuple[cfg.Opt, ...] = (
         default="",
         help="Folder that artifact_dir() of a training gives. Empty: a new one in the current"
         " folder, made when the training first asks for it.",
+    ),
+    cfg.StrOpt(
+        "deepaas_model_dir",
+        metavar="DIR",
+        default="",
+        help="Folder that model_dir() gives, as if its files were the version that is served: what"
+        " a training left in its folder for artifacts. Empty: the package as installed.",
     ),
 )
 

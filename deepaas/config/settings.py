@@ -34,8 +34,8 @@ _DEVICE = re.compile(r"cpu|cuda:\d{1,3}")
 #: A beginning and an end, and between them what is missing.
 _MIN_LOG_BYTES = 64 * 1024
 _METHODS = (
-    "A method follows: get_metadata, warm, predict or train, and behind it the arguments of the"
-    " model; `deepaas-cli predict --help` lists them."
+    "A method follows: get_metadata, warm, predict, train or evaluate, and behind it the arguments"
+    " of the model; `deepaas-cli predict --help` lists them."
 )
 
 
@@ -96,6 +96,8 @@ class CliSettings:
     own_process: bool
     #: ``None`` for a new folder in the current one.
     artifact_dir: Path | None
+    #: ``None`` for the package as installed.
+    model_dir: Path | None
     log: LogSettings
     warnings: tuple[str, ...] = ()
 
@@ -176,12 +178,16 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
         options, argv, prog="deepaas-cli", in_files=FILE_OPTIONS, epilog=_METHODS
     )
     values = reading.values
+    model_dir = _path(values["deepaas_model_dir"])
+    if model_dir is not None and not model_dir.is_dir():
+        raise ConfigurationError(f"--deepaas_model_dir: there is no folder {str(model_dir)!r}.")
     return CliSettings(
         model_names=_model_names(values),
         warm=values["warm"],
         output=_path(values["deepaas_method_output"]),
         own_process=values["deepaas_with_multiprocessing"],
         artifact_dir=_path(values["deepaas_artifact_dir"]),
+        model_dir=model_dir,
         log=_log(values, "deepaas-cli"),
         warnings=reading.warnings,
     )

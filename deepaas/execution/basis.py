@@ -1,17 +1,35 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The version that was served when a training started, which it may tune further.
+"""The version that a job is about: what a training may tune further, what an evaluation measures.
 
-``version.json`` in the job's directory names it; an attempt after the first keeps it. Everything
-here blocks.
+``version.json`` in the job's directory names it. A training takes what is served when its first
+attempt starts, an evaluation was told when it was accepted. Everything here blocks.
 """
 
 import json
 import os
 from pathlib import Path
 
+from deepaas.errors import Conflict
 from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.modelfiles import fault_of
 from deepaas.records import ServedVersion
+
+
+def require_whole(version: ServedVersion) -> None:
+    """Check that the files of a version are there, with the sizes that they had.
+
+    Raises:
+        Conflict: They are not.
+    """
+    if version.model_dir is None:
+        return
+    folder = Path(version.model_dir)
+    fault = "its files are gone"
+    if folder.is_dir():
+        fault = fault_of(JobDirectory(folder.parent), with_checksums=False) or ""
+    if fault:
+        raise Conflict(f"Version {version.number} cannot be evaluated: {fault}.")
 
 
 def note_basis(directory: JobDirectory, served: ServedVersion) -> None:

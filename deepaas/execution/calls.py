@@ -17,7 +17,7 @@ from deepaas.execution.streaming import StreamForm, form_of
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display, display_briefly
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
-from deepaas.records import CallInput
+from deepaas.records import PROCESS_KINDS, CallInput
 from deepaas.telemetry import principal, request_id
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class CallRunner:
         self._parsers = {
             "predict": adapter.predict_parser,
             "check-predict": adapter.predict_parser,
-            "check-train": adapter.train_parser,
+            **{f"check-{kind}": adapter.parsers[kind] for kind in PROCESS_KINDS},
         }
 
     def run(self, call: Call, body: memoryview | None) -> Answered:

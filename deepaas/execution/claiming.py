@@ -123,7 +123,7 @@ class JobClaimer:
         except OSError as exc:
             # The guard is gone, or the directory cannot be written; the job is settled, and queued
             # again, in the next round.
-            logger.warning("Training %s ended before it began: %s.", job.id, exc.strerror)
+            logger.warning("Job %s ended before it began: %s.", job.id, exc.strerror)
         finally:
             process.abandon()
             if job.id not in self._follower:
@@ -150,7 +150,7 @@ class JobClaimer:
         self._guard_failures[job.id] += 1
         if self._guard_failures[job.id] < _MAX_GUARD_FAILURES:
             return False
-        logger.error("Training %s: %s", job.id, exc.message, extra={"action": "guard_failed"})
+        logger.error("Job %s: %s", job.id, exc.message, extra={"action": "guard_failed"})
         end = End.now("error", exc.message)
         await asyncio.to_thread(note_end, JobDirectory(self._folder / job.id), job.attempt, end)
         await self._finish(job, end)
@@ -165,10 +165,11 @@ class JobClaimer:
     def _begin(self, directory: JobDirectory, job: Job) -> Begin:
         where = (str(directory.path), str(job.attempt))
         return Begin(
-            python("deepaas.execution.worker", "train", *where),
+            python("deepaas.execution.worker", job.kind, *where),
             worker_environment(1),
             job.attempt,
             self._limits.cancel_grace_s,
             Training(job.resumable, job.retries),
             self._limits.max_log_bytes,
+            job.kind,
         )

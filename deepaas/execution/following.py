@@ -91,7 +91,7 @@ class JobFollower:
             )
             if adopted is not None:
                 logger.info(
-                    "Follows training %s, whose server is gone.",
+                    "Follows job %s, whose server is gone.",
                     job.id,
                     extra={"action": "job_adopted", "job": job.id},
                 )
@@ -125,7 +125,7 @@ class JobFollower:
     async def _finish(self, job: Job, end: JobEnd) -> None:
         self._on_end(await self._store.finish(job.id, end))
         logger.info(
-            "Training %s of model %s ended: %s.",
+            "Job %s of model %s ended: %s.",
             job.id,
             job.model,
             end.state,
@@ -140,7 +140,7 @@ class JobFollower:
             message=again.message,
         )
         logger.info(
-            "Training %s of model %s is queued again. %s",
+            "Job %s of model %s is queued again. %s",
             job.id,
             job.model,
             again.message,
@@ -181,7 +181,7 @@ class JobFollower:
                 await asyncio.to_thread(self._stop, followed.job)
             except OSError as exc:
                 # It goes on, and the next server follows it.
-                logger.error("Training %s cannot be stopped: %s", followed.job.id, exc.strerror)
+                logger.error("Job %s cannot be stopped: %s", followed.job.id, exc.strerror)
 
     def _stop(self, job: Job) -> None:
         end = End.now("interrupted", "The server was stopped.")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The guard of one training: holds its lock, starts it, supervises it, writes its end.
+"""The guard of one job: holds its lock, starts it, supervises it, writes its end.
 
 Runs as ``python -P -m deepaas.execution.job_guard DIRECTORY`` with its channel to the server on
 standard input, until the server has said :class:`~deepaas.execution.messages.Begin`; from then on
@@ -20,6 +20,7 @@ from pathlib import Path
 from deepaas.execution.attempts import Cause, conclude
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.execution.joblog import LogCap
+from deepaas.execution.jobwords import noun_of
 from deepaas.execution.messages import Begin, Busy, Channel, ChannelClosed, Locked
 from deepaas.execution.out_of_memory import KillCounts, count_kills, explain_kill
 from deepaas.execution.processes import (
@@ -45,21 +46,23 @@ _NEVER = float("inf")
 _TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
-def describe_exit(status: int, kills: KillCounts) -> tuple[End, Cause]:
+def describe_exit(status: int, kills: KillCounts, kind: str) -> tuple[End, Cause]:
     """Say in words how a process ended that had not said so itself, and which cause that is.
 
     Args:
         status: Its exit status, or the negative number of the signal.
         kills: What the kernel killed for lack of memory since the process was started.
+        kind: Of the job.
     """
+    process = f"The {noun_of(kind)}'s process"
     if status in _TERMINATED:
-        text = "The training's process was told to end by SIGTERM, not by this service."
+        text = f"{process} was told to end by SIGTERM, not by this service."
         return End.now("interrupted", text), Cause.LOST
     if status >= 0:
-        text = f"The training's process exited with status {status} before train() returned."
+        text = f"{process} exited with status {status} before {kind}() returned."
         return End.now("error", text), Cause.FAILED
     name = signal.Signals(-status).name if -status in list(signal.Signals) else str(-status)
-    text = f"The training's process was killed by {name}"
+    text = f"{process} was killed by {name}"
     if status != -signal.SIGKILL:
         return End.now("error", f"{text}."), Cause.FAILED
     return End.now("error", f"{text}: {explain_kill(kills)}."), Cause.KILLED
@@ -103,7 +106,8 @@ class JobGuard:
             environment = {**begin.environment, MARKER: directory.path.name}
             pid = spawn(begin.argv, environment=environment, output_fd=log_fd)
         except OSError as exc:
-            return End.now("error", f"The training could not be started: {exc}"), Cause.FAILED
+            text = f"The {noun_of(begin.kind)} could not be started: {exc}"
+            return End.now("error", text), Cause.FAILED
         status = self._supervise(pid, log)
         self._see_off()
         log.close()
@@ -113,7 +117,7 @@ class JobGuard:
             return (end, None) if is_done else (_with_kills(end, kills), Cause.FAILED)
         if self._asked_to_stop:
             return self._stopped(), Cause.STOPPED
-        return describe_exit(status, kills)
+        return describe_exit(status, kills, begin.kind)
 
     def _open_log(self) -> int:
         """Open the log, to which this process writes too, and return its descriptor."""
@@ -124,7 +128,7 @@ class JobGuard:
         return fd
 
     def _stopped(self) -> End:
-        return End.now("interrupted", "The training was stopped.")
+        return End.now("interrupted", f"The {noun_of(self._begin.kind)} was stopped.")
 
     def _is_over(self) -> bool:
         return self._directory.is_decided() or self._directory.has_ended(self._begin.attempt)

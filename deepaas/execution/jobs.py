@@ -16,6 +16,7 @@ from pathlib import Path
 from deepaas.errors import Conflict, JobNotFound
 from deepaas.execution import submission
 from deepaas.execution.base import Executor
+from deepaas.execution.basis import basis_of, note_basis, require_whole
 from deepaas.execution.claiming import JobClaimer, JobLimits
 from deepaas.execution.disk import require_free
 from deepaas.execution.following import JobFollower
@@ -151,6 +152,7 @@ class JobRunner:
         body_fd: int | None = None,
         *,
         key: IdempotencyKey | None = None,
+        version: ServedVersion | None = None,
     ) -> Job:
         """Accept a job: durable when this returns.
 
@@ -159,18 +161,23 @@ class JobRunner:
             call: Its input; uploaded files are moved into the job's directory.
             body_fd: A memory file with the JSON body, where it is not in ``call``.
             key: The client's name for the request.
+            version: What the job is about; ``None``: what is served when it starts.
 
         Returns:
             The job, or the one that was accepted with the key before.
 
         Raises:
+            Conflict: The files of the version are gone.
             KeyReused: The key came with another input before.
             StorageFull: No space is left.
             StorageUnavailable: The state directory cannot be written.
         """
         call = replace(call, warm=self._warm)
         return await self._accept(
-            job, lambda directory: submission.write_call(directory, call, body_fd), key=key
+            job,
+            lambda directory: submission.write_call(directory, call, body_fd),
+            key=key,
+            version=version,
         )
 
     async def submit_again(
@@ -185,14 +192,14 @@ class JobRunner:
         """Accept a job with the input of one that has ended; otherwise as :meth:`submit`.
 
         Args:
-            job: In state queued.
+            job: In state queued; one with a version is about that of the other job.
             ended: Id of the other job.
             call: Its input is replaced.
             keeps_checkpoints: Whether the job begins with copies of the other one's checkpoints.
             key: The client's name for the request.
 
         Raises:
-            Conflict: The other job's files are gone.
+            Conflict: The other job's files are gone, or those of the version.
         """
         call = replace(call, warm=self._warm)
         source = self.directory(ended)
@@ -205,11 +212,24 @@ class JobRunner:
                     raise
                 raise files_are_gone(ended) from exc
 
-        return await self._accept(job, write, key=key)
+        version = None if job.version is None else await asyncio.to_thread(basis_of, source)
+        return await self._accept(job, write, key=key, version=version)
 
     async def _accept(
-        self, job: Job, write: Callable[[JobDirectory], None], *, key: IdempotencyKey | None
+        self,
+        job: Job,
+        write_input: Callable[[JobDirectory], None],
+        *,
+        key: IdempotencyKey | None,
+        version: ServedVersion | None,
     ) -> Job:
+        def write(directory: JobDirectory) -> None:
+            if version is not None:
+                require_whole(version)
+            write_input(directory)
+            if version is not None:
+                note_basis(directory, version)
+
         kept: Job | None = None
         try:
             await asyncio.to_thread(

@@ -145,8 +145,8 @@ class Call(NamedTuple):
     """
 
     id: int
-    #: ``predict``; ``check-predict``, ``check-train``: parse a function's arguments and answer them
-    #: as shown; ``health``: what the model says of its own health.
+    #: ``predict``; ``check-predict``, ``check-train``, ``check-evaluate``: parse the arguments of
+    #: such a job and answer them as shown; ``health``: what the model says of its own health.
     function: str
     request_id: str
     arguments: Mapping[str, Any] | None = None
@@ -213,6 +213,8 @@ class Begin(NamedTuple):
     training: "Training"
     #: Cap of the log, 0 for none.
     max_log_bytes: int = 0
+    #: Of the job: the name of the model's function.
+    kind: str = "train"
 
 
 #: What is sent for every call: its kind and its fields, for to look up a class takes long.

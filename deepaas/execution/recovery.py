@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from deepaas.execution.attempts import Cause, conclude, delay, next_start, reason
 from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.jobwords import noun_of
 from deepaas.execution.processes import kill_all
 from deepaas.records import Job, JobEnd, JobState, Training
 
 _REMOVED = "The job's directory was removed."
-_LOST = "The process that supervised the training was killed."
+_LOST = "The process that supervised the {} was killed."
 _NEVER_BEGUN = (
     "It ended before it began: its server or the process that supervises it was gone, or its"
     " directory cannot be written."
@@ -61,7 +62,7 @@ def _judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
     training = Training(job.resumable, job.retries)
     outcome = directory.outcome()
     if outcome is None:
-        lost = End.now("interrupted", _LOST)
+        lost = End.now("interrupted", _LOST.format(noun_of(job.kind)))
         conclude(directory, job.attempt, training, lost, Cause.LOST)
     else:
         cause = None if outcome.state == JobState.DONE else Cause.FAILED

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The training's side of its process: run ``train()``, report progress, say how it ended.
+"""The job's side of its process: run ``train()`` or ``evaluate()``, report, say how it ended.
 
 Standard output and error are the job's log file itself, so nothing that is printed is lost with
 the server.
@@ -17,9 +17,10 @@ from pathlib import Path
 from deepaas import telemetry
 from deepaas.execution import jobevents
 from deepaas.execution.artifacts import seal
-from deepaas.execution.basis import basis_of
+from deepaas.execution.basis import basis_of, require_whole
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
+from deepaas.execution.metrics import numbers_in
 from deepaas.execution.out_of_memory import shortage
 from deepaas.execution.pacing import Pace
 from deepaas.execution.provenance import Provenance
@@ -29,12 +30,13 @@ from deepaas.model.encoding import json_or_repr
 
 logger = logging.getLogger(__name__)
 
+_EVALUATE = "evaluate"
 #: Progress is written at most this often; the last report is always written.
 _REPORT_S = 0.1
 
 
 class Cancelled(SystemExit):
-    """Raised in ``train()`` when the job is cancelled and the model does not ask for itself."""
+    """Raised in the function when the job is cancelled and the model does not ask for itself."""
 
 
 class CancelSwitch:
@@ -72,9 +74,22 @@ class JobSink(CancelSwitch):
         self._reports = Pace(self._write, _REPORT_S)
         #: The last ones that were reported.
         self.metrics: Mapping[str, float] = {}
+        #: How far the job was then; what reports nothing is one step.
+        self._done: tuple[float, float | None] = (1, 1)
+        self._has_result = False
 
     def progress(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
-        """Note how far the training is."""
+        """Note how far the job is."""
+        if not self._has_result:
+            self._note(done, total, metrics)
+
+    def conclude(self, metrics: Mapping[str, float]) -> None:
+        """Add what the function has found out to its last report; no other comes behind it."""
+        self._has_result = True
+        if metrics:
+            self._note(*self._done, {**self.metrics, **metrics})
+
+    def _note(self, done: float, total: float | None, metrics: Mapping[str, float]) -> None:
         event = {
             "time": jobevents.now(),
             "event": "progress",
@@ -83,7 +98,7 @@ class JobSink(CancelSwitch):
             "total": total,
             "metrics": dict(metrics),
         }
-        self.metrics = metrics
+        self.metrics, self._done = metrics, (done, total)
         self._reports.put(json_or_repr(event))
 
     def _write(self, line: bytes) -> None:
@@ -114,11 +129,16 @@ class JobSink(CancelSwitch):
             self._file = None
 
 
-def run_training(path: Path, attempt: int = 1) -> int:
-    """Run an attempt of a job's training and write its outcome; return the exit status.
+def run_job(kind: str, path: Path, attempt: int = 1) -> int:
+    """Run an attempt of a job's function and write its outcome; return the exit status.
 
-    Whatever ends it is in the log and in ``outcome.json``; a cancelled training writes no outcome,
-    since its end stands already.
+    Whatever ends it is in the log and in ``outcome.json``; a cancelled job writes no outcome, since
+    its end stands already.
+
+    Args:
+        kind: Of the job: the name of the model's function.
+        path: The job's directory.
+        attempt: Which one it is.
     """
     pid = os.getpid()
     directory = JobDirectory(path)
@@ -129,7 +149,10 @@ def run_training(path: Path, attempt: int = 1) -> int:
     bars.watch(into_log=True, with_drawn=True)
     provenance = Provenance(directory)
     try:
-        end = End.now("done", result=_train(directory, provenance))
+        result = _run(kind, directory, provenance)
+        if kind == _EVALUATE and os.getpid() == pid:
+            sink.conclude(numbers_in(result))
+        end = End.now("done", result=result)
     except Cancelled:
         sink.close()
         provenance.end(sink.metrics)
@@ -139,12 +162,12 @@ def run_training(path: Path, attempt: int = 1) -> int:
             sink.close()
             raise
         _print_traceback()
-        end = End.now("error", message=_text_of(exc))
+        end = End.now("error", message=_text_of(exc, kind))
     # What has ended is not stopped any more, until it has said so.
     handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sink.close()
     if os.getpid() != pid:
-        return 0  # a fork of the model's that came back from train(); the outcome is not its own
+        return 0  # a fork of the model's that came back; the outcome is not its own
     until_there_is_space(lambda: directory.write_outcome(end))
     signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
     is_done = end.state == "done"
@@ -166,19 +189,22 @@ def _finish_records(
         logger.warning("The artifacts are not sealed yet: %s: %s", type(exc).__name__, exc)
 
 
-def _train(directory: JobDirectory, provenance: Provenance) -> str:
+def _run(kind: str, directory: JobDirectory, provenance: Provenance) -> str:
     call = JobCall.read(directory)
     provenance.begin(call.source)
     telemetry.request_id.set(call.request_id)
     telemetry.principal.set(call.principal)
-    folder = basis_of(directory).model_dir
-    context.install_model_dir(None if folder is None else Path(folder))
+    basis = basis_of(directory)
+    if kind == _EVALUATE:
+        require_whole(basis)
+    context.install_model_dir(None if basis.model_dir is None else Path(basis.model_dir))
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()
-    arguments = adapter.train_parser.parse(call.input)
-    provenance.called(adapter.train_parser.arguments, arguments)
-    return json_or_repr(adapter.train(**arguments)).decode()
+    parser = adapter.parsers[kind]
+    arguments = parser.parse(call.input)
+    provenance.called(parser.arguments, arguments)
+    return json_or_repr(adapter.run(kind, **arguments)).decode()
 
 
 def _print_traceback() -> None:
@@ -188,7 +214,7 @@ def _print_traceback() -> None:
         pass  # the disk is full, or the model closed its standard error
 
 
-def _text_of(exc: BaseException) -> str:
+def _text_of(exc: BaseException, kind: str) -> str:
     name = type(exc).__name__
     try:
         text = str(exc)
@@ -197,5 +223,5 @@ def _text_of(exc: BaseException) -> str:
     if lacking := shortage(exc):
         return f"{lacking}: {text or name}"
     if not isinstance(exc, Exception):
-        return f"train() raised {name}: {text}" if text else f"train() raised {name}."
+        return f"{kind}() raised {name}: {text}" if text else f"{kind}() raised {name}."
     return text or name

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The child process in which a model runs: one entry for predictions and for trainings.
+"""The child process in which a model runs: one entry for predictions and for jobs.
 
 ``python -P -m deepaas.execution.worker predict`` serves calls; descriptors 3, 4 and 5 are the calls
 that all workers of the model share, this worker's control channel, and its page.
 ``python -P -m deepaas.execution.worker train DIRECTORY [ATTEMPT]`` runs the training of a job's
-directory; by hand too, when an author debugs.
+directory, and ``evaluate`` in its place an evaluation; by hand too, when an author debugs.
 
 The child imports the model itself and keeps the object: what ``warm()`` sets, stays.
 """
@@ -38,7 +38,7 @@ from deepaas.model import context
 from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import authors_part
-from deepaas.records import LogSettings, ModelSource
+from deepaas.records import PROCESS_KINDS, LogSettings, ModelSource
 from deepaas.telemetry import configure_logging
 
 CALLS_FD, CONTROL_FD, PAGE_FD = 3, 4, 5
@@ -156,13 +156,13 @@ def main() -> None:
             except (ChannelClosed, BrokenPipeError, ConnectionResetError):
                 status = 0  # the server is gone
             sys.exit(status)
-        case ["train", directory, *attempt] if len(attempt) < 2:
-            from deepaas.execution.training import run_training
+        case [kind, directory, *attempt] if kind in PROCESS_KINDS and len(attempt) < 2:
+            from deepaas.execution.training import run_job
 
             write_each_line_of_c()
-            # The training's log is its standard error.
+            # The job's log is its standard error.
             configure_logging(LogSettings())
-            sys.exit(run_training(Path(directory), *map(int, attempt)))
+            sys.exit(run_job(kind, Path(directory), *map(int, attempt)))
         case _:
             sys.exit(__doc__)
 

@@ -6,6 +6,7 @@ import inspect
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepaas.errors import InvalidAnswer, NotImplementedByModel
@@ -23,8 +24,14 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+#: The functions whose arguments a model declares, and the functions that declare them.
+DECLARATIONS = {
+    "predict": "get_predict_args",
+    "train": "get_train_args",
+    "evaluate": "get_evaluate_args",
+}
 #: What a model may define; an object that has none of it and can be called is a factory.
-FUNCTIONS = ("get_metadata", "warm", "predict", "train", "get_predict_args", "get_train_args")
+FUNCTIONS = ("get_metadata", "warm", *DECLARATIONS, *DECLARATIONS.values())
 
 
 def load_model(source: ModelSource) -> "ModelAdapter":
@@ -71,12 +78,14 @@ class ModelAdapter:
         #: Whether ``predict`` is ``async``, so that many calls can run at once.
         self.is_async = self.batch is None and is_async(predict)
         self.has_health = _needs_nothing(self._function("health"))
-        self.has_train = self._function("train") is not None
         # A mistake in these should end the start and not the first call.
-        self._predict_fields = self._guarded(lambda: self._declared("get_predict_args"))
-        self._train_fields = self._guarded(lambda: self._declared("get_train_args"))
-        self.predict_parser = self._guarded(lambda: ArgumentParser(self._predict_fields))
-        self.train_parser = self._guarded(lambda: ArgumentParser(self._train_fields))
+        #: The declared arguments, by function; the author's code was asked once.
+        self.fields = {name: self._guarded(partial(self._fields_of, name)) for name in DECLARATIONS}
+        self.parsers = {
+            name: self._guarded(partial(ArgumentParser, declared))
+            for name, declared in self.fields.items()
+        }
+        self.predict_parser = self.parsers["predict"]
         self.response_schema = self._guarded(self._make_response_schema)
 
     def metadata(self) -> Mapping[str, Any]:
@@ -188,9 +197,21 @@ class ModelAdapter:
             )
         return results
 
-    def train(self, **kwargs: Any) -> Any:
-        """Call the model's ``train``; see :meth:`predict` for what it raises."""
-        return self._call("train", kwargs)
+    def has(self, function: str) -> bool:
+        """Whether there is ``train`` or ``evaluate``.
+
+        An ``evaluate`` without ``get_evaluate_args`` counts as absent: packages from before this
+        function have helpers of that name, which are not meant to be called from outside.
+        """
+        if self._function(function) is None:
+            return False
+        return function != "evaluate" or self._function(DECLARATIONS[function]) is not None
+
+    def run(self, function: str, /, **kwargs: Any) -> Any:
+        """Call the model's ``train`` or ``evaluate``; see :meth:`predict` for what it raises."""
+        if not self.has(function):
+            raise NotImplementedByModel(self.name)
+        return self._call(function, kwargs)
 
     def health(self) -> Any:
         """Call the model's ``health``, and wait for it where it is ``async``.
@@ -204,14 +225,6 @@ class ModelAdapter:
         """Do as :meth:`health` does, in the event loop that runs."""
         returned = self._required("health")()
         return await returned if inspect.isawaitable(returned) else returned
-
-    def predict_fields(self) -> dict[str, "Field"]:
-        """Return the declared arguments of ``predict``; the author's code was asked once."""
-        return self._predict_fields
-
-    def train_fields(self) -> dict[str, "Field"]:
-        """Return the declared arguments of ``train``; the author's code was asked once."""
-        return self._train_fields
 
     def _call(self, name: str, kwargs: Mapping[str, Any], *args: Any) -> Any:
         function = self._required(name)
@@ -249,6 +262,11 @@ class ModelAdapter:
         if batch is not None and self._function("predict_batch") is None:
             raise TypeError("the model has a 'batch', but no function 'predict_batch'")
         return batch
+
+    def _fields_of(self, function: str) -> dict[str, "Field"]:
+        # What declares the arguments of a function that is not there may be a helper too.
+        is_asked = function != "evaluate" or self.has(function)
+        return self._declared(DECLARATIONS[function]) if is_asked else {}
 
     def _declared(self, name: str) -> dict[str, "Field"]:
         function = self._function(name)

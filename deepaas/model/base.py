@@ -151,3 +151,27 @@ class BaseModel:
             What is shown with the training; a value that cannot be JSON is shown as its ``repr``.
         """
         raise NotImplementedError
+
+    def get_evaluate_args(self) -> dict[str, Any]:
+        """Declare the arguments of :meth:`evaluate`, like those of :meth:`get_predict_args`.
+
+        Without this function :meth:`evaluate` counts as absent; one that takes no arguments has
+        ``return {}`` here.
+        """
+        raise NotImplementedError
+
+    def evaluate(self, **kwargs: Any) -> Any:
+        """Measure how good a version of the model is, in a process of its own.
+
+        Which version it is, :func:`deepaas.model_dir` tells; :meth:`warm` was called before, as in
+        a process that serves the version. :func:`deepaas.progress` and the folders work as in
+        :meth:`train`.
+
+        Args:
+            **kwargs: The declared arguments; uploads stay until the evaluation ends.
+
+        Returns:
+            What is shown with the evaluation. Of a mapping, those values that are numbers become
+            metrics of the version, besides those of the last :func:`deepaas.progress`.
+        """
+        raise NotImplementedError

@@ -92,15 +92,15 @@ def model_dir() -> Path | None:
     """Return the folder with the artifacts of the version that is served; it is not written to.
 
     ``None`` where the package as installed is served. In a training it is the version that was
-    served when the training started.
+    served when the training started, and in an evaluation the version that is evaluated.
     """
     return _model_dir
 
 
 def artifact_dir() -> Path:
-    """Return the folder for what the work makes; it is kept with the training.
+    """Return the folder for what the work makes; it is kept with the training or evaluation.
 
-    Outside a training it is a temporary folder, removed when the process ends.
+    Outside of these it is a temporary folder, removed when the process ends.
     """
     sink = _sink
     return _scratch_dir("artifacts") if sink is None else sink.artifact_dir()

@@ -2,11 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models that are served, and those that could not be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from deepaas.errors import ModelNotFound, Unavailable
 from deepaas.model.arguments import ArgumentParser
-from deepaas.records import ModelDescription
+from deepaas.records import Argument, ModelDescription, Training
+
+
+class JobFunction(NamedTuple):
+    """A function of a model that runs as a job, with a process of its own."""
+
+    #: Whether the model has it.
+    is_there: bool
+    arguments: tuple[Argument, ...]
+    #: ``None`` where only the model's own process can check a call.
+    parser: ArgumentParser | None
+    #: What becomes of a job that does not come to its end.
+    training: Training = Training()
 
 
 class RegisteredModel:
@@ -15,13 +28,25 @@ class RegisteredModel:
     Attributes:
         description: What the model said of itself.
         predict_parser: ``None`` where only the model's own process can check a call.
-        train_parser: Likewise.
+        job_functions: By the kind of the job: ``train``, ``evaluate``.
     """
 
     def __init__(self, description: ModelDescription) -> None:
         self.description = description
         self.predict_parser = _load(description.predict_fields)
-        self.train_parser = _load(description.train_fields)
+        self.job_functions: Mapping[str, JobFunction] = {
+            "train": JobFunction(
+                description.can_train,
+                description.train_arguments,
+                _load(description.train_fields),
+                description.training,
+            ),
+            "evaluate": JobFunction(
+                description.can_evaluate,
+                description.evaluate_arguments,
+                _load(description.evaluate_fields),
+            ),
+        }
 
     @property
     def name(self) -> str:

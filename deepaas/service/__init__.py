@@ -10,6 +10,7 @@ from typing import Any
 
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.drain import Drain
+from deepaas.service.evaluations import EvaluationService
 from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
 from deepaas.service.jobs import JobService
@@ -21,6 +22,7 @@ from deepaas.telemetry import Transcript
 
 __all__ = [
     "Drain",
+    "EvaluationService",
     "HealthService",
     "JobHistory",
     "JobService",
@@ -42,6 +44,7 @@ class Service:
     jobs: JobService
     history: JobHistory
     versions: VersionService
+    evaluations: EvaluationService
     health: HealthService
     queue: PredictionQueue
     #: Where uploads are written; removed when the service ends.

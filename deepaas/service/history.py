@@ -118,7 +118,7 @@ class JobHistory:
 
         Raises:
             JobNotEnded: It has not, or its processes are still there.
-            Conflict: What it made is a version of the model.
+            Conflict: What it made is a version of the model, or is being evaluated as one.
         """
         _, directory = await self._find(model, job_id)
         job = await self._jobs.recorded(model, job_id)

@@ -6,25 +6,29 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from deepaas.records import CallInput, UploadedFile
 
 _BLOCK_BYTES = 1024 * 1024
 
 
-def input_fingerprint(given: CallInput, body_fd: int | None = None) -> str:
+def input_fingerprint(
+    given: CallInput, body_fd: int | None = None, version: int | None = None
+) -> str:
     """Return a digest of a call's whole input, the content of its files included; blocks.
 
     Args:
         given: Without what differs from request to request and is no argument.
         body_fd: A memory file with the JSON body, where it is not in ``given``; its position stays.
+        version: The version of the model that is named, ``None`` if none is.
 
     Raises:
         OSError: A file cannot be read.
     """
     files = [[field, *_shown(file), _digest_of_file(file)] for field, file in given.files]
     body = given.body if body_fd is None else None
-    parts = {
+    parts: dict[str, Any] = {
         "query": given.query,
         "form": given.form,
         "headers": [(name.lower(), value) for name, value in given.headers],
@@ -32,6 +36,8 @@ def input_fingerprint(given: CallInput, body_fd: int | None = None) -> str:
         "files": files,
         "body": _digest(_blocks(body_fd) if body_fd is not None else [body or b""]),
     }
+    if version is not None:
+        parts["version"] = version
     return _digest([json.dumps(parts).encode()])
 
 

@@ -3,53 +3,56 @@
 """The input of a job: what is kept of it, and what is shown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from deepaas.execution.base import ModelPool
 from deepaas.model.arguments import ArgumentParser, display
 from deepaas.model.encoding import encode_json
 from deepaas.records import Argument, CallInput
 from deepaas.service.incoming import Incoming
+from deepaas.service.job_request import JobRequest
 from deepaas.service.predictions import error_of
+
+#: From declared arguments and their values to what is shown of them.
+Show = Callable[[Sequence[Argument], Mapping[str, Any]], dict[str, Any]]
 
 
 async def shown_arguments(
-    model: str,
+    request: JobRequest,
     incoming: Incoming,
     *,
     parser: ArgumentParser | None,
     pool: ModelPool,
-    request_id: str,
-    principal: str | None,
+    show: Show = display,
 ) -> str:
     """Check the arguments and return them as they are shown, as JSON text.
 
     Args:
-        model: Its name.
+        request: What the arguments are for.
         incoming: The input.
         parser: Checks a small input here; ``None`` where only the model's own process can.
-        pool: Its workers check the rest.
-        request_id: Of the request.
-        principal: Who asks.
+        pool: The model's workers, which check the rest.
+        show: How a small input is shown; the workers know it for each kind of job.
 
     Raises:
         InvalidArguments, MalformedBody: The input is wrong.
     """
     if parser is not None and incoming.is_small:
-        shown = display(parser.arguments, parser.parse(incoming.given))
+        shown = show(parser.arguments, parser.parse(incoming.given))
         return encode_json(shown).decode()
     answer, fd, *_ = await pool.call(
-        "check-train",
-        request_id=request_id,
+        f"check-{request.kind}",
+        request_id=request.request_id,
         given=incoming.given,
         body_fd=incoming.body_fd,
-        principal=principal,
+        principal=request.principal.name,
     )
     if answer.failure is not None:
-        raise error_of(answer.failure, model)
+        raise error_of(answer.failure, request.model)
     # A large answer comes as a descriptor.
-    body = answer.body if fd is None else await asyncio.to_thread(read_all, fd)
+    body = answer.body if fd is None else await asyncio.to_thread(_read_all, fd)
     return (body or b"{}").decode()
 
 
@@ -64,7 +67,7 @@ def without_credentials(given: CallInput, arguments: Sequence[Argument]) -> Call
     )
 
 
-def read_all(fd: int) -> bytes:
+def _read_all(fd: int) -> bytes:
     """Read a descriptor from its start, and close it."""
     with open(fd, "rb") as file:
         file.seek(0)

@@ -4,7 +4,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,14 +23,17 @@ from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
-from deepaas.model.registry import ModelRegistry
-from deepaas.records import CallInput, IdempotencyKey, Job, JobState
+from deepaas.model.registry import JobFunction, ModelRegistry
+from deepaas.records import CallInput, Job, JobState, ServedVersion
 from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
 from deepaas.service.job_input import shown_arguments, without_credentials
+from deepaas.service.job_request import TRAIN, JobRequest
 from deepaas.store.base import JobStore
 
-TRAIN = "train"
+#: Finds the version that a job is about.
+FindVersion = Callable[[], Awaitable[ServedVersion]]
+
 _LISTED = 1000
 _STARTING = "The service is starting."
 #: How long a request waits for the processes of a job whose end is shown already.
@@ -139,7 +142,21 @@ class JobService:
             KeyReused: The key came with another input before.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
-        return await self._whole(self._accept(model, incoming, principal, request_id, key))
+        request = JobRequest(TRAIN, model, principal, request_id, key)
+        return await self.accept(request, incoming)
+
+    async def accept(
+        self, request: JobRequest, incoming: Incoming, find_version: FindVersion | None = None
+    ) -> Job:
+        """Accept a job of any kind; otherwise as :meth:`train`. Releases ``incoming``.
+
+        Args:
+            request: What is asked for.
+            incoming: The input.
+            find_version: Finds the version that it is about, and raises what is wrong with it;
+                ``None``: it is about what is served when it starts.
+        """
+        return await self._whole(self._accept(request, incoming, find_version))
 
     async def retry(
         self,
@@ -157,7 +174,9 @@ class JobService:
             JobNotEnded: It is queued or running, or its processes are still there.
             Conflict: Its files are gone.
         """
-        return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
+        # Of whatever kind the job is: its retries have one scope for their keys.
+        request = JobRequest(TRAIN, model, principal, request_id, key)
+        return await self._whole(self._accept_again(request, job_id))
 
     async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
         """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
@@ -167,98 +186,77 @@ class JobService:
         return await asyncio.shield(task)
 
     async def _accept(
-        self,
-        model: str,
-        incoming: Incoming,
-        principal: Principal,
-        request_id: str,
-        key: str | None,
+        self, request: JobRequest, incoming: Incoming, find_version: FindVersion | None
     ) -> Job:
         try:
             with self._noting_problems():
-                store, runner = self._opened_to_train(model)
-                declared = self._registry.get(model).description.train_arguments
-                given = without_credentials(incoming.given, declared)
-                name: IdempotencyKey | None = None
-                if key is not None:
-                    asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
-                    name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
-                    if (earlier := await store.find(name)) is not None:
-                        return earlier
+                store, runner = self.opened(request.model)
+                function = self._function(request)
+                given = without_credentials(incoming.given, function.arguments)
+                name = None
+                if request.key is not None:
+                    asked = await asyncio.to_thread(
+                        input_fingerprint, given, incoming.body_fd, request.version
+                    )
+                    name = request.keyed(asked)
+                if name is not None and (earlier := await store.find(name)) is not None:
+                    return earlier
                 await runner.require_space()
+                version = None if find_version is None else await find_version()
                 shown = await shown_arguments(
-                    model,
-                    incoming,
-                    parser=self._registry.get(model).train_parser,
-                    pool=self._pools[model],
-                    request_id=request_id,
-                    principal=principal.name,
+                    request, incoming, parser=function.parser, pool=self._pools[request.model]
                 )
-                job = self._new_job(TRAIN, model, shown, principal)
-                call = replace(self._call(model, principal, request_id), input=given)
-                accepted = await runner.submit(job, call, incoming.body_fd, key=name)
+                job = _new_job(request, function, shown)
+                if version is not None:
+                    job = job.evolve(version=version.number)
+                call = replace(self._call(request), input=given)
+                accepted = await runner.submit(
+                    job, call, incoming.body_fd, key=name, version=version
+                )
                 self._problem = None
                 return accepted
         finally:
             incoming.release()
 
-    async def _accept_again(
-        self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
-    ) -> Job:
+    async def _accept_again(self, request: JobRequest, job_id: str) -> Job:
         with self._noting_problems():
-            store, runner = self._opened_to_train(model)
-            name: IdempotencyKey | None = None
-            if key is not None:
-                asked = operation_fingerprint("retry", job_id)
-                name = IdempotencyKey(principal.name, model, TRAIN, key, asked)
-                if (earlier := await store.find(name)) is not None:
-                    return earlier
+            store, runner = self.opened(request.model)
+            name = request.keyed(operation_fingerprint("retry", job_id))
+            if name is not None and (earlier := await store.find(name)) is not None:
+                return earlier
             # Later: what was started anew stays so when the job is removed.
-            ended = await self.recorded(model, job_id)
+            ended = await self.recorded(request.model, job_id)
+            again = replace(request, kind=ended.kind)
+            function = self._function(again)
             if not ended.state.is_final:
                 raise JobNotEnded(job_id)
             directory = runner.directory(job_id)
             if not await asyncio.to_thread(directory.call.exists):
                 raise files_are_gone(job_id)
             await runner.require_space()
-            job = self._new_job(ended.kind, model, ended.arguments, principal)
-            call = self._call(model, principal, request_id)
+            job = _new_job(again, function, ended.arguments).evolve(version=ended.version)
             # One that is done would have nothing left to do from its checkpoints on.
             goes_on = job.resumable and ended.state is not JobState.DONE
             accepted = await runner.submit_again(
-                job, job_id, call, keeps_checkpoints=goes_on, key=name
+                job, job_id, self._call(request), keeps_checkpoints=goes_on, key=name
             )
             self._problem = None
             return accepted
 
-    def _opened_to_train(self, model: str) -> tuple[JobStore, JobRunner]:
-        opened = self.opened(model)
-        if not self._registry.get(model).description.can_train:
-            raise NotImplementedByModel(model)
-        return opened
+    def _function(self, request: JobRequest) -> JobFunction:
+        function = self._registry.get(request.model).job_functions[request.kind]
+        if not function.is_there:
+            raise NotImplementedByModel(request.model)
+        return function
 
-    def _new_job(self, kind: str, model: str, arguments: str, principal: Principal) -> Job:
-        training = self._registry.get(model).description.training
-        return Job(
-            id=uuid.uuid4().hex,
-            kind=kind,
-            model=model,
-            state=JobState.QUEUED,
-            created=datetime.now(UTC),
-            arguments=arguments,
-            owner=principal.name,
-            resumable=training.resumable,
-            retries=training.retries,
-        )
-
-    def _call(self, model: str, principal: Principal, request_id: str) -> JobCall:
+    def _call(self, request: JobRequest) -> JobCall:
         """Return a call without its input."""
         return JobCall(
-            self._pools[model].source,
+            self._pools[request.model].source,
             CallInput(),
             warm=True,
-            request_id=request_id,
-            principal=principal.name,
+            request_id=request.request_id,
+            principal=request.principal.name,
         )
 
     def note(self, problem: StorageUnavailable | None) -> None:
@@ -346,3 +344,17 @@ class JobService:
             return None
         events = self._runner.directory(job.id).events
         return await asyncio.to_thread(last_progress, events, job.attempt)
+
+
+def _new_job(request: JobRequest, function: JobFunction, arguments: str) -> Job:
+    return Job(
+        id=uuid.uuid4().hex,
+        kind=request.kind,
+        model=request.model,
+        state=JobState.QUEUED,
+        created=datetime.now(UTC),
+        arguments=arguments,
+        owner=request.principal.name,
+        resumable=function.training.resumable,
+        retries=function.training.retries,
+    )

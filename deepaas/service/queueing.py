@@ -22,12 +22,13 @@ from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.jobs import files_are_gone
 from deepaas.execution.queued import PREDICT, QueuedRunner
-from deepaas.records import CallInput, IdempotencyKey, Job, JobState
-from deepaas.service.brief_input import brief_arguments
+from deepaas.model.arguments import display_briefly
+from deepaas.records import CallInput, Job, JobState
 from deepaas.service.history import JobHistory
 from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
-from deepaas.service.job_input import without_credentials
+from deepaas.service.job_input import shown_arguments, without_credentials
+from deepaas.service.job_request import JobRequest
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
 from deepaas.service.results import KeptResult, read_result
@@ -105,7 +106,8 @@ class PredictionQueue:
             QueueFull: Too many are queued.
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
-        return await self._whole(self._accept(model, incoming, principal, request_id, stream, key))
+        request = JobRequest(PREDICT, model, principal, request_id, key)
+        return await self._whole(self._accept(request, incoming, stream))
 
     async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
         """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
@@ -122,38 +124,31 @@ class PredictionQueue:
             self._jobs.note(exc)
             raise
 
-    async def _accept(
-        self,
-        model: str,
-        incoming: Incoming,
-        principal: Principal,
-        request_id: str,
-        stream: str,
-        key: str | None,
-    ) -> Job:
+    async def _accept(self, request: JobRequest, incoming: Incoming, stream: str) -> Job:
         try:
             with self._noting_problems():
-                registered = self._predictions.require(model)
-                store, runner = self._jobs.kept(model)
+                registered = self._predictions.require(request.model)
+                store, runner = self._jobs.kept(request.model)
                 given = without_credentials(
                     incoming.given, registered.description.predict_arguments
                 )
-                name: IdempotencyKey | None = None
-                if key is not None:
+                name = None
+                if request.key is not None:
                     asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
-                    name = IdempotencyKey(principal.name, model, PREDICT, key, asked)
-                    if (earlier := await store.find(name)) is not None:
-                        return earlier
-                async with self._place(store, model):
-                    shown = await brief_arguments(
-                        registered,
+                    name = request.keyed(asked)
+                if name is not None and (earlier := await store.find(name)) is not None:
+                    return earlier
+                await runner.require_space()
+                async with self._place(store, request.model):
+                    shown = await shown_arguments(
+                        request,
                         incoming,
-                        pool=self._pools[model],
-                        request_id=request_id,
-                        principal=principal.name,
+                        parser=registered.predict_parser,
+                        pool=self._pools[request.model],
+                        show=display_briefly,
                     )
-                    job = _new_job(model, shown, principal)
-                    call = self._call(model, principal, request_id, stream, given)
+                    job = _new_job(request, shown)
+                    call = self._call(request, stream, given)
                     accepted = await runner.submit(job, call, incoming.body_fd, key=name)
                 self._note_accepted()
                 return accepted
@@ -176,27 +171,24 @@ class PredictionQueue:
             JobNotEnded: It is queued or running.
             Conflict: Its files are gone.
         """
-        return await self._whole(self._accept_again(model, job_id, principal, request_id, key))
+        request = JobRequest(PREDICT, model, principal, request_id, key)
+        return await self._whole(self._accept_again(request, job_id))
 
-    async def _accept_again(
-        self, model: str, job_id: str, principal: Principal, request_id: str, key: str | None
-    ) -> Job:
+    async def _accept_again(self, request: JobRequest, job_id: str) -> Job:
         with self._noting_problems():
-            self._predictions.require(model)
-            store, runner = self._jobs.kept(model)
-            name: IdempotencyKey | None = None
-            if key is not None:
-                asked = operation_fingerprint("retry", job_id)
-                name = IdempotencyKey(principal.name, model, PREDICT, key, asked)
-                if (earlier := await store.find(name)) is not None:
-                    return earlier
-            ended = await self._jobs.recorded(model, job_id)
+            self._predictions.require(request.model)
+            store, runner = self._jobs.kept(request.model)
+            name = request.keyed(operation_fingerprint("retry", job_id))
+            if name is not None and (earlier := await store.find(name)) is not None:
+                return earlier
+            ended = await self._jobs.recorded(request.model, job_id)
             if not ended.state.is_final:
                 raise JobNotEnded(job_id)
             before = await asyncio.to_thread(_call_of, runner.directory(job_id))
-            async with self._place(store, model):
-                job = _new_job(model, ended.arguments, principal)
-                call = self._call(model, principal, request_id, before.stream)
+            await runner.require_space()
+            async with self._place(store, request.model):
+                job = _new_job(request, ended.arguments)
+                call = self._call(request, before.stream)
                 accepted = await runner.submit_again(
                     job, job_id, call, keeps_checkpoints=False, key=name
                 )
@@ -223,20 +215,13 @@ class PredictionQueue:
         finally:
             self._accepting[model] -= 1
 
-    def _call(
-        self,
-        model: str,
-        principal: Principal,
-        request_id: str,
-        stream: str,
-        given: CallInput | None = None,
-    ) -> JobCall:
+    def _call(self, request: JobRequest, stream: str, given: CallInput | None = None) -> JobCall:
         return JobCall(
-            self._pools[model].source,
+            self._pools[request.model].source,
             given or CallInput(),
             warm=False,
-            request_id=request_id,
-            principal=principal.name,
+            request_id=request.request_id,
+            principal=request.principal.name,
             stream=stream,
         )
 
@@ -275,15 +260,15 @@ class PredictionQueue:
             raise Conflict(f"The job {job_id!r} has no result. {why}") from exc
 
 
-def _new_job(model: str, arguments: str, principal: Principal) -> Job:
+def _new_job(request: JobRequest, arguments: str) -> Job:
     return Job(
         id=uuid.uuid4().hex,
-        kind=PREDICT,
-        model=model,
+        kind=request.kind,
+        model=request.model,
         state=JobState.QUEUED,
         created=datetime.now(UTC),
         arguments=arguments,
-        owner=principal.name,
+        owner=request.principal.name,
     )
 
 

@@ -4,7 +4,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from deepaas.auth import Principal
 from deepaas.errors import Conflict, JobNotFound, StorageUnavailable, Unavailable
 from deepaas.execution.base import ModelPool
+from deepaas.execution.basis import version_in
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.modelfiles import has_artifacts
 from deepaas.execution.presence import ServerPresence
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import JobState
-from deepaas.service.jobs import TRAIN, JobService
+from deepaas.records import Job, JobState, ServedVersion
+from deepaas.service.job_request import TRAIN
+from deepaas.service.jobs import JobService
 from deepaas.service.switching import Switching
 from deepaas.service.version_changes import VersionChanges
 from deepaas.service.version_follower import VersionFollower
@@ -29,12 +31,23 @@ logger = logging.getLogger(__name__)
 _STARTING = "The service is starting."
 
 
+class ShownEvaluation(NamedTuple):
+    """What an evaluation found out."""
+
+    job: str
+    finished: datetime
+    #: By name; empty if it gave no number.
+    metrics: Mapping[str, Any]
+
+
 class ShownVersion(NamedTuple):
     """A version, with what is known of how good it is."""
 
     version: ModelVersion
     #: What its training reported last, ``None`` if it reported nothing.
     metrics: Mapping[str, Any] | None
+    #: The last one of it, ``None`` if there is none.
+    evaluation: ShownEvaluation | None = None
 
 
 class VersionService:
@@ -115,18 +128,55 @@ class VersionService:
             Unavailable: The service is starting, or its storage cannot be used.
         """
         store, _ = self._opened(model)
-        versions = await store.list(model)
-        return [await self._shown(version) for version in versions]
+        return [*await self._shown(await store.list(model))]
 
-    async def _shown(self, version: ModelVersion) -> ShownVersion:
-        if version.job is None:
-            return ShownVersion(version, None)
+    async def _shown(self, versions: Sequence[ModelVersion]) -> Sequence[ShownVersion]:
+        """Return versions of one model as they are shown."""
+        evaluations = await self._job_store.latest_evaluations(versions[0].model)
+        latest = {job.version: job for job in evaluations}
+        return [
+            ShownVersion(
+                version,
+                await self._trained_to(version.job),
+                await self._evaluated(latest.get(version.number)),
+            )
+            for version in versions
+        ]
+
+    async def _trained_to(self, job_id: str | None) -> Mapping[str, Any] | None:
+        if job_id is None:
+            return None
         try:
-            job = await self._job_store.get(version.job)
+            return await self._metrics(await self._job_store.get(job_id))
         except JobNotFound:
-            return ShownVersion(version, None)
+            return None
+
+    async def _evaluated(self, job: Job | None) -> ShownEvaluation | None:
+        if job is None or job.finished is None:
+            return None
+        return ShownEvaluation(job.id, job.finished, await self._metrics(job) or {})
+
+    async def _metrics(self, job: Job) -> Mapping[str, Any] | None:
+        """Return what a job reported last."""
         report = await self._jobs.progress(job)
-        return ShownVersion(version, None if report is None else report.get("metrics"))
+        return None if report is None else report.get("metrics")
+
+    async def find(self, model: str, number: int | None = None) -> ServedVersion:
+        """Return a version as processes know it; whether its files are there is not looked up.
+
+        Args:
+            model: The model.
+            number: The version's number; ``None``: the one that this server serves.
+
+        Raises:
+            VersionNotFound: There is none of that number.
+            ModelNotFound, Unavailable: As :meth:`list`.
+        """
+        store, _ = self._opened(model)
+        if number is None:
+            return self._pools[model].version
+        version = await store.get(model, number)
+        return version_in(self._folder, version.number, version.job)
 
     async def promote(
         self, model: str, job_id: str, *, principal: Principal, waits: bool = True
@@ -165,7 +215,8 @@ class VersionService:
                 now=datetime.now(UTC),
             )
 
-        return await self._shown(await changes.run(propose, waits=waits))
+        (shown,) = await self._shown([await changes.run(propose, waits=waits)])
+        return shown
 
     async def rollback(
         self, model: str, number: int | None = None, *, principal: Principal, waits: bool = True
@@ -201,7 +252,8 @@ class VersionService:
         async def propose() -> ModelVersion:
             return await store.restore(model, number, server=self._presence.id)
 
-        return await self._shown(await changes.run(propose, waits=waits))
+        (shown,) = await self._shown([await changes.run(propose, waits=waits)])
+        return shown
 
     async def is_promoted(self, job_id: str) -> bool:
         """Tell whether a job's artifacts were ever served, or are about to be.
@@ -217,7 +269,7 @@ class VersionService:
         """Refuse what would take away the artifacts of a version.
 
         Raises:
-            Conflict: The job was promoted.
+            Conflict: The job was promoted, or what it made is being evaluated.
             Unavailable: The storage cannot be used.
         """
         if await self.is_promoted(job_id):
@@ -225,6 +277,22 @@ class VersionService:
                 f"The job {job_id!r} was promoted: its artifacts are a version of the model,"
                 " and are kept."
             )
+        await self._require_not_evaluated(job_id)
+
+    async def _require_not_evaluated(self, job_id: str) -> None:
+        """Refuse it for a version that could not be served too, as long as it is measured."""
+        store, jobs = self._store, self._job_store
+        assert store is not None
+        try:
+            model = (await jobs.get(job_id)).model
+        except JobNotFound:
+            return
+        for version in await store.list(model):
+            if version.job == job_id and await jobs.is_evaluating(model, version.number):
+                raise Conflict(
+                    f"Version {version.number} of the model, which the job {job_id!r} has made, is"
+                    " being evaluated; cancel the evaluation first, or wait for its end."
+                )
 
     def _require_switchable(self, model: str) -> None:
         why = self._pools[model].why_fixed

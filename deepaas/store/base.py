@@ -228,6 +228,17 @@ class JobStore(Protocol):
         """Return every running job, of all servers, hidden ones too, oldest first."""
         ...
 
+    async def latest_evaluations(self, model: str) -> Jobs:
+        """Return the evaluation of each version of a model that was done last, without its result.
+
+        Those of a version that was never evaluated are missing; a hidden one counts.
+        """
+        ...
+
+    async def is_evaluating(self, model: str, version: int) -> bool:
+        """Tell whether an evaluation of a version is queued or running."""
+        ...
+
     async def count_by_state(
         self, model: str | None = None, *, kind: str | None = None
     ) -> dict[JobState, int]:

@@ -9,11 +9,12 @@ from typing import Any
 from deepaas.errors import IllegalTransition, JobNotFound, StorageUnavailable
 from deepaas.records import FINAL_STATES, JobEnd, JobState
 from deepaas.store.base import LONGEST_DELAY, JobStore
+from deepaas.store.evaluation_contract import EvaluationContract
 from deepaas.store.history_contract import HistoryContract
 from deepaas.store.scenarios import NOON, TRAINS, make_job, number_of, raises, start, with_stores
 
 
-class JobStoreContract(HistoryContract):
+class JobStoreContract(HistoryContract, EvaluationContract):
     """Every promise of :class:`~deepaas.store.base.JobStore` that a test can check."""
 
     @with_stores

@@ -160,6 +160,21 @@ class InMemoryJobStore:
         """Return every running job, oldest first."""
         return self._sorted(JobState.RUNNING)
 
+    async def latest_evaluations(self, model: str) -> Jobs:
+        """Return the evaluation of each version that was done last."""
+        done = [job for job in self._evaluations(model) if job.state is JobState.DONE]
+        latest = {job.version: job for job in sorted(done, key=lambda job: str(job.finished))}
+        in_order = sorted(latest.values(), key=lambda job: job.version or 0)
+        return [job.evolve(result=None) for job in in_order]
+
+    async def is_evaluating(self, model: str, version: int) -> bool:
+        """Tell whether an evaluation of a version is queued or running."""
+        found = (job for job in self._evaluations(model) if job.version == version)
+        return any(not job.state.is_final for job in found)
+
+    def _evaluations(self, model: str) -> Jobs:
+        return [job for job in self._sorted() if (job.kind, job.model) == ("evaluate", model)]
+
     async def count_by_state(
         self, model: str | None = None, *, kind: str | None = None
     ) -> dict[JobState, int]:

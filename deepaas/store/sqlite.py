@@ -184,6 +184,23 @@ class SqliteJobStore:
         """Return every running job; see :meth:`JobStore.running`."""
         return await self._jobs("running_jobs", {})
 
+    async def latest_evaluations(self, model: str) -> Jobs:
+        """Return the last evaluation of each version; see :meth:`JobStore.latest_evaluations`."""
+
+        def step(connection: sqlite3.Connection) -> Jobs:
+            with read_transaction(connection):
+                found = execute(connection, "latest_evaluations", {"model": model}).fetchall()
+                return [_get(connection, row["id"], "get_job_in_list") for row in found]
+
+        return await self.database.read(step)
+
+    async def is_evaluating(self, model: str, version: int) -> bool:
+        """Tell whether a version is being evaluated; see :meth:`JobStore.is_evaluating`."""
+        values = {"model": model, "version": version}
+        return await self.database.read(
+            lambda connection: execute(connection, "is_evaluating", values).fetchone() is not None
+        )
+
     async def count_by_state(
         self, model: str | None = None, *, kind: str | None = None
     ) -> dict[JobState, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import Server, serve
+from tests.integration.harness import Server, serve, wait_for
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/digits"
 PREDICT = "/v2/models/digits/predict/"
@@ -68,8 +68,18 @@ def test_training_over_rest_equals_a_plain_script(
     assert ended["progress"]["metrics"]["accuracy"] == result["accuracy"]
 
 
-def test_the_trained_model_is_kept_as_an_artifact(server: Server) -> None:
+def test_the_trained_model_is_kept_served_and_evaluated(server: Server) -> None:
+    """The evaluation finds out what the training had measured."""
+    model = "/v2/models/digits"
     state = Path(server.folder) / "state/jobs"
     uuid = server.train("digits", epochs=1)["uuid"]
-    assert server.wait_training("digits", uuid)["status"] == "done"
+    trained = server.wait_training("digits", uuid)
+    assert trained["status"] == "done", trained
     assert [file.name for file in (state / uuid / "artifacts").iterdir()] == ["digits.joblib"]
+    assert server.request("POST", f"{model}/jobs/{uuid}/promote").status == 200
+    assert server.request("POST", f"{model}/evaluate/").status == 202
+    wait_for(lambda: server.get(f"{model}/versions/").json["versions"][0]["evaluation"])
+    newest = server.get(f"{model}/versions/").json["versions"][0]
+    found, output = newest["evaluation"]["metrics"], trained["result"]["output"]
+    assert newest["version"] == 1
+    assert (found["accuracy"], found["n_test"]) == (output["accuracy"], output["n_test"])

@@ -16,7 +16,13 @@ from tests.acceptance.walk import END_S, Walk, agrees, walking
 SOURCE = Path(__file__).parents[2] / "doc" / "source"
 PAGES = sorted(SOURCE.rglob("*.rst"))
 #: Those whose commands are run.
-WALKED = ("quickstart.rst", "howto/integrate.rst", "howto/throughput.rst", "howto/train.rst")
+WALKED = (
+    "quickstart.rst",
+    "howto/evaluate.rst",
+    "howto/integrate.rst",
+    "howto/throughput.rst",
+    "howto/train.rst",
+)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl")

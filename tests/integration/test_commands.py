@@ -299,12 +299,14 @@ def test_options_come_from_files_too(tmp_path: Path) -> None:
     ("argv", "words"),
     [
         ([], "a method is missing"),
-        (["evaluate"], "there is no method 'evaluate'"),
+        (["judge"], "there is no method 'judge'"),
         (["--nonsense", "predict"], "--nonsense"),
         (["predict", "--nonsense"], "--nonsense"),
         (["predict", "stray"], "stray"),
         (["predict", "--n", "0"], "n: Must be greater than or equal to 1."),
         (["predict", "--n", "x"], "n: Not a valid integer."),
+        (["evaluate", "--images", "0"], "images: Must be greater than or equal to 1."),
+        (["--deepaas_model_dir=none", "evaluate"], "--deepaas_model_dir: there is no folder"),
         (["predict", "--data", "none.png"], "'none.png'"),
         (["predict", "--how=invalid"], "not like this"),
         (["--model-name=nobody", "predict"], "No model named 'nobody'"),
@@ -442,6 +444,20 @@ def test_the_result_alone_is_on_standard_output(mode: str, tmp_path: Path) -> No
     for words in ("importing", "warming", "predicting", "predicting below"):
         assert words in done.stderr.splitlines()
     assert (tmp_path / "seven.png").exists(), "the model removed the original"
+
+
+@pytest.mark.parametrize(
+    "mode", ["--deepaas_with_multiprocessing", "--nodeepaas_with_multiprocessing"]
+)
+def test_what_evaluate_returned_is_the_result(mode: str, tmp_path: Path) -> None:
+    """Of the package as installed, or of what a training has left."""
+    done = cli(tmp_path, mode, "evaluate", "--images", "3")
+    assert done.result == {"images": 3, "warm": True, "in": None}
+    assert "evaluating" in done.stderr.splitlines()
+    assert "3/3 100% accuracy=0.5" in done.stderr.splitlines()
+    (tmp_path / "made").mkdir()
+    done = cli(tmp_path, mode, "--deepaas_model_dir", "made", "evaluate")
+    assert done.result == {"images": 2, "warm": True, "in": "made"}
 
 
 def test_a_fork_that_comes_back_answers_nothing(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_a_training_is_promoted_and_what_it_made_is_served(server: Server) -> No
             "promoted_by": None,
             "reason": None,
             "metrics": None,
+            "evaluation": None,
             "links": [],
         }
     ]
@@ -63,6 +64,7 @@ def test_a_training_is_promoted_and_what_it_made_is_served(server: Server) -> No
         "promoted_by": None,
         "reason": None,
         "metrics": {"loss": 4},
+        "evaluation": None,
         "links": [{"rel": "job", "href": f"{PATH}/jobs/{job}"}],
     }
     assert said(server) == (1, "meow")

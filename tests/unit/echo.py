@@ -81,6 +81,25 @@ def predict(how: str = "", accept: str = "", **given: Any) -> Any:
     return {name: _shown(value) for name, value in given.items()}
 
 
+def get_evaluate_args() -> dict[str, Any]:
+    return {
+        "how": fields.Str(),
+        "limit": fields.Int(),
+        "data": fields.Raw(metadata={"type": "file", "location": "form"}),
+        "token": fields.Str(metadata={"secret": True}),
+    }
+
+
+def evaluate(how: str = "", **given: Any) -> Any:
+    if how == "wait":
+        while not deepaas.is_cancelled():
+            time.sleep(0.01)
+    deepaas.progress(1, 2, loss=0.5)
+    folder = deepaas.model_dir()
+    size = 0 if folder is None else (folder / "model").stat().st_size
+    return {"accuracy": 0.75, "bytes": size, "text": "fine"}
+
+
 def get_train_args() -> dict[str, Any]:
     return {
         "epochs": fields.Int(load_default=1),

@@ -29,6 +29,7 @@ from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
 from deepaas.service import (
+    EvaluationService,
     HealthService,
     JobHistory,
     JobService,
@@ -242,5 +243,13 @@ async def echo_service(
         )
         queue.open(queued)
         yield Service(
-            registry, predictions, jobs, history, versions, health, queue, executor.uploads
+            registry,
+            predictions,
+            jobs,
+            history,
+            versions,
+            EvaluationService(jobs, versions),
+            health,
+            queue,
+            executor.uploads,
         )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from deepaas.api import parameters, version_parameters
 from deepaas.model.arguments import ArgumentParser
+from deepaas.records import Argument, ModelDescription
 
 JSON = "application/json"
 TEXT = "text/plain"
@@ -43,7 +44,7 @@ class About:
     errors: tuple[int, ...] = ()
     description: str | None = None
     #: The model's function whose declared arguments it takes.
-    function: Literal["predict", "train"] | None = None
+    function: Literal["predict", "train", "evaluate"] | None = None
     #: Other successes, and errors that are answered in a form of their own.
     others: Mapping[int, Answer] = field(default_factory=dict)
     status: int = 200
@@ -52,6 +53,18 @@ class About:
     #: Of those that Swagger 2.0 has in words only: the front end of version 2 makes an input of
     #: each parameter of a prediction.
     preferences: Callable[[], ArgumentParser] | None = None
+
+    def arguments_of(self, model: ModelDescription) -> tuple[Argument, ...]:
+        """Return those declared arguments of a model that the route takes."""
+        match self.function:
+            case "predict":
+                return model.predict_arguments
+            case "train":
+                return model.train_arguments
+            case "evaluate":
+                return model.evaluate_arguments
+            case _:
+                return ()
 
 
 _TEXT_ERROR: Mapping[str, str | None] = MappingProxyType({TEXT: "Text"})
@@ -139,6 +152,21 @@ START_TRAINING = About(
     ),
     function="train",
     parameters=parameters.idempotency,
+)
+START_EVALUATION = About(
+    "start_evaluation",
+    "models",
+    "Evaluate a version of the model.",
+    Answer("The job, which runs now or waits for its turn.", {JSON: "Job"}),
+    (*_CALLED, 409),
+    description=(
+        "The numbers that it finds out stand beside the version in the list of versions. An"
+        " argument that stands in the query here may also be sent in a form or in a JSON object as"
+        " the body; the first hit in this order counts."
+    ),
+    function="evaluate",
+    status=202,
+    parameters=version_parameters.evaluation,
 )
 TRAININGS = About(
     "list_trainings",

@@ -78,16 +78,13 @@ def _operation(
     success = about.success
     if model is not None:
         path = path.replace(_MODEL, quote(model.name))
+        arguments = about.arguments_of(model)
         if about.function == "predict":
             # The front end of version 2 expects the rest of the arguments before this one.
-            arguments = tuple(
-                sorted(model.predict_arguments, key=lambda each: each.name == "accept")
-            )
+            arguments = tuple(sorted(arguments, key=lambda each: each.name == "accept"))
             success = predictions[model.name]
-        elif about.function == "train":
-            arguments = model.train_arguments
     if about.parameters is not None:
-        arguments = (*arguments, *about.parameters().arguments)
+        arguments = _joined(arguments, about.parameters().arguments)
     answers = {about.status: success, **about.others}
     for status in about.errors:
         answers[status] = _error(status, route)
@@ -101,6 +98,19 @@ def _operation(
         preferences=() if about.preferences is None else about.preferences().arguments,
         answers=dict(sorted(answers.items())),
     )
+
+
+def _joined(
+    arguments: tuple[Argument, ...], parameters: tuple[Argument, ...]
+) -> tuple[Argument, ...]:
+    """Return the model's arguments and the route's; a name that both read is documented once."""
+    headers = {each.wire_name.lower() for each in parameters if each.location == "headers"}
+    kept = (
+        each
+        for each in arguments
+        if each.location != "headers" or each.wire_name.lower() not in headers
+    )
+    return (*kept, *parameters)
 
 
 def _error(status: int, route: Route) -> Answer:

@@ -132,6 +132,11 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 "id": dict(UUID),
                 "kind": {"type": "string", "enum": ["train", "predict", "evaluate"]},
                 "model": {"type": "string"},
+                "version": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Of the model; an evaluation has one.",
+                },
                 "state": {
                     "type": "string",
                     "enum": ["queued", "running", "done", "error", "cancelled", "interrupted"],
@@ -147,7 +152,8 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 "message": {**_NULLABLE_TEXT, "description": "Why it ended, or what holds it up."},
                 "attempt": {"type": "integer", "minimum": 1},
                 "links": _array("Location"),
-            }
+            },
+            "version",
         ),
         "Jobs": _object(
             {
@@ -225,6 +231,10 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 "metrics": {
                     "type": ["object", "null"],
                     "description": "What its training reported last.",
+                },
+                "evaluation": {
+                    "type": ["object", "null"],
+                    "description": "What it was last evaluated to: job, finished, metrics.",
                 },
                 "links": _array("Location"),
             }

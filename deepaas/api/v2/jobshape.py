@@ -42,10 +42,13 @@ def message_of(job: Job, *, hides: bool) -> str | None:
 def shape_of(request: web.Request, view: JobView) -> dict[str, Any]:
     """Return a job as JSON has it."""
     job = view.job
+    # Of what a training is, the list of versions tells once it is promoted.
+    version = {} if job.version is None else {"version": job.version}
     return {
         "id": job.id,
         "kind": job.kind,
         "model": job.model,
+        **version,
         "state": job.state,
         "created": _utc(job.created),
         "started": _utc(job.started),

@@ -23,9 +23,11 @@ def _version(request: web.Request, shown: ShownVersion) -> dict[str, Any]:
     settings = request.app[SETTINGS]
     hides = settings.hide_model_errors and version.reason is not None
     links = []
+    path = f"{settings.base_path}/v2/models/{version.model}/jobs/"
     if version.job is not None:
-        path = f"/v2/models/{version.model}/jobs/{version.job}"
-        links.append({"rel": "job", "href": settings.base_path + path})
+        links.append({"rel": "job", "href": path + version.job})
+    if shown.evaluation is not None:
+        links.append({"rel": "evaluation", "href": path + shown.evaluation.job})
     return {
         "version": version.number,
         "state": version.state,
@@ -35,7 +37,18 @@ def _version(request: web.Request, shown: ShownVersion) -> dict[str, Any]:
         "promoted_by": version.promoted_by,
         "reason": _HIDDEN if hides else version.reason,
         "metrics": shown.metrics,
+        "evaluation": _evaluation(shown),
         "links": links,
+    }
+
+
+def _evaluation(shown: ShownVersion) -> dict[str, Any] | None:
+    if shown.evaluation is None:
+        return None
+    return {
+        "job": shown.evaluation.job,
+        "finished": shown.evaluation.finished.isoformat(),
+        "metrics": shown.evaluation.metrics,
     }
 
 

@@ -9,10 +9,10 @@
 -- Changes no row where the id is known.
 INSERT OR IGNORE INTO jobs (
     id, kind, model, state, created, arguments, owner, started, finished, message, result,
-    attempt, server, hidden_at, resumable, retries, not_before
+    attempt, server, hidden_at, resumable, retries, not_before, version
 ) VALUES (
     :id, :kind, :model, :state, :created, :arguments, :owner, :started, :finished, :message, :result,
-    :attempt, :server, :hidden_at, :resumable, :retries, :not_before
+    :attempt, :server, :hidden_at, :resumable, :retries, :not_before, :version
 );
 
 -- name: get_job
@@ -21,7 +21,7 @@ SELECT * FROM jobs WHERE id = :id;
 -- name: get_job_in_list
 -- Without the result, which may be large and is not shown.
 SELECT id, kind, model, state, created, arguments, owner, started, finished, message,
-    NULL AS result, attempt, server, hidden_at, resumable, retries, not_before
+    NULL AS result, attempt, server, hidden_at, resumable, retries, not_before, version
 FROM jobs WHERE id = :id;
 
 -- name: job_lanes
@@ -111,6 +111,18 @@ ORDER BY created, id;
 -- name: remove_job
 DELETE FROM jobs
 WHERE id = :id AND state NOT IN ('queued', 'running');
+
+-- name: latest_evaluations
+-- SQLite takes the id from the row that has the maximum.
+SELECT id, max(finished) FROM jobs INDEXED BY evaluations
+WHERE kind = 'evaluate' AND model = :model AND state = 'done'
+GROUP BY version
+ORDER BY version;
+
+-- name: is_evaluating
+SELECT 1 FROM jobs INDEXED BY evaluations
+WHERE kind = 'evaluate' AND model = :model AND state IN ('queued', 'running') AND version = :version
+LIMIT 1;
 
 -- name: keep_key
 INSERT INTO idempotency_keys (owner, model, kind, key, fingerprint, job)

@@ -24,6 +24,7 @@ from digits_model.classifier import (
     DIGITS,
     Hyperparameters,
     new_classifier,
+    score_images,
     split_digits,
     train_epochs,
 )
@@ -153,6 +154,13 @@ def get_train_args() -> dict[str, fields.Field]:
             validate=validate.Range(0, 10),
             metadata={"description": "Strength of the L2 penalty."},
         ),
+        **_split_args(),
+    }
+
+
+def _split_args() -> dict[str, fields.Field]:
+    """Declare what decides which images are held out."""
+    return {
         "test_fraction": fields.Float(
             load_default=DEFAULTS.test_fraction,
             validate=validate.Range(0.05, 0.5),
@@ -195,3 +203,29 @@ def train(**hyperparameters: Any) -> dict[str, Any]:
         "artifact": ARTIFACT,
         "parameters": asdict(parameters),
     }
+
+
+def get_evaluate_args() -> dict[str, fields.Field]:
+    """Declare which images to read: those that a training with the same values has not seen."""
+    return _split_args()
+
+
+def evaluate(test_fraction: float, seed: int) -> dict[str, Any]:
+    """Measure the network that is served, or the version that is asked for, on held-out images.
+
+    Args:
+        test_fraction: Part of the images that is read, 0.05 to 0.5.
+        seed: Decides which.
+
+    Returns:
+        Accuracy (0 to 1), loss (mean cross-entropy in nats), and the number of images read, fewer
+        than there are where the evaluation was cancelled.
+    """
+    warm()  # Does something only where the server was told not to.
+    assert _classifier is not None
+    split = split_digits(Hyperparameters(test_fraction=test_fraction, seed=seed))
+    for score in score_images(_classifier, split.test_images, split.test_labels):
+        progress(score.n_images, len(split.test_labels), accuracy=score.accuracy, loss=score.loss)
+        if is_cancelled():
+            break
+    return {"accuracy": score.accuracy, "loss": score.loss, "n_test": score.n_images}

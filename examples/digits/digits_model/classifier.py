@@ -9,7 +9,7 @@ https://doi.org/10.24432/C50P49): 8x8 pixels, ink 0 (none) to 16 (full).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from sklearn.neural_network import MLPClassifier
 
 FULL_INK = 16.0
 DIGITS = tuple(range(10))
+#: The cross-entropy of a digit that the network holds to be impossible would be infinite.
+LEAST_PROBABILITY: Final = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,17 @@ class EpochScore:
     accuracy: float
 
 
+@dataclass(frozen=True, slots=True)
+class ImagesScore:
+    """How well the network does on the images that it has read so far."""
+
+    n_images: int
+    #: Mean cross-entropy, in nats; without the penalty.
+    loss: float
+    #: Fraction read right, 0 to 1.
+    accuracy: float
+
+
 def split_digits(parameters: Hyperparameters) -> Split:
     """Return the bundled images in a training and a held-out part, each with all ten digits."""
     images, labels = load_digits(return_X_y=True)
@@ -95,3 +108,31 @@ def train_epochs(classifier: MLPClassifier, split: Split, epochs: int) -> Iterat
         guesses = classifier.predict(split.test_images)
         accuracy = float(accuracy_score(split.test_labels, guesses))
         yield EpochScore(epoch, loss=float(classifier.loss_), accuracy=accuracy)
+
+
+def score_images(
+    classifier: MLPClassifier,
+    images: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    batch_size: int = 64,
+) -> Iterator[ImagesScore]:
+    """Read images, batch by batch, and compare with what they show.
+
+    Args:
+        classifier: Trained.
+        images: As in :class:`Split`; at least one.
+        labels: What they show, in the same order.
+        batch_size: Images at once.
+
+    Yields:
+        The score over all images read, after each batch.
+    """
+    right, surprise = 0, 0.0
+    for start in range(0, len(labels), batch_size):
+        expected = labels[start : start + batch_size]
+        probabilities = classifier.predict_proba(images[start : start + batch_size])
+        right += int(np.sum(np.argmax(probabilities, axis=1) == expected))
+        given = probabilities[np.arange(len(expected)), expected]
+        surprise -= float(np.sum(np.log(np.maximum(given, LEAST_PROBABILITY))))
+        n_images = start + len(expected)
+        yield ImagesScore(n_images, loss=surprise / n_images, accuracy=right / n_images)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The digits model reads its samples, trains as plain scikit-learn does, and stops when told."""
+"""The digits model reads its samples, trains as scikit-learn does, is measured, and stops."""
 
 import io
 import json
@@ -16,6 +16,7 @@ from digits_model.classifier import Hyperparameters, split_digits
 from marshmallow import Schema, ValidationError
 from marshmallow.fields import Field
 from PIL import Image
+from sklearn.metrics import log_loss
 
 import deepaas
 
@@ -224,3 +225,43 @@ def test_the_promoted_network_answers(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_training_works_outside_the_service() -> None:
     result = api.train(epochs=1)
     assert (deepaas.artifact_dir() / result["artifact"]).exists()
+
+
+def test_what_is_evaluated_is_what_the_training_had_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On the same held-out images, batch by batch."""
+    course = Course(tmp_path).install(monkeypatch)
+    trained = api.train(epochs=2, seed=5, test_fraction=0.3)
+    monkeypatch.setattr(api, "model_dir", lambda: tmp_path)
+    monkeypatch.setattr(api, "_classifier", None)
+    course.reports.clear()
+    arguments = load(api.get_evaluate_args(), seed=5, test_fraction=0.3)
+    result = api.evaluate(**arguments)
+    assert (result["accuracy"], result["n_test"]) == (trained["accuracy"], trained["n_test"])
+    json.dumps(result)
+    split = split_digits(Hyperparameters(seed=5, test_fraction=0.3))
+    network = joblib.load(tmp_path / api.ARTIFACT)
+    loss = log_loss(split.test_labels, network.predict_proba(split.test_images))
+    assert result["loss"] == pytest.approx(loss)
+    *_, (done, total, metrics) = course.reports
+    assert len(course.reports) == 9
+    assert done == total == result["n_test"]
+    assert metrics == {"accuracy": result["accuracy"], "loss": result["loss"]}
+
+
+def test_the_default_network_is_evaluated_where_none_was_promoted() -> None:
+    assert api.evaluate(**load(api.get_evaluate_args()))["accuracy"] > 0.97
+
+
+def test_a_cancelled_evaluation_reads_no_further(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Course(tmp_path, cancel_after=1).install(monkeypatch)
+    assert api.evaluate(**load(api.get_evaluate_args()))["n_test"] == 64
+
+
+@pytest.mark.parametrize("wrong", [{"test_fraction": 1}, {"seed": -1}])
+def test_evaluate_arguments_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        load(api.get_evaluate_args(), **wrong)

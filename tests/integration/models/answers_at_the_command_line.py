@@ -79,6 +79,18 @@ def predict(n: int, d: bool, how: str, accept: str, data: Any = None) -> Any:
     return {"n": n, "d": d, "data": shown, "warm": state["warm"], "pid": os.getpid()}
 
 
+def get_evaluate_args() -> dict[str, Any]:
+    return {"images": fields.Int(load_default=2, validate=validate.Range(min=1))}
+
+
+def evaluate(images: int) -> Any:
+    print("evaluating")
+    for image in range(images):
+        deepaas.progress(image + 1, images, accuracy=0.5)
+    folder = deepaas.model_dir()
+    return {"images": images, "warm": state["warm"], "in": folder and folder.name}
+
+
 def get_train_args() -> dict[str, Any]:
     return {
         "epochs": fields.Int(load_default=3),

@@ -507,3 +507,34 @@ async def test_a_document_is_made_off_the_event_loop(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(documents, "_make", noted)
     await documents.get(Dialect.OPENAPI)
     assert threads != [threading.main_thread()]
+
+
+# Evaluations
+
+
+def evaluate_of(document: Any) -> Any:
+    return document["paths"]["/v2/models/m/evaluate/"]["post"]
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_an_evaluation_takes_the_models_arguments_and_a_version(dialect: Dialect) -> None:
+    declared = ArgumentParser({"images": fields.Int(), "version": fields.Str()}).arguments
+    made = evaluate_of(document(dialect, model(evaluate_arguments=declared)))
+    found = {(each["in"], each["name"]) for each in made["parameters"]}
+    assert found == {
+        ("query", "images"),
+        ("query", "version"),
+        ("header", "X-Model-Version"),
+        ("header", "Idempotency-Key"),
+    }
+    assert {"202", "404", "409", "501"} < set(made["responses"])
+    assert "200" not in made["responses"]
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_header_that_route_and_model_read_is_described_once(dialect: Dialect) -> None:
+    header = fields.Str(data_key="x-model-version", metadata={"location": "headers"})
+    declared = ArgumentParser({"of": header}).arguments
+    made = evaluate_of(document(dialect, model(evaluate_arguments=declared)))
+    names = [each["name"].lower() for each in made["parameters"]]
+    assert sorted(names) == ["idempotency-key", "x-model-version"]

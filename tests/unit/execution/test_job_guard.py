@@ -136,7 +136,7 @@ def path(tmp_path: Path) -> Path:
 def test_an_end_without_a_word_is_put_into_words(
     status: int, words: str, state: str, cause: Cause
 ) -> None:
-    end, found = describe_exit(status, KillCounts(None, None))
+    end, found = describe_exit(status, KillCounts(None, None), "train")
     assert words in (end.message or "")
     assert (end.state, found) == (state, cause)
 
@@ -433,3 +433,10 @@ def test_a_first_attempt_keeps_what_it_was_given(path: Path) -> None:
     guarded.begin("true")
     guarded.end()
     assert (path / "checkpoints" / "given").exists()
+
+
+def test_an_evaluation_is_called_one() -> None:
+    end, _ = describe_exit(1, KillCounts(None, None), "evaluate")
+    assert end.message == (
+        "The evaluation's process exited with status 1 before evaluate() returned."
+    )

@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from deepaas.execution import training
+from deepaas.execution.basis import note_basis, version_in
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import JobDirectory
+from deepaas.execution.journal import last_progress
 from deepaas.execution.local import python
+from deepaas.execution.modelfiles import seal
 from deepaas.execution.provenance import Provenance, read_record
 from deepaas.execution.training import Cancelled, JobSink
 from deepaas.records import CallInput, ModelSource, SourceKind
@@ -43,6 +46,28 @@ def get_train_args():
 
 def predict():
     return 1
+
+def get_evaluate_args():
+    return get_train_args()
+
+def evaluate(how):
+    if how == "raise":
+        sys.exit("enough")
+    if how == "fork":
+        if os.fork() == 0:
+            return {"child": 1}
+        os.wait()
+        return {"parent": 1}
+    if how == "late":
+        def report():
+            main.join()
+            deepaas.progress(9, 9)
+        main = threading.main_thread()
+        threading.Thread(target=report).start()
+    if how:
+        deepaas.progress(3, 4, loss=0.5, accuracy=0.1)
+    folder = deepaas.model_dir()
+    return {"accuracy": 0.9, "classes": {"cat": 1}, "in": folder and folder.parent.name}
 
 def train(how):
     print("training", how)
@@ -127,22 +152,24 @@ def directory(tmp_path: Path) -> JobDirectory:
     return directory
 
 
-def prepared(directory: JobDirectory, how: str | None, *, warm: bool = False) -> Sequence[str]:
+def prepared(
+    directory: JobDirectory, how: str | None, *, warm: bool = False, kind: str = "train"
+) -> Sequence[str]:
     """Write the call and return the command line that runs it."""
     path = directory.path / "training_model.py"
     path.write_text(MODEL)
     source = ModelSource("training_model", SourceKind.FILE, str(path))
     query = () if how is None else (("how", how),)
     directory.call.write_bytes(JobCall(source, CallInput(query=query), warm=warm).dump())
-    return python("deepaas.execution.worker", "train", str(directory.path))
+    return python("deepaas.execution.worker", kind, str(directory.path))
 
 
 def run(
-    directory: JobDirectory, how: str | None, *, warm: bool = False
+    directory: JobDirectory, how: str | None, *, warm: bool = False, kind: str = "train"
 ) -> "subprocess.CompletedProcess[str]":
     """Run a training as an author does who debugs it."""
     return subprocess.run(
-        prepared(directory, how, warm=warm),
+        prepared(directory, how, warm=warm, kind=kind),
         cwd=directory.path,
         capture_output=True,
         text=True,
@@ -302,6 +329,63 @@ def test_a_record_that_cannot_be_written_costs_no_outcome(directory: JobDirector
     assert outcome.state == "done"
 
 
+# Evaluations
+
+
+def last_report(directory: JobDirectory) -> tuple[float, float, dict[str, float]] | None:
+    """Return the job's last report, ``None`` if it made none."""
+    found = last_progress(directory.events)
+    return None if found is None else (found["done"], found["total"], found["metrics"])
+
+
+@pytest.mark.parametrize(
+    ("how", "report"),
+    [
+        ("", (1, 1, {"accuracy": 0.9})),
+        ("report", (3, 4, {"loss": 0.5, "accuracy": 0.9})),
+        ("late", (3, 4, {"loss": 0.5, "accuracy": 0.9})),
+        ("fork", (1, 1, {"parent": 1})),
+    ],
+)
+def test_what_evaluate_returns_joins_its_last_report(
+    directory: JobDirectory, how: str, report: tuple[float, float, dict[str, float]]
+) -> None:
+    """Whoever reports behind it, and however often it comes back."""
+    assert run(directory, how, kind="evaluate").returncode == 0
+    assert last_report(directory) == report
+    record = read_record(directory)
+    assert record is not None
+    assert record["metrics"] == report[2]
+    outcome = directory.outcome()
+    assert outcome is not None
+    result = json.loads(outcome.result or "")
+    assert how == "fork" or result == {"accuracy": 0.9, "classes": {"cat": 1}, "in": None}
+
+
+def test_an_evaluation_that_fails_finds_out_nothing(directory: JobDirectory) -> None:
+    assert run(directory, "raise", kind="evaluate").returncode == 1
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.message == "evaluate() raised SystemExit: enough"
+    assert last_report(directory) is None
+
+
+def test_an_evaluation_needs_the_files_of_its_version(directory: JobDirectory) -> None:
+    made = JobDirectory(directory.path.parent / "made")
+    note_basis(directory, version_in(directory.path.parent, 4, "made"))
+    assert run(directory, "", kind="evaluate").returncode == 1
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.message == "Version 4 cannot be evaluated: its files are gone."
+    made.create(b"")
+    (made.artifacts / "weights").write_text("w")
+    seal(made)
+    assert run(directory, "", kind="evaluate").returncode == 0
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert json.loads(outcome.result or "")["in"] == "made"
+
+
 # The sink
 
 
@@ -325,6 +409,19 @@ def test_a_full_disk_stops_no_training(sink: JobSink, directory: JobDirectory) -
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     sink.close()
     assert directory.events.read_bytes() == b""
+
+
+def test_what_a_function_has_found_out_is_its_last_word(
+    sink: JobSink, directory: JobDirectory
+) -> None:
+    """Though a thread of the model's goes on to report; a function may also find out nothing."""
+    sink.progress(1, 4, {"loss": 0.5})
+    sink.conclude({"accuracy": 0.9})
+    sink.progress(2, 4, {"loss": 0.4})
+    sink.conclude({})
+    sink.close()
+    assert sink.metrics == {"loss": 0.5, "accuracy": 0.9}
+    assert last_report(directory) == (1, 4, {"loss": 0.5, "accuracy": 0.9})
 
 
 def test_reports_after_the_end_go_nowhere(sink: JobSink, directory: JobDirectory) -> None:

@@ -5,6 +5,8 @@
 import asyncio
 import logging
 import pickle
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -134,8 +136,8 @@ def test_every_function_may_be_missing(loaded: Any) -> None:
     model.warm()
 
     assert not model.has_predict
-    assert not model.has_train
-    assert model.predict_fields() == model.train_fields() == {}
+    assert not model.has("train")
+    assert model.fields == {"predict": {}, "train": {}, "evaluate": {}}
     assert model.predict_parser.parse(CallInput()) == {}
     assert model.response_schema is None
     assert model.metadata() == {
@@ -143,7 +145,12 @@ def test_every_function_may_be_missing(loaded: Any) -> None:
         "name": "cats",
         "description": "Could not load description from underlying model (loaded 'cats')",
     }
-    for function in (model.predict, model.train):
+    functions: list[Callable[[], Any]] = [
+        model.predict,
+        partial(model.run, "train"),
+        partial(model.run, "evaluate"),
+    ]
+    for function in functions:
         with pytest.raises(
             NotImplementedByModel,
             match=r"^Not implemented by underlying model \(loaded 'cats'\)$",
@@ -160,7 +167,7 @@ def test_functions_that_say_they_are_not_there(exc: Exception) -> None:
     )
 
     assert model.metadata()["id"] == "0"
-    assert model.predict_fields() == model.train_fields() == {}
+    assert model.fields == {"predict": {}, "train": {}, "evaluate": {}}
 
 
 def test_metadata_that_is_no_mapping_is_none() -> None:
@@ -186,7 +193,7 @@ def test_a_function_that_only_says_not_implemented(loaded: Any) -> None:
     model.warm()
 
     with pytest.raises(NotImplementedByModel):
-        model.train() if loaded is Extended else model.predict()
+        model.run("train") if loaded is Extended else model.predict()
 
 
 def test_a_not_implemented_from_deeper_down_is_a_failure() -> None:
@@ -213,9 +220,9 @@ def test_every_kind_of_model_keeps_what_warm_stored(loaded: Any) -> None:
     model.warm()
 
     assert model.has_predict
-    assert not model.has_train
+    assert not model.has("train")
     assert model.predict(n=1) == {"weights": 7, "n": 1}
-    assert list(model.predict_fields()) == ["n", "kind"]
+    assert list(model.fields["predict"]) == ["n", "kind"]
     assert model.predict_parser.parse(CallInput(query=(("n", "2"), ("kind", "a")))) == {
         "n": 2,
         "kind": "a",
@@ -252,8 +259,8 @@ class Arguments(Schema):
 def test_a_schema_is_a_declaration_too(declared: Any) -> None:
     model = adapt(model_with(get_train_args=lambda self: declared))
 
-    assert list(model.train_fields()) == ["a"]
-    assert model.train_parser.parse(CallInput(query=(("a", "1"),))) == {"a": 1}
+    assert list(model.fields["train"]) == ["a"]
+    assert model.parsers["train"].parse(CallInput(query=(("a", "1"),))) == {"a": 1}
 
 
 def test_the_author_is_asked_once() -> None:
@@ -264,9 +271,8 @@ def test_the_author_is_asked_once() -> None:
         return {"a": fields.Int()}
 
     model = adapt(model_with(get_predict_args=get_predict_args))
-    model.predict_fields()
-    model.predict_fields()
 
+    assert model.parsers["predict"].parse(CallInput(query=(("a", "1"),))) == {"a": 1}
     assert len(asked) == 1
 
 
@@ -372,7 +378,7 @@ def test_async_functions_run_in_the_models_loop() -> None:
     assert model.is_async
     model.warm()
     assert model.predict() is True
-    assert model.train() == "trained"
+    assert model.run("train") == "trained"
     assert model.health() == "well"
     assert model.metadata() == {"id": "async"}
     assert model.loop.run(model.predict_async({})) is True
@@ -429,3 +435,39 @@ def test_a_health_that_needs_arguments_is_something_else(health: Any, expected: 
 def test_the_health_of_ours_counts_as_absent() -> None:
     assert not describe(ModelAdapter(SOURCE, Plain)).has_health
     assert not describe(ModelAdapter(SOURCE, Extended)).has_health
+
+
+def _numbers(self: Any, **kwargs: Any) -> dict[str, Any]:
+    return {"n": fields.Int(load_default=1)}
+
+
+def _measured(self: Any, **kwargs: Any) -> dict[str, Any]:
+    return {"given": kwargs}
+
+
+def test_a_model_that_can_be_evaluated() -> None:
+    model = adapt(model_with(get_evaluate_args=_numbers, evaluate=_measured))
+    assert model.has("evaluate")
+    description = describe(model)
+    assert description.can_evaluate
+    assert [argument.name for argument in description.evaluate_arguments] == ["n"]
+    assert description.evaluate_fields is not None
+    arguments = model.parsers["evaluate"].parse(CallInput(query=(("n", "2"),)))
+    assert model.run("evaluate", **arguments) == {"given": {"n": 2}}
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        {"evaluate": _measured},
+        {"get_evaluate_args": raising(RuntimeError("meant for something else"))},
+    ],
+)
+def test_a_helper_of_that_name_is_no_evaluation(functions: dict[str, Any]) -> None:
+    """Packages from before this function may have either, and load as ever."""
+    model = adapt(model_with(**functions))
+    assert not model.has("evaluate")
+    assert not describe(model).can_evaluate
+    assert model.fields["evaluate"] == {}
+    with pytest.raises(NotImplementedByModel):
+        model.run("evaluate")

@@ -14,7 +14,14 @@ from deepaas.errors import InvalidArguments, ModelNotFound
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.description import describe
 from deepaas.model.registry import ModelRegistry
-from deepaas.records import CallInput, ModelDescription, ModelSource, SourceKind
+from deepaas.records import (
+    PROCESS_KINDS,
+    CallInput,
+    ModelDescription,
+    ModelSource,
+    SourceKind,
+    Training,
+)
 
 SOURCE = ModelSource("cats", SourceKind.ENTRY_POINT, "cats.api", "cats-pkg", "1.2")
 
@@ -111,7 +118,7 @@ def test_the_server_checks_what_it_can() -> None:
 
     assert registry.get("cats") is model
     assert registry.failures == {}
-    assert model.train_parser is None
+    assert model.job_functions["train"].parser is None
     assert model.predict_parser is not None
     with pytest.raises(InvalidArguments):
         model.predict_parser.parse(CallInput())
@@ -147,3 +154,13 @@ def test_the_revision_grows_when_something_changes() -> None:
     registry.put(replace(described(), metadata={}))
     registry.fail("cats", "died")
     assert registry.revision == first + 2
+
+
+def test_what_runs_as_a_job_is_known_by_its_kind() -> None:
+    description = replace(described(), can_evaluate=True, training=Training(retries=2))
+    functions = ModelRegistry().put(description).job_functions
+    assert set(functions) == set(PROCESS_KINDS)
+    assert (functions["train"].is_there, functions["evaluate"].is_there) == (False, True)
+    # What a model asks for its trainings is not meant for its evaluations.
+    assert functions["train"].training == Training(retries=2)
+    assert functions["evaluate"].training == Training()

@@ -59,3 +59,10 @@ def test_operations_on_jobs() -> None:
     }
     assert len(prints) == 3
     assert operation_fingerprint("retry", "1") in prints
+
+
+def test_another_version_is_another_request() -> None:
+    """Without one the digest is what it was before versions could be named."""
+    found = [input_fingerprint(CallInput(), None, version) for version in (None, 0, 1)]
+    assert len(set(found)) == 3
+    assert found[0] == input_fingerprint(CallInput())

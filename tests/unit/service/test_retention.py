@@ -51,7 +51,8 @@ class Scene:
             Switching({}, in_place=False),
             JobService(registry, {}, is_enabled=True),
         )
-        versions._store = self.versions  # the rest of it is not asked
+        # The rest of it is not asked.
+        versions._store, versions._job_store = self.versions, self.store
         removing = partial(remove_ended, server=server, store=self.store, versions=versions)
 
         async def remove(directory: JobDirectory) -> bool:
