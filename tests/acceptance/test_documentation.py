@@ -20,6 +20,7 @@ WALKED = (
     "quickstart.rst",
     "howto/evaluate.rst",
     "howto/integrate.rst",
+    "howto/queue.rst",
     "howto/throughput.rst",
     "howto/train.rst",
 )
