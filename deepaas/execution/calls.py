@@ -35,13 +35,13 @@ class CallRunner:
     """Runs calls on one loaded model."""
 
     def __init__(
-        self, adapter: ModelAdapter, *, on_lost_device: Callable[[], object] = lambda: None
+        self, adapter: ModelAdapter, *, on_lost_device: Callable[[str], object] = lambda text: None
     ) -> None:
         """Prepare.
 
         Args:
             adapter: The model.
-            on_lost_device: Called when a call shows that this process can use its GPU no more.
+            on_lost_device: Called with what shows that this process can use its GPU no more.
         """
         self._adapter = adapter
         self._on_lost_device = on_lost_device
@@ -148,14 +148,11 @@ class CallRunner:
 
     def failure(self, exc: BaseException) -> Failure:
         """Return what the model raised as data, and see whether the process can go on."""
-        if lost := lost_device(exc):
-            logger.error(
-                "This process cannot use its GPU any more: %s.",
-                lost,
-                extra={"action": "device_lost"},
-            )
-            self._on_lost_device()
-        return failure_of(exc)
+        failure = failure_of(exc)
+        # What is the client's fault may quote what the client sent.
+        if failure.origin == "model" and failure.status is None and (lost := lost_device(exc)):
+            self._on_lost_device(lost)
+        return failure
 
     @staticmethod
     def answer_of(call: Call, encoded: EncodedAnswer) -> Answered:

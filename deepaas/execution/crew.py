@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 _QUICK_REPLACEMENTS = 5
 _FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 30.0
+#: What a process that has nothing to do any more gets to end: threads of the model may keep it.
+LEAVES_S = 1.0
+#: How often a worker that was told to end is looked at.
+_LOOK_S = 0.5
 
 
 class Crew:
@@ -55,6 +59,8 @@ class Crew:
         self._failure: ModelLoadError | None = None
         self._all_gone = asyncio.Event()
         self._is_patient = False
+        #: One for each worker that was told to end.
+        self._seeing_off: set[asyncio.Task[None]] = set()
 
     def start(self, version: ServedVersion = PACKAGE_VERSION) -> None:
         """Start the workers."""
@@ -87,6 +93,7 @@ class Crew:
             index=index,
             version=candidate or self.version,
             is_candidate=candidate is not None,
+            on_closing=self._on_closing,
         )
         self.workers.append(worker)
         device = self._devices[index % len(self._devices)] if self._devices else ""
@@ -198,8 +205,29 @@ class Crew:
                 extra={"action": "worker_ended", "model": self._source.name, "status": status},
             )
 
+    def _on_closing(self, worker: Worker, reason: str) -> None:
+        """Replace a worker that cannot go on; what it runs it may finish, if it can."""
+        if self.is_closing or worker.is_told:
+            return
+        logger.error(
+            "A worker of model %s is replaced: %s.",
+            self._source.name,
+            reason,
+            extra={"action": "worker_closing", "model": self._source.name},
+        )
+        self.send_off(worker)
+        self._replace_ready(worker)
+
+    def send_off(self, worker: Worker) -> None:
+        """Let a worker finish what it runs, however long that takes, and end."""
+        worker.drain()
+        task = asyncio.create_task(_see_off(worker), name="worker leaves")
+        self._seeing_off.add(task)
+        task.add_done_callback(self._seeing_off.discard)
+
     def _replace_ready(self, worker: Worker) -> None:
-        if worker.answered:
+        # One that has only failed may do so for ever.
+        if worker.has_succeeded:
             self._failures = 0
         elif not worker.is_blameless:
             self._failures += 1
@@ -252,10 +280,21 @@ class Crew:
             worker.stop(grace_s)
         if self.workers:
             await self._all_gone.wait()
+        if self._seeing_off:
+            await asyncio.wait(self._seeing_off)
         if not self._first_load.done():
             self._first_load.cancel()
         elif not self._first_load.cancelled():
             self._first_load.exception()  # retrieved here, so that nobody warns of it
+
+
+async def _see_off(worker: Worker) -> None:
+    """Kill a worker that was told to end and does not, though it runs nothing."""
+    while not worker.ended.done():
+        await asyncio.wait({worker.ended}, timeout=_LOOK_S)
+        if not worker.ended.done() and not worker.running and not worker.is_receiving:
+            worker.stop(LEAVES_S)
+            return
 
 
 def _new_future() -> "asyncio.Future[None]":

@@ -8,6 +8,7 @@ the same ones. No framework is imported to know its exceptions.
 """
 
 import re
+from pathlib import Path
 
 from deepaas.execution.out_of_memory import chain_of
 
@@ -26,16 +27,20 @@ _LASTING = re.compile(
     r"|hardware stack error|HardwareStackError|HARDWARE_STACK_ERROR"
     r"|uncorrectable (ECC|NVLink) error|ECCUncorrectable|ECC_UNCORRECTABLE|NVLINK_UNCORRECTABLE"
 )
+#: What a process has mapped that uses a GPU: the driver's library, or HIP's.
+_LIBRARIES = re.compile(r"/lib(cuda|amdhip64)\.so", re.ASCII)
+_MAPS = Path("/proc/self/maps")
 
 
-def lost_device(exc: BaseException) -> str | None:
+def lost_device(exc: BaseException, maps: Path = _MAPS) -> str | None:
     """Return the first line of what says that the GPU is lost to this process.
 
     Args:
         exc: What a model raised; those that caused it count too.
+        maps: What this process has mapped (proc(5)).
 
     Returns:
-        ``None`` if it says nothing of the kind.
+        ``None`` if it says nothing of the kind, or quotes it: the process uses no GPU.
     """
     for link in chain_of(exc):
         try:
@@ -43,5 +48,12 @@ def lost_device(exc: BaseException) -> str | None:
         except Exception:  # noqa: BLE001 - the author's __str__
             text = ""
         if _OF_A_GPU.search(text) and _LASTING.search(text):
-            return text.strip().partition("\n")[0]
+            return text.strip().partition("\n")[0] if _uses_gpu(maps) else None
     return None
+
+
+def _uses_gpu(maps: Path) -> bool:
+    try:
+        return _LIBRARIES.search(maps.read_text("utf-8", errors="replace")) is not None
+    except OSError:
+        return True  # nobody knows

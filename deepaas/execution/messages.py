@@ -129,6 +129,12 @@ class Stop(NamedTuple):
     """Take no more calls and end."""
 
 
+class Closing(NamedTuple):
+    """The worker takes no more calls, because its process cannot: it is to be replaced now."""
+
+    reason: str
+
+
 class Resume(NamedTuple):
     """Look into the page: more of a stream was passed on, or a call is cancelled."""
 

@@ -289,7 +289,7 @@ class Pool:
                 del self.handed[call_id]
                 pending.stream.end(None if failure is None else StreamFailed(failure))
                 pending.end(None)
-                worker.answered += 1
+                worker.count_answer(failure)
 
     def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
         """Take what the model says of itself, and let its calls begin."""

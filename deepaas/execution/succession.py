@@ -11,16 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from deepaas.errors import ModelLoadError, OutOfMemory, Unavailable
-from deepaas.execution.crew import Crew
+from deepaas.execution.crew import LEAVES_S, Crew
 from deepaas.execution.workers import Worker
 from deepaas.records import ModelSource, ServedVersion
 
 logger = logging.getLogger(__name__)
 
-#: What a process that has nothing to do any more gets to end: threads of the model may keep it.
-_LEAVES_S = 1.0
-#: How often a worker that was told to end is looked at.
-_LOOK_S = 0.5
 _CLOSING = "The service is shutting down."
 
 
@@ -37,8 +33,6 @@ class Succession:
         self._follower: Worker | None = None
         self._in_place = False
         self._following: asyncio.Task[None] | None = None
-        #: One for each worker that was told to end.
-        self._seeing_off: set[asyncio.Task[None]] = set()
 
     async def renew(self) -> None:
         """Replace the workers one by one: each leaves when the next one is ready.
@@ -111,7 +105,7 @@ class Succession:
         try:
             await commit()
         except BaseException:
-            candidate.stop(_LEAVES_S)
+            candidate.stop(LEAVES_S)
             self._crew.fill(0)
             raise
         self._crew.version = version
@@ -155,7 +149,7 @@ class Succession:
             candidate.kill()
             raise
         except ModelLoadError:
-            candidate.stop(_LEAVES_S)
+            candidate.stop(LEAVES_S)
             # Until then it may hold the memory that is lacking.
             await asyncio.shield(candidate.ended)
             if self._crew.is_closing:
@@ -170,7 +164,7 @@ class Succession:
             try:
                 await asyncio.shield(follower.loaded)
             except ModelLoadError:
-                follower.stop(_LEAVES_S)
+                follower.stop(LEAVES_S)
                 raise
             if not follower.is_waiting:  # killed meanwhile by a switch that comes, perhaps
                 raise self._ended_at_once()
@@ -183,20 +177,13 @@ class Succession:
         leaving = self._crew.at(candidate.index)
         candidate.let_serve()
         for worker in leaving:
-            self._send_off(worker)
-
-    def _send_off(self, worker: Worker) -> None:
-        """Let a worker finish what it runs, however long that takes, and end."""
-        worker.drain()
-        task = asyncio.create_task(_see_off(worker), name="worker leaves")
-        self._seeing_off.add(task)
-        task.add_done_callback(self._seeing_off.discard)
+            self._crew.send_off(worker)
 
     async def _vacate(self, index: int) -> None:
         """Let the worker of a place finish and end, however long that takes."""
         leaving = self._crew.at(index)
         for worker in leaving:
-            self._send_off(worker)
+            self._crew.send_off(worker)
         await asyncio.gather(*(asyncio.shield(worker.ended) for worker in leaving))
 
     def _go_on(self) -> None:
@@ -262,14 +249,3 @@ class Succession:
         """Wait for what still follows; the crew is closed."""
         if self._following is not None:
             await asyncio.wait({self._following})
-        if self._seeing_off:
-            await asyncio.wait(self._seeing_off)
-
-
-async def _see_off(worker: Worker) -> None:
-    """Kill a worker that was told to end and does not, though it runs nothing."""
-    while not worker.ended.done():
-        await asyncio.wait({worker.ended}, timeout=_LOOK_S)
-        if not worker.ended.done() and not worker.running and not worker.is_receiving:
-            worker.stop(_LEAVES_S)
-            return

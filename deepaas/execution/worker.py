@@ -24,6 +24,7 @@ from deepaas.execution.intake import Intake
 from deepaas.execution.messages import (
     Channel,
     ChannelClosed,
+    Closing,
     Loaded,
     LoadFailed,
     LoadModel,
@@ -124,8 +125,14 @@ class PredictionWorker:
 
     def _serve(self, adapter: ModelAdapter) -> None:
         intake = Intake(self._calls, self._control, self._page)
-        # What it has taken is answered; then it ends, and the server starts another.
-        runner = CallRunner(adapter, on_lost_device=intake.close_down)
+
+        def close_down(reason: str) -> None:
+            """Answer what was taken, no more; the server is told, and starts another worker."""
+            if not intake.is_stopping:
+                intake.close_down()
+                self._control.send(Closing(f"its process cannot use its GPU any more: {reason}"))
+
+        runner = CallRunner(adapter, on_lost_device=close_down)
         parts = (runner, intake, Outbox(self._control, self._page), self._page)
         try:
             if adapter.batch is not None:

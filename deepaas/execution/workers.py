@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from deepaas.execution.messages import (
     Answer,
     Channel,
     ChannelClosed,
+    Closing,
+    Failure,
     Loaded,
     LoadFailed,
     LoadModel,
@@ -132,6 +134,7 @@ class Worker:
         index: int = 0,
         version: ServedVersion = PACKAGE_VERSION,
         is_candidate: bool = False,
+        on_closing: "Callable[[Worker, str], object]" = lambda worker, reason: None,
     ) -> None:
         self.state = WorkerState.LOADING
         #: Its place among the workers of the model; a worker that replaces it has the same.
@@ -140,6 +143,8 @@ class Worker:
         self.version = version
         #: How many calls it has answered.
         self.answered = 0
+        #: Whether it has answered one by something else than an error.
+        self.has_succeeded = False
         #: Done when it is ready, or cannot be.
         self.loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         #: Done when its process is gone.
@@ -153,6 +158,7 @@ class Worker:
         self.is_told = False
         self._source = source
         self._owner = owner
+        self._on_closing = on_closing
         self._executor: Executor | None = None
         self._description: ModelDescription | None = None
         self._is_closed = False
@@ -215,6 +221,12 @@ class Worker:
         except OSError:
             logger.debug("A worker is gone, or this container forbids it: slower, no more.")
 
+    def count_answer(self, failure: Failure | None) -> None:
+        """Count a call that it has answered."""
+        self.answered += 1
+        if failure is None:
+            self.has_succeeded = True
+
     def read_answers(self) -> None:
         """Pass on everything that the worker has said."""
         while self._read_some():
@@ -235,12 +247,14 @@ class Worker:
                     break
                 match message:
                     case Answer():
-                        self.answered += 1
+                        self.count_answer(message.failure)
                         self._owner.on_answer(self, message, fds)
                     case Loaded(description):
                         self._on_loaded(description)
                     case LoadFailed():
                         self._owner.on_load_failed(self, message)
+                    case Closing(reason):
+                        self._on_closing(self, reason)
         except BlockingIOError:
             pass
         except (ChannelClosed, ConnectionResetError):
@@ -294,7 +308,7 @@ class Worker:
             while (data := ring.take()) is not None:
                 message = unpack(data)
                 if type(message) is Answer:
-                    self.answered += 1
+                    self.count_answer(message.failure)
                     self._owner.on_answer(self, message, [])
                 else:
                     self._owner.on_stream(self, message)

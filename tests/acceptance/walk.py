@@ -140,7 +140,7 @@ class Walk:
         except json.JSONDecodeError:
             return
         if isinstance(answer, dict):
-            self._uuid = answer.get("uuid", answer.get("id", self._uuid))
+            self._uuid = str(answer.get("uuid") or answer.get("id") or self._uuid)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.integration.harness import Server, serve, wait_for
+from tests.integration.harness import Answer, Server, wait_for
 from tests.integration.signals import Signals, serve_signalling
 
 MODEL = "uses_gpu"
@@ -56,9 +56,9 @@ on_gpu = pytest.mark.skipif(not _has_gpu(), reason="there is no GPU, or no PyTor
 
 @pytest.mark.parametrize("how", ["alone", "in a stream", "asynchronously", "in batches"])
 def test_a_worker_that_has_lost_its_gpu_answers_and_is_replaced(tmp_path: Path, how: str) -> None:
-    with serve(LOSES, tmp_path, environment={"HOW_CALLS_RUN": how}) as server:
+    with losing(tmp_path, how) as (server, _):
         before = pid_of(server)
-        lost = ask(server, lost=True)
+        lost = ask(server, "lost")
         if how == "in a stream":
             assert lost.text.startswith(f"data: {before}")
             assert "device-side assert" in lost.text
@@ -67,12 +67,39 @@ def test_a_worker_that_has_lost_its_gpu_answers_and_is_replaced(tmp_path: Path, 
         after = pid_of(server)
         assert after != before
         assert "cannot use its GPU any more: CUDA error: device-side" in server.output()
+        # A thread of the model's does not keep the process.
+        wait_for(lambda: [each.pid for each in server.running("worker predict")] == [after])
 
 
-def ask(server: Server, **arguments: object) -> Any:
-    query = "?lost=true" if arguments.get("lost") else ""
+def test_calls_that_run_beside_go_on_while_another_worker_serves(tmp_path: Path) -> None:
+    with losing(tmp_path, "asynchronously") as (server, signals):
+        before = pid_of(server)
+        beside = server.in_background(lambda: ask(server, "waits"))
+        signals.wait_note("waits")
+        assert ask(server, "lost").status == 500
+        assert pid_of(server) != before
+        signals.allow("go")
+        assert beside.result().json["predictions"] == before
+
+
+def test_what_a_client_sent_and_the_model_quotes_harms_no_worker(tmp_path: Path) -> None:
+    with losing(tmp_path, "alone") as (server, _):
+        before = pid_of(server)
+        for _ in range(3):
+            assert ask(server, "quoted").status == 400
+        assert pid_of(server) == before
+
+
+@contextmanager
+def losing(tmp_path: Path, how: str) -> Iterator[tuple[Server, Signals]]:
+    environment = {"HOW_CALLS_RUN": how, "TMPDIR_OF_MODEL": str(tmp_path)}
+    with serve_signalling(LOSES, tmp_path, environment=environment) as served:
+        yield served
+
+
+def ask(server: Server, how: str = "") -> Answer:
     headers = {"Accept": "text/event-stream"}
-    return server.request("POST", f"/v2/models/{LOSES}/predict/{query}", headers=headers)
+    return server.request("POST", f"/v2/models/{LOSES}/predict/?how={how}", headers=headers)
 
 
 def pid_of(server: Server) -> int:

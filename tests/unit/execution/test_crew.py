@@ -8,6 +8,7 @@ import pytest
 
 from deepaas.errors import ModelLoadError, Unavailable, WorkerDied
 from deepaas.execution import crew
+from deepaas.execution.messages import Answer, Closing, Failure
 from deepaas.execution.pool import Pool
 from tests.unit.execution.fakes import SOURCE, HandExecutor
 from tests.unit.execution.scene import Scene, scene, served
@@ -17,6 +18,7 @@ from tests.unit.parts import until
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "_FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(crew, "_LOOK_S", 0.005)
 
 
 # Crash loops
@@ -51,6 +53,55 @@ async def test_workers_that_answer_before_they_end_come_back_at_once() -> None:
             assert len(s.workers) == number + 2
             s.workers[number + 1].load()
             await s.ready()
+
+
+async def test_workers_that_only_fail_come_back_more_and_more_slowly() -> None:
+    failure = Failure("RuntimeError", "no GPU")
+    async with scene() as s:
+        for number in range(6):
+            running = await s.call()
+            worker = s.workers[number]
+            call = await s.look(worker)
+            worker.control.send(Answer(call.id, failure=failure))
+            assert (await running).answer.failure == failure
+            worker.page.end(0)
+            worker.control.send(Closing("no GPU"))
+            await until(lambda worker=worker: worker.page.is_stopping)  # type: ignore[misc]
+            worker.die(0)
+            if number < 5:
+                assert len(s.workers) == number + 2
+                s.workers[number + 1].load()
+                await s.ready()
+        assert len(s.workers) == 6
+        await until(lambda: len(s.workers) == 7)
+
+
+async def test_a_worker_that_closes_down_is_replaced_while_its_calls_go_on() -> None:
+    async with scene() as s:
+        running = await s.call()
+        call = await s.look(s.workers[0])
+        s.workers[0].control.send(Closing("no GPU"))
+        await until(lambda: len(s.workers) == 2)
+        s.workers[1].load()
+        await s.ready()
+        await served(s.workers[1], [await s.call()])
+        s.workers[0].finish(call, b"late")
+        assert (await running).answer.body == b"late"
+        # Threads of the model may keep the process, which runs nothing any more.
+        await until(lambda: s.workers[0].stopped_s is not None)
+        s.workers[0].die()
+        assert len(s.workers) == 2
+
+
+async def test_a_worker_that_closes_down_while_the_pool_does_is_not_replaced() -> None:
+    async with scene() as s:
+        closing = asyncio.create_task(s.pool.close(grace_s=1))
+        await until(lambda: s.workers[0].page.is_stopping)
+        s.workers[0].control.send(Closing("no GPU"))
+        await asyncio.sleep(0.01)
+        s.workers[0].die(0)
+        await closing
+        assert len(s.workers) == 1
 
 
 # Replacement on request

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that can use its GPU no more is told from one that failed once."""
 
+from pathlib import Path
+
 import pytest
 
 from deepaas.execution.lost_device import lost_device
@@ -11,6 +13,14 @@ ASSERT = (
     "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously"
     " reported at some other API call, so the stacktrace below might be incorrect."
 )
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    """Return what a process that uses a GPU has mapped."""
+    file = tmp_path / "maps"
+    file.write_text("7f00 r-xp 00000000 00:00 0 /usr/lib/x86_64-linux-gnu/libcuda.so.580.1\n")
+    return file
 
 
 @pytest.mark.parametrize(
@@ -27,9 +37,19 @@ ASSERT = (
         "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure",
     ],
 )
-def test_what_lasts_until_the_process_ends(text: str) -> None:
-    assert lost_device(RuntimeError(text)) == text.partition("\n")[0]
-    assert lost_device(caused(RuntimeError(text))) == text.partition("\n")[0]
+def test_what_lasts_until_the_process_ends(text: str, maps: Path) -> None:
+    assert lost_device(RuntimeError(text), maps) == text.partition("\n")[0]
+    assert lost_device(caused(RuntimeError(text)), maps) == text.partition("\n")[0]
+
+
+def test_a_process_without_a_gpu_s_library_only_quotes_it(tmp_path: Path) -> None:
+    assert lost_device(RuntimeError(ASSERT)) is None
+    (tmp_path / "maps").write_text("7f00 r-xp 00000000 00:00 0 /usr/lib/x/libnotcuda.so\n")
+    assert lost_device(RuntimeError(ASSERT), tmp_path / "maps") is None
+
+
+def test_where_nobody_says_what_is_mapped_the_text_counts(tmp_path: Path) -> None:
+    assert lost_device(RuntimeError(ASSERT), tmp_path / "none") is not None
 
 
 @pytest.mark.parametrize(
@@ -43,5 +63,5 @@ def test_what_lasts_until_the_process_ends(text: str) -> None:
         Unspeakable(),
     ],
 )
-def test_what_does_not(exc: Exception) -> None:
-    assert lost_device(exc) is None
+def test_what_does_not(exc: Exception, maps: Path) -> None:
+    assert lost_device(exc, maps) is None

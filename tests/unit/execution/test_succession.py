@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deepaas.errors import ModelLoadError, OutOfMemory, StorageFull, Unavailable
-from deepaas.execution import crew, succession
+from deepaas.execution import crew
 from deepaas.execution.messages import LoadFailed
 from deepaas.records import PACKAGE_VERSION, ServedVersion
 from tests.unit.execution.scene import Scene, scene, served
@@ -242,7 +242,7 @@ async def test_a_candidate_whose_end_is_not_known_yet_is_replaced_when_it_is() -
 async def test_a_worker_that_has_finished_and_does_not_end_is_killed(
     monkeypatch: pytest.MonkeyPatch, in_place: bool
 ) -> None:
-    monkeypatch.setattr(succession, "_LOOK_S", 0.005)
+    monkeypatch.setattr(crew, "_LOOK_S", 0.005)
     async with scene() as s:
         await s.call()
         call = s.workers[0].take()
