@@ -56,14 +56,16 @@ def _measured(*arguments: str) -> Step:
     return Step(("coverage", "run", "-m", "pytest", *arguments))
 
 
-#: Of the tests with real servers, those about jobs and what becomes of them.
-JOBS = tuple(
-    f"tests/integration/test_{subject}*.py" for subject in ("trainings", "jobs", "versions")
+#: Of the tests with real servers, those about jobs and what becomes of them, and the benchmarks:
+#: about half of the time.
+HALF = tuple(
+    f"tests/integration/test_{subject}*.py"
+    for subject in ("trainings", "jobs", "versions", "queued", "evaluations", "benchmarks")
 )
 
 
-def _of_jobs() -> list[str]:
-    return sorted(str(file.relative_to(ROOT)) for pattern in JOBS for file in ROOT.glob(pattern))
+def _of_half() -> list[str]:
+    return sorted(str(file.relative_to(ROOT)) for pattern in HALF for file in ROOT.glob(pattern))
 
 
 SPHINX = ("sphinx", "-W", "-n", "-q", "--keep-going", "doc/source", "doc/build/html")
@@ -79,13 +81,13 @@ CHECKS = (
         "tests",
         (Step(("coverage", "erase")),),
         # Only ends what hangs.
-        25 * MINUTES,
+        18 * MINUTES,
         # Tests with real servers wait more than they compute: the others have a processor. They
         # start some thousand processes, and measuring coverage would double what each one costs;
         # so a line counts as covered only if a test that is about it runs it.
         together=(
-            Step(("pytest", "tests/integration", *(f"--ignore-glob={each}" for each in JOBS))),
-            Step(("pytest", *_of_jobs())),
+            Step(("pytest", "tests/integration", *(f"--ignore-glob={each}" for each in HALF))),
+            Step(("pytest", *_of_half())),
             _measured("tests/unit", "tests/contract", "tests/acceptance", "examples"),
         ),
     ),
