@@ -34,7 +34,10 @@ def size(option: str, text: str) -> int:
         raise ConfigurationError(
             f"{option} is {text!r}; it must be a number of bytes, or one with a unit: 500MB, 20GiB."
         )
-    return int(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit
+    found_bytes = int(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit
+    if found_bytes == 0 and float(found[1]):
+        raise ConfigurationError(f"{option} is {text!r}; it must be at least one byte, or 0.")
+    return found_bytes
 
 
 def age(option: str, text: str) -> timedelta | None:
@@ -51,7 +54,14 @@ def age(option: str, text: str) -> timedelta | None:
         raise ConfigurationError(
             f"{option} is {text!r}; it must be a number with a unit: 30d, 12h; or 0 for no limit."
         )
+    if found[2] == "M":
+        raise ConfigurationError(
+            f"{option} is {text!r}; minutes are m, and months have no unit: 30 days are 30d."
+        )
     seconds = float(found[1]) * unit
     if seconds > _LONGEST.total_seconds():
         raise ConfigurationError(f"{option} is {text!r}; it must be at most {_LONGEST.days}d.")
-    return timedelta(seconds=seconds) or None
+    found_age = timedelta(seconds=seconds)
+    if not found_age and seconds:
+        raise ConfigurationError(f"{option} is {text!r}; it must be longer, or 0.")
+    return found_age or None

@@ -15,6 +15,7 @@ from deepaas.errors import ConfigurationError
     [
         ("", 0),
         ("0", 0),
+        ("0.0 GB", 0),
         ("1000", 1000),
         ("10b", 10),
         ("2 kB", 2000),
@@ -33,6 +34,12 @@ def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         size("jobs-max-size", text)
     assert caught.value.message.startswith(f"jobs-max-size is {text!r}; ")
+
+
+@pytest.mark.parametrize("text", ["0.5", "0.9b", "0.0001 kB"])
+def test_less_than_a_byte_is_not_taken_for_no_limit(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="at least one byte, or 0"):
+        size("jobs-max-size", text)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +65,16 @@ def test_what_is_no_age(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         age("jobs-max-age", text)
     assert caught.value.message.startswith(f"jobs-max-age is {text!r}; ")
+
+
+def test_what_looks_like_months_is_not_taken_for_minutes() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        age("jobs-max-age", "6M")
+    assert caught.value.message == (
+        "jobs-max-age is '6M'; minutes are m, and months have no unit: 30 days are 30d."
+    )
+
+
+def test_less_than_can_be_measured_is_not_taken_for_no_limit() -> None:
+    with pytest.raises(ConfigurationError, match="must be longer, or 0"):
+        age("jobs-max-age", "0.0000001s")

@@ -6,7 +6,6 @@ What a service answers is taken for what anybody may have written: it is checked
 and shown without what would steer a terminal.
 """
 
-import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from deepaas.cmd.jobs.harmless import parse_json, shown
 from deepaas.config.client import SIGN_IN_VARIABLE, URL_VARIABLE, ClientSettings
 from deepaas.errors import ConfigurationError, RequestFailed
 
@@ -24,8 +24,6 @@ _CONNECTS_S: Final = 10
 _SILENT_S: Final = 60
 #: The longest answer that is held in memory: a page of a thousand jobs fits.
 _MOST_BYTES: Final = 256 * 1024 * 1024
-#: The longest part of an answer that is shown as the reason of a failure.
-_MOST_SHOWN: Final = 500
 
 _REMEDIES: Final = {
     401: f"Sign in with the variable {SIGN_IN_VARIABLE} or with --token-file.",
@@ -103,7 +101,8 @@ class JobsClient:
     @property
     def jobs(self) -> str:
         """Path of the jobs."""
-        return f"/v2/models/{quote(self._model, safe='')}/jobs/"
+        # A name that is no text names no model.
+        return f"/v2/models/{quote(self._model, safe='', errors='replace')}/jobs/"
 
     def job(self, job_id: str, part: str = "") -> str:
         """Return the path of a job, or of a part of it."""
@@ -126,9 +125,9 @@ class JobsClient:
             also: A further status with which the answer is taken.
         """
         async with self.open(path, method=method, params=params, also=also) as response:
-            body = await _body(response)
+            body = await read_body(response)
         try:
-            content = json.loads(body or b"{}")
+            content = parse_json(body or b"{}")
         except ValueError as exc:
             raise self.nonsense(path) from exc
         if not isinstance(content, dict):
@@ -173,7 +172,7 @@ class JobsClient:
                 status=status,
             )
         parts = [f"{where} {shown(response.reason or '')}".rstrip() + "."]
-        parts += [detail] if (detail := _detail(await _body(response))) else []
+        parts += [detail] if (detail := _detail(await read_body(response))) else []
         parts += [_REMEDIES[status]] if status in _REMEDIES else []
         return RequestFailed(" ".join(parts), status=status)
 
@@ -201,23 +200,24 @@ class JobsClient:
         )
 
 
-def shown(text: str) -> str:
-    """Return a text of a service as one line that does nothing to a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text[:_MOST_SHOWN])
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, remedy: str = "") -> bytes:
     """Return the whole body.
 
+    Args:
+        response: The answer that :meth:`JobsClient.open` gave.
+        remedy: What to do where it is too long to be held in memory.
+
     Raises:
-        aiohttp.ClientPayloadError: It is broken off, or too long.
+        RequestFailed: It is too long.
+        aiohttp.ClientPayloadError: It is broken off.
     """
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_any():
         size += len(part)
         if size > _MOST_BYTES:
-            raise aiohttp.ClientPayloadError(f"the answer is longer than {_MOST_BYTES} bytes")
+            message = f"{response.url} answers with more than {_MOST_BYTES} bytes. {remedy}"
+            raise RequestFailed(message.rstrip(), status=response.status)
         parts.append(part)
     return b"".join(parts)
 
@@ -225,7 +225,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 def _detail(body: bytes) -> str:
     """Return what a problem says (RFC 9457), nothing where there is none."""
     try:
-        problem = json.loads(body)
+        problem = parse_json(body)
     except ValueError:
         return ""
     detail = problem.get("detail") if isinstance(problem, dict) else None

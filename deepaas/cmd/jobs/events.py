@@ -15,8 +15,12 @@ _LONGEST_BYTES: Final = 8 * 1024 * 1024
 #: How long a service that was there may be gone.
 _GONE_S: Final = 600.0
 _AGAIN_S: Final = 2.0
-#: More than that nobody is made to wait by a service.
+#: What a service may make a client wait: no longer, and not so briefly that it would be asked
+#: without a pause.
 _LONGEST_AGAIN_S: Final = 60.0
+_SHORTEST_AGAIN_S: Final = 0.5
+#: What was open for so long is a service that is there, though it had nothing to tell.
+_HELD_S: Final = 10.0
 
 
 class Event(NamedTuple):
@@ -40,6 +44,7 @@ class EventReader:
     def begin(self) -> None:
         """Forget what came by half: another connection begins at a line of its own."""
         self._unread = b""
+        self._bytes = 0
         self._name = ""
         self._data: list[str] = []
         self._id = self.last_id
@@ -51,16 +56,22 @@ class EventReader:
             RequestFailed: What comes has no end.
         """
         *lines, self._unread = (self._unread + data).split(b"\n")
-        if len(self._unread) > _LONGEST_BYTES:
-            raise RequestFailed("What the service sends are no events.", status=200)
         for line in lines:
+            self._measure(line)
             text = line.removesuffix(b"\r").decode("utf-8", "replace")
             if text:
                 self._take(text)
             elif (event := self._complete()) is not None:
                 yield event
+        self._measure(self._unread)
+
+    def _measure(self, line: bytes) -> None:
+        """Refuse what an event cannot have; a line that is not whole is only looked at."""
+        if self._bytes + len(line) > _LONGEST_BYTES:
+            raise RequestFailed("What the service sends are no events.", status=200)
 
     def _take(self, line: str) -> None:
+        self._bytes += len(line)
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         match field:
@@ -68,15 +79,16 @@ class EventReader:
                 self._name = value
             case "data":
                 self._data.append(value)
-            case "id" if "\0" not in value:
+            case "id" if value.isascii() and value.isprintable():  # it becomes a header
                 self._id = value
             case "retry" if value.isascii() and value.isdigit():
-                self.again_s = min(int(value[:9]) / 1000, _LONGEST_AGAIN_S)
+                asked_s = min(int(value[:9]) / 1000, _LONGEST_AGAIN_S)
+                self.again_s = max(asked_s, _SHORTEST_AGAIN_S)
 
     def _complete(self) -> Event | None:
         self.last_id = self._id
         event = Event(self._name or "message", "\n".join(self._data)) if self._data else None
-        self._name, self._data = "", []
+        self._name, self._data, self._bytes = "", [], 0
         return event
 
 
@@ -114,9 +126,13 @@ async def follow(
             async with client.open(path, params=params, headers=headers) as response:
                 if response.status == 204:
                     return
-                gone_since = None
+                opened = time.monotonic()
                 async for data in response.content.iter_any():
+                    # A connection that ends at once, again and again, does not show that it is.
+                    if time.monotonic() - opened > _HELD_S:
+                        gone_since = None
                     for event in reader.feed(data):
+                        gone_since = None
                         yield event
             # It was closed in order, since the service stops, and no last event came.
             failure = RequestFailed(f"{client.url} has ended the connection.")

@@ -13,8 +13,9 @@ import tarfile
 from pathlib import Path
 from typing import Final
 
-from deepaas.cmd.jobs.client import JobsClient, shown
+from deepaas.cmd.jobs.client import JobsClient
 from deepaas.cmd.jobs.files import Part, RemoteFile, fetch_file, files_of, has_checksum
+from deepaas.cmd.jobs.harmless import shown
 from deepaas.errors import ConfigurationError, RequestFailed
 from deepaas.records import FINAL_STATES, JobState
 
@@ -22,6 +23,8 @@ _FINAL: Final = frozenset(state.value for state in FINAL_STATES)
 _ARCHIVE: Final = (".tar.gz", ".tgz")
 #: Holds what is not whole yet, in files named after the checksum that they will have.
 _PARTS: Final = "parts"
+#: Of a log or a result whose size was not announced: what has no end would fill the disk.
+_MOST_BYTES: Final = 1024**3
 
 
 class JobExport:
@@ -36,17 +39,17 @@ class JobExport:
             target: A folder, or a file that ends in ``.tar.gz`` or ``.tgz``; not there yet.
 
         Raises:
-            ConfigurationError: It is there already.
+            ConfigurationError: It is the current folder, or the root of all.
         """
+        if not target.name:
+            raise ConfigurationError(
+                f"{target} is there already; name another target: {target / job_id}."
+            )
         self._client = client
         self._job = job_id
         self._target = target
         # Of this job: what is left of another one's export is not taken for it.
         self._folder = target.with_name(f"{target.name}.{job_id}.incomplete")
-        if target.is_symlink() or target.exists():
-            raise ConfigurationError(
-                f"{target} is there already; name another target, or remove it."
-            )
 
     async def run(self) -> list[str]:
         """Write everything; return what is worth telling.
@@ -54,13 +57,20 @@ class JobExport:
         Raises:
             RequestFailed: The service refuses, or what it sends is wrong; what is there of it stays
                 for another try.
-            ConfigurationError: The target cannot be written.
+            ConfigurationError: The target is there already, or cannot be written.
         """
         try:
+            self._check_target()
             return await self._run()
         except OSError as exc:
             where = exc.filename or self._target
             raise ConfigurationError(f"{where} cannot be written: {exc.strerror}.") from exc
+
+    def _check_target(self) -> None:
+        if self._target.is_symlink() or self._target.exists():
+            raise ConfigurationError(
+                f"{self._target} is there already; name another target, or remove it."
+            )
 
     async def _run(self) -> list[str]:
         job = await self._client.fetch(self._client.job(self._job))
@@ -92,9 +102,18 @@ class JobExport:
 
     async def _fetch(self, part: str, name: str) -> None:
         """Fetch a part of the job as it is."""
-        async with self._client.open(self._client.job(self._job, part)) as response:
+        path = self._client.job(self._job, part)
+        written = 0
+        async with self._client.open(path) as response:
             with (self._folder / name).open("wb") as output:
                 async for data in response.content.iter_any():
+                    written += len(data)
+                    if response.content_length is None and written > _MOST_BYTES:
+                        raise RequestFailed(
+                            f"{self._client.url}{path} sends more than {_MOST_BYTES} bytes without"
+                            " saying how many there will be; nothing is exported.",
+                            status=200,
+                        )
                     await asyncio.to_thread(output.write, data)
 
     async def _fetch_log(self) -> list[str]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import quote
 
-from deepaas.cmd.jobs.client import JobsClient, shown
+from deepaas.cmd.jobs.client import JobsClient
+from deepaas.cmd.jobs.harmless import shown
 from deepaas.errors import RequestFailed
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -3,13 +3,13 @@
 """Follow a job to its end: its log and its events, each from its own place on after a break."""
 
 import asyncio
-import json
 import time
 from contextlib import aclosing
 from typing import Any, Final
 
 from deepaas.cmd.jobs.client import JobsClient
 from deepaas.cmd.jobs.events import follow
+from deepaas.cmd.jobs.harmless import parse_json
 from deepaas.cmd.jobs.views import FollowView
 from deepaas.errors import RequestFailed
 from deepaas.records import FINAL_STATES
@@ -72,7 +72,7 @@ class JobFollowing:
         async with aclosing(self._events("/events", {})) as events:
             async for event in events:
                 try:
-                    content = json.loads(event.data)
+                    content = parse_json(event.data)
                 except ValueError as exc:
                     raise self._client.nonsense(self._client.job(self._job, "/events")) from exc
                 if isinstance(content, dict):

@@ -4,7 +4,6 @@
 
 import argparse
 import asyncio
-import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from deepaas.cmd.jobs import views
-from deepaas.cmd.jobs.client import JobsClient, shown
+from deepaas.cmd.jobs.client import JobsClient, read_body
 from deepaas.cmd.jobs.export import JobExport
 from deepaas.cmd.jobs.following import JobFollowing
+from deepaas.cmd.jobs.harmless import shown
+from deepaas.cmd.jobs.output import PROG, LogOutput, abandon, take_any_character, tell
 from deepaas.config.client import (
     DEFAULT_URL,
     SIGN_IN_FILE_VARIABLE,
@@ -25,7 +26,6 @@ from deepaas.config.client import (
 from deepaas.errors import ConfigurationError, RequestFailed
 from deepaas.records import JobState
 
-PROG: Final = "deepaas jobs"
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 _JOB_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PAGE: Final = 1000
@@ -37,17 +37,30 @@ def main(argv: Sequence[str]) -> int:
 
     Returns:
         0: done, and of ``follow``: the job is done; 1: the service cannot be reached or refuses, or
-        the job ended otherwise; 2: the command line is wrong, or a file cannot be written; 130:
-        interrupted, which does nothing to the job.
+        the job ended otherwise; 2: the command line is wrong, or a file or the output cannot be
+        written; 130: interrupted, which does nothing to the job.
     """
     options = make_parser().parse_args(argv)
+    if sys.stdout is None:
+        return _say("standard output is closed.", EXIT_USAGE)
+    take_any_character()
     try:
-        status = asyncio.run(_run(options))
+        status = _ask(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever was to read it is gone; nor shall Python write there when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever was to read it is gone.
+        abandon(sys.stdout)
         return EXIT_FAILED
+    except OSError as exc:
+        abandon(sys.stdout)
+        return _say(f"standard output cannot be written: {exc.strerror or exc}.", EXIT_USAGE)
+    return status
+
+
+def _ask(options: argparse.Namespace) -> int:
+    """Do what was asked; what goes wrong elsewhere than with the output is told."""
+    try:
+        return asyncio.run(_run(options))
     except ConfigurationError as exc:
         return _say(exc.message, EXIT_USAGE)
     except RequestFailed as exc:
@@ -56,11 +69,10 @@ def main(argv: Sequence[str]) -> int:
         is_following = options.action == "follow"
         goes_on = f"; the job goes on: `{PROG} follow {options.job}`" if is_following else ""
         return _say(f"interrupted{goes_on}.", EXIT_INTERRUPTED)
-    return status
 
 
 def _say(text: str, status: int) -> int:
-    print(f"{PROG}: {text}", file=sys.stderr)
+    tell(f"{PROG}: {text}")
     return status
 
 
@@ -190,12 +202,12 @@ async def _log(client: JobsClient, options: argparse.Namespace) -> int:
     path = client.job(options.job, "/log")
     async with client.open(path, params=params) as response:
         if options.json:
-            text = (await response.read()).decode("utf-8", "replace")
-            views.print_json({"id": options.job, "log": text})
+            body = await read_body(response, "Ask for less with --tail, or without --json.")
+            views.print_json({"id": options.job, "log": body.decode("utf-8", "replace")})
             return 0
+        output = LogOutput()
         async for data in response.content.iter_any():
-            sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+            output.write(data)
     return 0
 
 
@@ -215,7 +227,7 @@ async def _follow(client: JobsClient, options: argparse.Namespace) -> int:
 
 async def _export(client: JobsClient, options: argparse.Namespace) -> int:
     for note in await JobExport(client, options.job, options.target).run():
-        print(f"{PROG}: {note}", file=sys.stderr)
+        tell(f"{PROG}: {note}")
     if options.json:
         views.print_json({"id": options.job, "target": str(options.target)})
     else:

@@ -4,12 +4,12 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeGuard, cast
 
-from deepaas.cmd.jobs.client import shown
+from deepaas.cmd.jobs.harmless import shown, without_controls
+from deepaas.cmd.jobs.output import LogOutput, tell
 from deepaas.cmd.progress import describe
 from deepaas.cmd.screen import Screen
 from deepaas.execution.messages import write_all
@@ -52,7 +52,7 @@ class TerminalView:
 
     def log(self, text: str) -> None:
         """Show what the job printed."""
-        self._screen.output(text.encode())
+        self._screen.output(without_controls(text).encode())
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Draw the bar anew, or tell a state in a line."""
@@ -74,14 +74,13 @@ class LineView:
     """The log on standard output, everything else a line on standard error."""
 
     def __init__(self) -> None:
+        self._output = LogOutput()
         self._next_s = 0.0
         self._held: str | None = None
 
     def log(self, text: str) -> None:
         """Show what the job printed."""
-        # As it is in the job's log, whatever encoding the terminal has.
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
+        self._output.write(text.encode())
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Show a state, or now and then the progress."""
@@ -102,7 +101,7 @@ class LineView:
 
     def note(self, text: str) -> None:
         """Tell it on standard error."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def close(self) -> None:
         """Show the last progress."""
@@ -123,7 +122,7 @@ class JsonView:
 
     def note(self, text: str) -> None:
         """Tell it on standard error."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def close(self) -> None:
         """Nothing is held."""

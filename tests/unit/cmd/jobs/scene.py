@@ -21,6 +21,8 @@ from deepaas.records import Job, JobEnd, JobState
 from deepaas.testing import NOON, make_job
 from tests.unit.parts import Elsewhere, echo_service
 
+#: More than any recursion follows.
+DEEP = "[" * 100_000
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from deepaas.cmd.jobs import files
+from deepaas.cmd.jobs import export, files
 from deepaas.records import Job, JobState
 from tests.unit.cmd.jobs.scene import Handler, Scene, always, answering, scene
 from tests.unit.parts import until
@@ -122,6 +122,14 @@ async def test_a_log_that_the_service_keeps_to_itself(tmp_path: Path, capsys: Ca
         assert not (tmp_path / "export" / "log").exists()
 
 
+@pytest.mark.parametrize("target", [".", "/", ""])
+async def test_a_target_without_a_name(capsys: Capture, target: str) -> None:
+    async with answering(capsys, {}) as run:
+        assert await run("export", ID, target, "--model=m") == 2
+        assert "is there already; name another target: " in run.err
+        assert len(run.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("name", ["there", "there.tgz", "leads nowhere"])
 async def test_what_is_there_is_not_touched(tmp_path: Path, capsys: Capture, name: str) -> None:
     (tmp_path / "there").mkdir()
@@ -147,6 +155,8 @@ async def test_a_target_that_cannot_be_written(tmp_path: Path, capsys: Capture) 
     async with answering(capsys, hostile("a")) as run:
         assert await run("export", ID, str(tmp_path / "file" / "export")) == 2
         assert "cannot be written: Not a directory." in run.err
+        assert await run("export", ID, str(tmp_path / ("x" * 300))) == 2
+        assert "cannot be written: File name too long." in run.err
 
 
 # Hostile
@@ -416,3 +426,32 @@ async def test_a_log_that_fails_fails_the_export(tmp_path: Path, capsys: Capture
     async with answering(capsys, handlers) as run:
         assert await run("export", ID, str(tmp_path / "export")) == 1
         assert "/log: 500" in run.err
+
+
+@pytest.mark.parametrize(("size", "status"), [(1000, 0), (1001, 1)])
+async def test_what_announces_no_size_has_a_limit(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, size: int, status: int
+) -> None:
+    monkeypatch.setattr(export, "_MOST_BYTES", 1000)
+
+    async def unannounced(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(bytes(size))
+        return response
+
+    handlers = honest([], b"") | {f"{ID}/log": unannounced}
+    async with answering(capsys, handlers) as run:
+        assert await run("export", ID, str(tmp_path / "target")) == status
+        assert ("sends more than 1000 bytes without saying" in run.err) is bool(status)
+    assert (tmp_path / "target").exists() is not bool(status)
+
+
+async def test_what_announces_its_size_has_none(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_MOST_BYTES", 1000)
+    handlers = honest([], b"") | {f"{ID}/log": always("x" * 2000)}
+    async with answering(capsys, handlers) as run:
+        assert await run("export", ID, str(tmp_path / "target")) == 0
+    assert (tmp_path / "target" / "log").read_text() == "x" * 2000

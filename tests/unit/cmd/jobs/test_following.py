@@ -14,7 +14,7 @@ from deepaas.cmd.jobs.client import JobsClient
 from deepaas.cmd.jobs.following import JobFollowing
 from deepaas.config.client import ClientSettings
 from deepaas.errors import RequestFailed
-from tests.unit.cmd.jobs.scene import always, answering, scene
+from tests.unit.cmd.jobs.scene import DEEP, always, answering, scene
 from tests.unit.parts import until
 
 ID = "0" * 31 + "1"
@@ -101,7 +101,9 @@ async def test_a_failure_of_either_ends_both(capsys: Capture, log: int, events: 
             await JobFollowing(client, ID, Seen()).run(None)
 
 
-@pytest.mark.parametrize("data", ["{", '"text"', '{"state": ["done"]}'])
+@pytest.mark.parametrize(
+    "data", ["{", pytest.param(DEEP, id="deep"), '"text"', '{"state": ["done"]}']
+)
 async def test_an_event_that_is_none(capsys: Capture, data: str) -> None:
     async def events(request: web.Request) -> web.Response:
         return web.Response(text=f"data: {data}\n\nevent: state\ndata: {{}}\n\n")
@@ -117,7 +119,7 @@ async def test_an_event_that_is_none(capsys: Capture, data: str) -> None:
         await client.choose("m")
         seen = Seen()
         following = asyncio.create_task(JobFollowing(client, ID, seen).run(None))
-        if data == "{":
+        if data in ("{", DEEP):
             with pytest.raises(RequestFailed, match="does not answer"):
                 await following
             return
@@ -129,7 +131,10 @@ async def test_an_event_that_is_none(capsys: Capture, data: str) -> None:
         assert seen.is_closed
 
 
-async def test_a_break_is_told_once_for_log_and_events(capsys: Capture) -> None:
+async def test_a_break_is_told_once_for_log_and_events(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepaas.cmd.jobs.events._SHORTEST_AGAIN_S", 0.001)
     answers = {"log": ["retry: 1\n\n"], "events": ["retry: 1\n\n"]}
     endings = {"log": "event: end\ndata: done\n\n", "events": 'data: {"state": "done"}\n\n'}
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from deepaas.records import JobState
 from tests.service import free_port
-from tests.unit.cmd.jobs.scene import Command, always, answering, scene
+from tests.unit.cmd.jobs.scene import DEEP, Command, always, answering, scene
 
 ID = "0" * 31 + "1"
 Capture = pytest.CaptureFixture[str]
@@ -153,7 +153,15 @@ async def test_nobody_is_there(capsys: Capture) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["hello", {"models": None}, {"models": [{"id": 1}]}, {"models": []}, [], {"models": 5}],
+    [
+        "hello",
+        pytest.param(DEEP, id="deep"),
+        {"models": None},
+        {"models": [{"id": 1}]},
+        {"models": []},
+        [],
+        {"models": 5},
+    ],
 )
 async def test_somebody_else_is_there(capsys: Capture, content: object) -> None:
     handlers = {"/v2/health/ready": always(content)}
@@ -168,6 +176,15 @@ async def test_a_list_that_is_none(capsys: Capture, content: object) -> None:
     async with answering(capsys, {"": always(content)}) as run:
         assert await run("list") == 1
         assert "does not answer as DEEPaaS does" in run.err
+
+
+async def test_a_model_whose_name_is_no_text_is_not_there(capsys: Capture) -> None:
+    handlers = {"/v2/health/ready": always({"models": [{"name": "\ud800"}]})}
+    async with answering(capsys, handlers) as run:
+        assert await run("list") == 1
+        assert "/v2/models/%3F/jobs/: 404 Not Found." in run.err
+        assert await run("list", "--model=\udcff") == 1
+        assert "/v2/models/%3F/jobs/: 404 Not Found." in run.err
 
 
 async def test_one_of_several_models_must_be_chosen(capsys: Capture) -> None:
@@ -197,7 +214,7 @@ async def test_a_refusal_says_why_and_what_to_do(capsys: Capture, status: int, r
         assert remedy in run.err
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", '{"detail": 5}'])
+@pytest.mark.parametrize("body", ["no JSON", pytest.param(DEEP, id="deep"), "[]", '{"detail": 5}'])
 async def test_a_refusal_without_a_reason(capsys: Capture, body: str) -> None:
     async with answering(capsys, {ID: always(body, 500)}) as run:
         assert await run("show", ID) == 1
@@ -241,9 +258,14 @@ async def test_an_answer_without_end_is_not_held_in_memory(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deepaas.cmd.jobs.client._MOST_BYTES", 1000)
-    async with answering(capsys, {ID: always({"x": "y" * 2000})}) as run:
+    handlers = {ID: always({"x": "y" * 2000}), f"{ID}/log": always("y" * 2000)}
+    async with answering(capsys, handlers) as run:
         assert await run("show", ID) == 1
-        assert "the answer is longer than 1000 bytes" in run.err
+        assert run.err.endswith(" answers with more than 1000 bytes.\n")
+        assert await run("log", ID, "--json") == 1
+        assert run.err.endswith(
+            " answers with more than 1000 bytes. Ask for less with --tail, or without --json.\n"
+        )
 
 
 async def test_a_service_that_says_nothing(

@@ -71,7 +71,7 @@ def test_on_a_terminal_the_bar_stays_below_the_log(terminal: int) -> None:
     view = TerminalView()
     view.event({"state": "running", "attempt": 1})
     view.event({"done": 1, "total": 2})
-    view.log("line\n")
+    view.log("li\x1b\x07\x9b\x08ne\n")
     view.event({"neither": 1})
     view.close()
     shown = b""
