@@ -151,8 +151,8 @@ class QueuedRunner:
         while not self._is_closing:
             models = [model for model in self._pools if self._has_room(model)]
             job = await self._next(models)
-            if job is None:
-                break
+            if job is None or job.id in self._tasks:
+                break  # its last attempt is just being recorded, which wakes us
             await self._start(job)
         crowded = [model for model in self._pools if not self._has_room(model)]
         if await self._next(crowded) is not None:
@@ -215,7 +215,7 @@ class QueuedRunner:
             self._wake.set()
 
     async def _record(self, job: Job, outcome: Outcome) -> None:
-        """Tell the store; while it cannot be told, this server goes on to follow the job."""
+        """Tell the store; while that cannot be done, this server goes on to follow the job."""
         while outcome is not None:
             try:
                 if isinstance(outcome, JobEnd):
@@ -224,7 +224,13 @@ class QueuedRunner:
                     await self._queue_again(job, outcome)
             except JobNotFound:
                 return
-            except StorageUnavailable:
+            except (OSError, StorageUnavailable) as exc:
+                logger.warning(
+                    "What became of job %s cannot be recorded: %s",
+                    job.id,
+                    exc,
+                    extra={"action": "jobs_held_up", "job": job.id},
+                )
                 if self._is_closing:
                     return  # the next server comes to the same
                 await asyncio.sleep(_TRY_AGAIN_S)

@@ -3,8 +3,10 @@
 """Queued predictions run when direct calls leave room, each once, whoever comes and goes."""
 
 import asyncio
+import errno
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,12 +21,12 @@ from deepaas.execution import queued
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.queued import QueuedRunner
-from deepaas.execution.recovery import to_record
+from deepaas.execution.recovery import decided_end, to_record
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.stored import HandCall, HandPool, explain, stored
-from tests.unit.parts import ended, eventually, until
+from tests.unit.parts import PATIENCE_S, ended, eventually, until
 
 
 @dataclass
@@ -225,6 +227,59 @@ async def test_a_cancel_that_comes_when_it_is_queued_again_is_not_forgotten(
         if not call.was_left:
             call.break_off(Unavailable("not now"))
         assert (await server.ended(job)).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_one_whose_directory_cannot_be_read_is_queued_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """Unless the server ends: the next one comes to the same."""
+    tries = 0
+
+    def fail(directory: JobDirectory, attempt: int) -> JobEnd | None:
+        nonlocal tries
+        tries += 1
+        if ends or tries < 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return decided_end(directory, attempt)
+
+    monkeypatch.setattr(queued, "decided_end", fail)
+    store = InMemoryJobStore()
+    async with served(tmp_path, store) as server:
+        job = await server.queue(1)
+        (call,) = await server.running()
+        call.break_off(Unavailable("not now"))
+        await until(lambda: tries >= 4)
+        if not ends:
+            assert (await until_state(store, job, JobState.QUEUED)).attempt == 2
+    if ends:
+        assert (await store.get(job.id)).state is JobState.RUNNING
+
+
+async def test_the_next_attempt_waits_until_the_last_one_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is followed then: it can be cancelled."""
+    may_look = threading.Event()
+
+    def look(directory: JobDirectory, attempt: int) -> JobEnd | None:
+        if attempt == 2:
+            may_look.wait(PATIENCE_S)
+        return decided_end(directory, attempt)
+
+    monkeypatch.setattr(queued, "decided_end", look)
+    store = Counting()
+    async with served(tmp_path, store) as server:
+        job = await claimed_by(server, "gone", 1, has_begun=False)
+        await until_state(store, job, JobState.QUEUED)
+        await rounds(store)
+        calls = list(server.pool.calls)
+        may_look.set()
+        assert calls == []
+        (call,) = await server.running()
+        server.directory(job).decide(End.now("cancelled"))
+        assert (await server.ended(job)).state is JobState.CANCELLED
+        assert call.was_left
 
 
 class Cancelling(InMemoryJobStore):
