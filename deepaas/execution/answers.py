@@ -10,6 +10,8 @@ here blocks.
 import json
 import os
 import stat
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from deepaas.execution.jobdir import End, JobDirectory, sync_directory
@@ -52,8 +54,8 @@ class BodyWriter:
         Raises:
             OSError: It cannot be made.
         """
-        self._path = directory.path / "answer.body"
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._fd = os.open(_body(directory), flags, 0o600)
         self._offset = 0
         #: Read from what cannot be read again.
         self._held = b""
@@ -98,10 +100,6 @@ class BodyWriter:
         """Close the file."""
         os.close(self._fd)
 
-    def remove(self) -> None:
-        """Remove the file: it is not to take the space that others need."""
-        self._path.unlink(missing_ok=True)
-
 
 def keep(directory: JobDirectory, answer: KeptAnswer) -> None:
     """Make an answer durable; its body, if it has one, is so already.
@@ -141,4 +139,14 @@ def open_body(directory: JobDirectory) -> int:
     Raises:
         FileNotFoundError: It has none.
     """
-    return os.open(directory.path / "answer.body", os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(_body(directory), os.O_RDONLY | os.O_CLOEXEC)
+
+
+def remove_body(directory: JobDirectory) -> None:
+    """Remove the body of what is no answer, if it can be: others need the space."""
+    with suppress(OSError):
+        _body(directory).unlink()
+
+
+def _body(directory: JobDirectory) -> Path:
+    return directory.path / "answer.body"

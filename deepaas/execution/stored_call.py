@@ -123,9 +123,15 @@ class StoredCall:
 
     async def _answered(self, call: JobCall) -> End | Again:
         """Let the pool run the call, and keep what it gives."""
+        version = 0
         try:
             self._calling = asyncio.ensure_future(self._call(call))
             result = await self._calling
+            version = result.version
+            failure = result.answer.failure
+            if failure is not None:
+                return await self._keeper.keep_failure(failure, version)
+            return await self._keeper.keep(result)
         except asyncio.CancelledError:
             if not self._is_stopped:
                 raise
@@ -135,13 +141,9 @@ class StoredCall:
                 return self._again(exc.message)
             if isinstance(exc, WorkerDied) and self._pool.load.is_refusing:
                 return End.now("interrupted", STOPPED)
-            return await self._keeper.keep_failure(failure_of(exc), 0)
+            return await self._keeper.keep_failure(failure_of(exc), version)
         except Unavailable as exc:
             return self._again(exc.message)
-        failure = result.answer.failure
-        if failure is not None:
-            return await self._keeper.keep_failure(failure, result.version)
-        return await self._keeper.keep(result)
 
     async def _call(self, call: JobCall) -> Result:
         self.is_handed = True
@@ -208,6 +210,7 @@ def judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
     """
     if (answer := answers.read(directory)) is not None:
         return decide(directory, job.attempt, answer.end)
+    answers.remove_body(directory)
     is_there = directory.path.is_dir()
     if is_there and not directory.is_decided() and not directory.has_begun(job.attempt):
         return Again(None, _NOT_BEGUN)
