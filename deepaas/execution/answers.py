@@ -31,7 +31,7 @@ class KeptAnswer(NamedTuple):
     version: int = 0
     #: What went wrong, without its traceback, which is in the log.
     failure: Failure | None = None
-    #: The same in a sentence, for the job.
+    #: The same in a sentence, for the job; not written where it is the failure's text.
     message: str | None = None
 
     @property
@@ -110,6 +110,8 @@ def keep(directory: JobDirectory, answer: KeptAnswer) -> None:
     content = answer._asdict()
     if answer.failure is not None:
         content["failure"] = answer.failure._replace(traceback="")._asdict()
+        if answer.message == answer.failure.text:
+            del content["message"]
     temporary = directory.path / "answer.tmp"
     try:
         with temporary.open("wb") as file:
@@ -129,8 +131,10 @@ def read(directory: JobDirectory) -> KeptAnswer | None:
         content = json.loads((directory.path / "answer.json").read_bytes())
     except FileNotFoundError:
         return None
-    failure = content.pop("failure")
-    return KeptAnswer(**content, failure=None if failure is None else Failure(**failure))
+    if content["failure"] is not None:
+        failure = content["failure"] = Failure(**content["failure"])
+        content.setdefault("message", failure.text)
+    return KeptAnswer(**content)
 
 
 def open_body(directory: JobDirectory) -> int:

@@ -15,6 +15,7 @@ from deepaas.execution import answers
 from deepaas.execution.answers import BodyWriter, KeptAnswer
 from deepaas.execution.base import Result
 from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
+from deepaas.execution.jobevents import MAX_MESSAGE_CHARACTERS
 from deepaas.execution.messages import Failure
 from deepaas.execution.streams import AnswerStream, StreamFailed
 
@@ -110,8 +111,11 @@ class AnswerKeeper:
             await self._written(partial(writer.write, data))
 
     async def keep_failure(self, failure: Failure, version: int) -> End:
-        """Keep what the call failed by; the job ends so even if that cannot be kept."""
-        message = self._explain(failure, self._model).message
+        """Keep what the call failed by; the job ends so even if that cannot be kept.
+
+        Of a long message the job has the beginning, for lists show it; the answer is whole.
+        """
+        message = self._explain(failure, self._model).message[:MAX_MESSAGE_CHARACTERS]
         kept = KeptAnswer(version=version, failure=failure, message=message)
         try:
             await self._written(partial(answers.keep, self._directory, kept))

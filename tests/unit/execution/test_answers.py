@@ -36,6 +36,7 @@ def test_without_an_answer_there_is_none(directory: JobDirectory) -> None:
     [
         (KeptAnswer("image/png", "map é.png", 3), "done"),
         (KeptAnswer(failure=Failure("E", "t \udc80", status=409), message="E: t"), "error"),
+        (KeptAnswer(failure=Failure("E", "the same"), message="the same"), "error"),
         (KeptAnswer(failure=Failure("HTTPNoContent", "", status=204), message="no"), "done"),
         (
             KeptAnswer(failure=Failure("I", "", messages={"a": {"0": ["x"]}}, origin="arguments")),
@@ -54,6 +55,11 @@ def test_what_is_kept_is_read(directory: JobDirectory, answer: KeptAnswer, state
 def test_a_traceback_stays_in_the_log(directory: JobDirectory) -> None:
     answers.keep(directory, KeptAnswer(failure=Failure("E", "t", "secret path")))
     assert b"secret" not in (directory.path / "answer.json").read_bytes()
+
+
+def test_a_message_that_is_the_text_is_written_once(directory: JobDirectory) -> None:
+    answers.keep(directory, KeptAnswer(failure=Failure("E", "the same"), message="the same"))
+    assert (directory.path / "answer.json").read_bytes().count(b"the same") == 1
 
 
 def test_bodies(directory: JobDirectory) -> None:

@@ -194,6 +194,17 @@ async def test_a_failure_that_cannot_be_kept_is_the_end_all_the_same(
     assert "cannot be kept" in caplog.text
 
 
+async def test_of_a_long_message_the_job_has_the_beginning(tmp_path: Path) -> None:
+    """The answer is whole."""
+    keeper = Keeper(tmp_path)
+    end = await keeper.keep_failure(Failure("ValueError", "x" * 100_000), 0)
+    assert end.message == ("ValueError: " + "x" * 100_000)[:4000]
+    kept = answers.read(keeper.directory)
+    assert kept is not None
+    assert kept.failure is not None
+    assert (kept.end.message, len(kept.failure.text)) == (end.message, 100_000)
+
+
 @pytest.mark.parametrize(
     "error",
     [
