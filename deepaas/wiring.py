@@ -366,6 +366,7 @@ async def _open_jobs(
             pools=pools,
             explain=error_of,
             on_end=on_queued_end,
+            min_free_bytes=settings.jobs_min_free_bytes,
         )
     )
     parts.queue.open(queued)

@@ -7,6 +7,7 @@ answer is whole as soon as it is there. What failed is kept as data, and has no 
 here blocks.
 """
 
+import errno
 import json
 import os
 import stat
@@ -14,11 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from deepaas.execution.disk import free_in
 from deepaas.execution.jobdir import End, JobDirectory, sync_directory
 from deepaas.execution.messages import Failure, write_all
 from deepaas.model.encoding import encode_json
 
 _PIECE_BYTES = 1024 * 1024
+#: How often to look whether enough is free.
+_LOOK_BYTES = 4 * 1024 * 1024
 
 
 class KeptAnswer(NamedTuple):
@@ -48,15 +52,22 @@ class BodyWriter:
     Where a method could not write, it may be called again with the same, and goes on.
     """
 
-    def __init__(self, directory: JobDirectory) -> None:
+    def __init__(self, directory: JobDirectory, min_free_bytes: int = 0) -> None:
         """Begin anew.
+
+        Args:
+            directory: Of the job.
+            min_free_bytes: What a long body leaves free on the disk, or :meth:`write` fails.
 
         Raises:
             OSError: It cannot be made.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._fd = os.open(_body(directory), flags, 0o600)
+        self._folder = directory.path
+        self._min_free_bytes = min_free_bytes
         self._offset = 0
+        self._looked_at = 0
         #: Read from what cannot be read again.
         self._held = b""
 
@@ -66,9 +77,16 @@ class BodyWriter:
         Raises:
             OSError: It cannot be written.
         """
+        if self._min_free_bytes and self._offset - self._looked_at >= _LOOK_BYTES:
+            self._require_space()
         os.lseek(self._fd, self._offset, os.SEEK_SET)
         write_all(self._fd, data)
         self._offset += len(data)
+
+    def _require_space(self) -> None:
+        if free_in(self._folder) < self._min_free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._looked_at = self._offset
 
     def copy(self, fd: int) -> None:
         """Write all that a descriptor holds; a file is read from its start, and stays open.

@@ -44,10 +44,21 @@ class _Stopped(Exception):
 class AnswerKeeper:
     """Belongs to one call; its methods return how the job ends, unless an end stands already."""
 
-    def __init__(self, directory: JobDirectory, model: str, explain: Explain) -> None:
+    def __init__(
+        self, directory: JobDirectory, model: str, explain: Explain, *, min_free_bytes: int = 0
+    ) -> None:
+        """Keep nothing yet.
+
+        Args:
+            directory: Of the job.
+            model: Its model.
+            explain: See :data:`Explain`.
+            min_free_bytes: What a long answer leaves free on the disk, or waits for.
+        """
         self._directory = directory
         self._model = model
         self._explain = explain
+        self._min_free_bytes = min_free_bytes
         self._stream: AnswerStream | None = None
         self._is_stopped = False
         #: Once it is set, nothing is waited for any more.
@@ -81,7 +92,8 @@ class AnswerKeeper:
 
     async def _keep_whole(self, result: Result) -> End:
         """Keep all of an answer, or no body."""
-        writer = await self._written(partial(BodyWriter, self._directory))
+        make = partial(BodyWriter, self._directory, self._min_free_bytes)
+        writer = await self._written(make)
         try:
             await self._write_body(result, writer)
             answer = result.answer

@@ -55,6 +55,7 @@ class QueuedRunner:
         pools: Mapping[str, CallTaker],
         explain: Explain,
         on_end: Callable[[Job], object] = lambda job: None,
+        min_free_bytes: int = 0,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
 
@@ -65,6 +66,7 @@ class QueuedRunner:
             pools: The models served; jobs of others are left alone.
             explain: Turns what a model's call failed by into an error, and logs it.
             on_end: Called with each job that this server saw to its end, once it is recorded.
+            min_free_bytes: What a long answer leaves free on the disk.
         """
         self._store = store
         self._folder = folder
@@ -72,6 +74,7 @@ class QueuedRunner:
         self._pools = pools
         self._explain = explain
         self._on_end = on_end
+        self._min_free_bytes = min_free_bytes
         self._wake = asyncio.Event()
         self._is_closing = False
         #: By the job's id.
@@ -183,6 +186,7 @@ class QueuedRunner:
             self._pools[job.model],
             explain=self._explain,
             on_free=partial(self._free, job.model),
+            min_free_bytes=self._min_free_bytes,
         )
         self._out[job.model] += 1
         self._calls[job.id] = call

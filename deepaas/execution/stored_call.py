@@ -52,6 +52,7 @@ class StoredCall:
         *,
         explain: Explain,
         on_free: Callable[[], None],
+        min_free_bytes: int = 0,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -62,13 +63,14 @@ class StoredCall:
             explain: See :data:`Explain`.
             on_free: Called once, when the pool needs nothing of the call any more: at its end, or
                 later, where it runs on though nobody waits for it.
+            min_free_bytes: See :class:`AnswerKeeper`.
         """
         self.job = job
         self.directory = directory
         #: Whether the pool has it.
         self.is_handed = False
         self._pool = pool
-        self._keeper = AnswerKeeper(directory, job.model, explain)
+        self._keeper = AnswerKeeper(directory, job.model, explain, min_free_bytes=min_free_bytes)
         self._on_free = on_free
         self._body_fd: int | None = None
         self._calling: asyncio.Future[Result] | None = None

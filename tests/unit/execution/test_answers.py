@@ -115,6 +115,28 @@ def test_a_write_that_failed_by_half_is_done_again(
     assert os.listdir(directory.path) == []
 
 
+def test_a_long_body_leaves_some_space(
+    directory: JobDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [8 * 1024 * 1024]
+    monkeypatch.setattr(answers, "free_in", lambda folder: free[0])
+    data = os.urandom(9 * 1024 * 1024)
+    large = memory_file(data)
+    writer = BodyWriter(directory, free[0])
+    free[0] -= 1
+    with pytest.raises(OSError, match="No space left"):
+        writer.copy(large)
+    assert (directory.path / "answer.body").stat().st_size == 4 * 1024 * 1024
+    with pytest.raises(OSError, match="No space left"):
+        writer.copy(large)
+    free[0] += 1
+    writer.copy(large)
+    writer.finish()
+    writer.close()
+    os.close(large)
+    assert body(directory) == data
+
+
 def test_what_cannot_be_kept_leaves_nothing(
     directory: JobDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

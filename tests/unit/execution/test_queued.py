@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from deepaas.errors import JobNotFound, StorageUnavailable, Unavailable
-from deepaas.execution import queued
+from deepaas.execution import keeping, queued
 from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.messages import memory_file
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.queued import QueuedRunner
 from deepaas.execution.recovery import decided_end, to_record
@@ -62,7 +63,11 @@ class Server:
 
 @asynccontextmanager
 async def served(
-    tmp_path: Path, store: JobStore | None = None, pool: HandPool | None = None, **more: HandPool
+    tmp_path: Path,
+    store: JobStore | None = None,
+    pool: HandPool | None = None,
+    min_free_bytes: int = 0,
+    **more: HandPool,
 ) -> AsyncIterator[Server]:
     """Open a server of the model ``cat``, and of ``more``."""
     store, pool = store or InMemoryJobStore(), pool or HandPool()
@@ -80,6 +85,7 @@ async def served(
                 pools={"cat": pool, **more},
                 explain=explain,
                 on_end=told.append,
+                min_free_bytes=min_free_bytes,
             )
         )
         yield Server(runner, store, pool, presence, folder, told)
@@ -124,6 +130,20 @@ async def test_at_most_half_of_the_pool_is_used(tmp_path: Path) -> None:
             assert (await server.ended(job)).state is JobState.DONE
         await until(lambda: len(server.told) == 4)
         assert {job.state for job in server.told} == {JobState.DONE}
+
+
+async def test_a_long_answer_that_leaves_too_little_space_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_PATIENCE_S", 0)
+    async with served(tmp_path, min_free_bytes=2**60) as server:
+        short, long = await server.queue(1), await server.queue(2)
+        size = {1: 1024, 2: 5 * 1024 * 1024}
+        for call in await server.running(2):
+            call.answer(b"", fd=memory_file(b"x" * size[call.number]))
+        assert (await server.ended(short)).state is JobState.DONE
+        assert "No space" in ((await server.ended(long)).message or "")
+        assert not (server.directory(long).path / "answer.body").exists()
 
 
 async def test_one_worker_runs_one(tmp_path: Path) -> None:
