@@ -137,7 +137,9 @@ class PredictionQueue:
                 )
                 name = None
                 if request.key is not None:
-                    asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
+                    asked = await asyncio.to_thread(
+                        input_fingerprint, given, incoming.body_fd, stream=stream
+                    )
                     name = request.keyed(asked)
                 if name is not None and (earlier := await store.find(name)) is not None:
                     return earlier
