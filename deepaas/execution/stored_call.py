@@ -201,6 +201,8 @@ def decide(directory: JobDirectory, attempt: int, end: End) -> JobEnd:
         return to_record(End.now("error", _REMOVED))
     decided = decided_end(directory, attempt)
     assert decided is not None
+    if decided.state not in (JobState.DONE, JobState.ERROR):
+        answers.remove_body(directory)  # nobody can ask for it
     return decided
 
 
@@ -212,7 +214,6 @@ def judge(directory: JobDirectory, job: Job) -> JobEnd | Again:
     """
     if (answer := answers.read(directory)) is not None:
         return decide(directory, job.attempt, answer.end)
-    answers.remove_body(directory)
     is_there = directory.path.is_dir()
     if is_there and not directory.is_decided() and not directory.has_begun(job.attempt):
         return Again(None, _NOT_BEGUN)

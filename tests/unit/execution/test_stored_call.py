@@ -183,6 +183,7 @@ async def test_a_cancel_that_comes_with_the_answer_wins(tmp_path: Path) -> None:
     running.directory.decide(End.now("cancelled"))
     call.answer()
     assert (await running.ended()).state is JobState.CANCELLED
+    assert not (running.directory.path / "answer.body").exists()
 
 
 async def test_one_that_was_cancelled_before_it_began_never_does(tmp_path: Path) -> None:
