@@ -334,6 +334,10 @@ async def _open_jobs(
             rewarming.on_end(job)
         retention.on_end(job)
 
+    def on_queued_end(job: Job) -> None:
+        parts.queue.on_end(job)
+        retention.on_end(job)
+
     runner = await stack.enter_async_context(
         JobRunner(
             state.jobs,
@@ -361,7 +365,8 @@ async def _open_jobs(
             presence=state.presence,
             pools=pools,
             explain=error_of,
-            on_end=retention.on_end,
+            on_end=on_queued_end,
+            min_free_bytes=settings.jobs_min_free_bytes,
         )
     )
     parts.queue.open(queued)

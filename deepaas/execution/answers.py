@@ -7,16 +7,22 @@ answer is whole as soon as it is there. What failed is kept as data, and has no 
 here blocks.
 """
 
+import errno
 import json
 import os
 import stat
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
+from deepaas.execution.disk import free_in
 from deepaas.execution.jobdir import End, JobDirectory, sync_directory
 from deepaas.execution.messages import Failure, write_all
 from deepaas.model.encoding import encode_json
 
 _PIECE_BYTES = 1024 * 1024
+#: How often to look whether enough is free.
+_LOOK_BYTES = 4 * 1024 * 1024
 
 
 class KeptAnswer(NamedTuple):
@@ -29,7 +35,7 @@ class KeptAnswer(NamedTuple):
     version: int = 0
     #: What went wrong, without its traceback, which is in the log.
     failure: Failure | None = None
-    #: The same in a sentence, for the job.
+    #: The same in a sentence, for the job; not written where it is the failure's text.
     message: str | None = None
 
     @property
@@ -46,15 +52,22 @@ class BodyWriter:
     Where a method could not write, it may be called again with the same, and goes on.
     """
 
-    def __init__(self, directory: JobDirectory) -> None:
+    def __init__(self, directory: JobDirectory, min_free_bytes: int = 0) -> None:
         """Begin anew.
+
+        Args:
+            directory: Of the job.
+            min_free_bytes: What a long body leaves free on the disk, or :meth:`write` fails.
 
         Raises:
             OSError: It cannot be made.
         """
-        self._path = directory.path / "answer.body"
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._fd = os.open(_body(directory), flags, 0o600)
+        self._folder = directory.path
+        self._min_free_bytes = min_free_bytes
         self._offset = 0
+        self._looked_at = 0
         #: Read from what cannot be read again.
         self._held = b""
 
@@ -64,9 +77,16 @@ class BodyWriter:
         Raises:
             OSError: It cannot be written.
         """
+        if self._min_free_bytes and self._offset - self._looked_at >= _LOOK_BYTES:
+            self._require_space()
         os.lseek(self._fd, self._offset, os.SEEK_SET)
         write_all(self._fd, data)
         self._offset += len(data)
+
+    def _require_space(self) -> None:
+        if free_in(self._folder) < self._min_free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._looked_at = self._offset
 
     def copy(self, fd: int) -> None:
         """Write all that a descriptor holds; a file is read from its start, and stays open.
@@ -98,10 +118,6 @@ class BodyWriter:
         """Close the file."""
         os.close(self._fd)
 
-    def remove(self) -> None:
-        """Remove the file: it is not to take the space that others need."""
-        self._path.unlink(missing_ok=True)
-
 
 def keep(directory: JobDirectory, answer: KeptAnswer) -> None:
     """Make an answer durable; its body, if it has one, is so already.
@@ -112,6 +128,8 @@ def keep(directory: JobDirectory, answer: KeptAnswer) -> None:
     content = answer._asdict()
     if answer.failure is not None:
         content["failure"] = answer.failure._replace(traceback="")._asdict()
+        if answer.message == answer.failure.text:
+            del content["message"]
     temporary = directory.path / "answer.tmp"
     try:
         with temporary.open("wb") as file:
@@ -131,8 +149,10 @@ def read(directory: JobDirectory) -> KeptAnswer | None:
         content = json.loads((directory.path / "answer.json").read_bytes())
     except FileNotFoundError:
         return None
-    failure = content.pop("failure")
-    return KeptAnswer(**content, failure=None if failure is None else Failure(**failure))
+    if content["failure"] is not None:
+        failure = content["failure"] = Failure(**content["failure"])
+        content.setdefault("message", failure.text)
+    return KeptAnswer(**content)
 
 
 def open_body(directory: JobDirectory) -> int:
@@ -141,4 +161,14 @@ def open_body(directory: JobDirectory) -> int:
     Raises:
         FileNotFoundError: It has none.
     """
-    return os.open(directory.path / "answer.body", os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(_body(directory), os.O_RDONLY | os.O_CLOEXEC)
+
+
+def remove_body(directory: JobDirectory) -> None:
+    """Remove the body of what is no answer, if it can be: others need the space."""
+    with suppress(OSError):
+        _body(directory).unlink()
+
+
+def _body(directory: JobDirectory) -> Path:
+    return directory.path / "answer.body"

@@ -32,6 +32,15 @@ def _allocated(path: str) -> int:
         return 0  # removed meanwhile
 
 
+def free_in(folder: Path) -> int:
+    """Return how many bytes are free on the disk of a folder, for users other than root.
+
+    Raises:
+        OSError: The folder cannot be looked at.
+    """
+    return shutil.disk_usage(folder).free
+
+
 def require_free(folder: Path, least_bytes: int) -> None:
     """Refuse what would be written where too little is free.
 
@@ -45,7 +54,7 @@ def require_free(folder: Path, least_bytes: int) -> None:
     """
     if not least_bytes:
         return
-    free_bytes = shutil.disk_usage(folder).free
+    free_bytes = free_in(folder)
     if free_bytes < least_bytes:
         raise StorageFull(
             f"{free_bytes:,} bytes are free in {folder}, and new jobs are taken from"

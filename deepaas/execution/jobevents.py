@@ -22,8 +22,8 @@ from typing import Any
 
 #: How far back a line is looked for: many times the longest that are written.
 _TAIL_BYTES = 128 * 1024
-#: The longest message of a state; the whole stands in ``end.json``.
-_MAX_MESSAGE_CHARACTERS = 4000
+#: The longest message of a state; the whole stands in ``end.json``, but for queued predictions.
+MAX_MESSAGE_CHARACTERS = 4000
 
 
 def now() -> str:
@@ -42,7 +42,7 @@ def state_event(
         message: Why, for people.
         time: When, if not now.
     """
-    shown = message and message[:_MAX_MESSAGE_CHARACTERS]
+    shown = message and message[:MAX_MESSAGE_CHARACTERS]
     return {
         "time": time or now(),
         "event": "state",

@@ -3,6 +3,7 @@
 """Keeps what the call of a queued prediction came to, whatever the disk says to that."""
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from deepaas.execution import answers
 from deepaas.execution.answers import BodyWriter, KeptAnswer
 from deepaas.execution.base import Result
 from deepaas.execution.jobdir import NO_SPACE, End, JobDirectory
+from deepaas.execution.jobevents import MAX_MESSAGE_CHARACTERS
 from deepaas.execution.messages import Failure
 from deepaas.execution.streams import AnswerStream, StreamFailed
 
@@ -28,8 +30,10 @@ STOPPED: Final = (
     "The server was stopped while it ran. It is not run again by itself: POST …/retry does so."
 )
 _NO_SPACE: Final = "No space was left on the server to keep the answer."
+#: What may be over soon: a full disk, and too many open files.
+_MAY_PASS: Final = NO_SPACE | {errno.EMFILE, errno.ENFILE}
 _TRY_AGAIN_S = 0.5
-#: How long an answer waits for space on a full disk, in memory.
+#: How long an answer waits for that, in memory.
 _PATIENCE_S = 30.0
 
 
@@ -40,10 +44,21 @@ class _Stopped(Exception):
 class AnswerKeeper:
     """Belongs to one call; its methods return how the job ends, unless an end stands already."""
 
-    def __init__(self, directory: JobDirectory, model: str, explain: Explain) -> None:
+    def __init__(
+        self, directory: JobDirectory, model: str, explain: Explain, *, min_free_bytes: int = 0
+    ) -> None:
+        """Keep nothing yet.
+
+        Args:
+            directory: Of the job.
+            model: Its model.
+            explain: See :data:`Explain`.
+            min_free_bytes: What a long answer leaves free on the disk, or waits for.
+        """
         self._directory = directory
         self._model = model
         self._explain = explain
+        self._min_free_bytes = min_free_bytes
         self._stream: AnswerStream | None = None
         self._is_stopped = False
         #: Once it is set, nothing is waited for any more.
@@ -56,29 +71,39 @@ class AnswerKeeper:
             self._stream.break_off(_Stopped())
 
     async def keep(self, result: Result) -> End:
-        """Keep an answer, and close its descriptor; where a stream fails, its failure counts."""
-        writer: BodyWriter | None = None
+        """Keep an answer, and close its descriptor or stream; where the model fails, that counts.
+
+        Raises:
+            TimedOut, WorkerDied: A stream broke off; nothing is kept of it.
+        """
         try:
-            writer = await self._written(partial(BodyWriter, self._directory))
-            await self._write_body(result, writer)
-            answer = result.answer
-            kept = KeptAnswer(answer.content_type, answer.filename, result.version)
-            await self._written(partial(answers.keep, self._directory, kept))
+            return await self._keep_whole(result)
         except _Stopped:
             return End.now("interrupted", STOPPED)
         except StreamFailed as exc:
             return await self.keep_failure(exc.failure, result.version)
-        except (TimedOut, WorkerDied) as exc:
-            return await self.keep_failure(failure_of(exc), result.version)
         except OSError as exc:
-            if writer is not None:
-                await asyncio.to_thread(writer.remove)
             return End.now("error", _not_kept(exc))
         finally:
-            if writer is not None:
-                writer.close()
+            if result.stream is not None:
+                result.stream.close()
             if result.fd is not None:
                 os.close(result.fd)
+
+    async def _keep_whole(self, result: Result) -> End:
+        """Keep all of an answer, or no body."""
+        make = partial(BodyWriter, self._directory, self._min_free_bytes)
+        writer = await self._written(make)
+        try:
+            await self._write_body(result, writer)
+            answer = result.answer
+            kept = KeptAnswer(answer.content_type, answer.filename, result.version)
+            await self._written(partial(answers.keep, self._directory, kept))
+        except BaseException:
+            await asyncio.to_thread(answers.remove_body, self._directory)
+            raise
+        finally:
+            writer.close()
         return kept.end
 
     async def _write_body(self, result: Result, writer: BodyWriter) -> None:
@@ -94,15 +119,15 @@ class AnswerKeeper:
         self._stream = stream
         if self._is_stopped:
             self.stop()
-        try:
-            while data := await stream.read():
-                await self._written(partial(writer.write, data))
-        finally:
-            stream.close()
+        while data := await stream.read():
+            await self._written(partial(writer.write, data))
 
     async def keep_failure(self, failure: Failure, version: int) -> End:
-        """Keep what the call failed by; the job ends so even if that cannot be kept."""
-        message = self._explain(failure, self._model).message
+        """Keep what the call failed by; the job ends so even if that cannot be kept.
+
+        Of a long message the job has the beginning, for lists show it; the answer is whole.
+        """
+        message = self._explain(failure, self._model).message[:MAX_MESSAGE_CHARACTERS]
         kept = KeptAnswer(version=version, failure=failure, message=message)
         try:
             await self._written(partial(answers.keep, self._directory, kept))
@@ -115,10 +140,10 @@ class AnswerKeeper:
         return kept.end
 
     async def _written(self, write: Callable[[], T]) -> T:
-        """Write in a thread, waiting a while for space.
+        """Write in a thread, waiting a while for space and descriptors.
 
         Raises:
-            OSError: It cannot be written, or no space was left for too long.
+            OSError: It cannot be written, or could not be for too long.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + _PATIENCE_S
@@ -126,7 +151,7 @@ class AnswerKeeper:
             try:
                 return await asyncio.to_thread(write)
             except OSError as exc:
-                if exc.errno not in NO_SPACE or self.is_ending or clock() > deadline:
+                if exc.errno not in _MAY_PASS or self.is_ending or clock() > deadline:
                     raise
             await asyncio.sleep(_TRY_AGAIN_S)
 

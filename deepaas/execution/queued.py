@@ -55,6 +55,7 @@ class QueuedRunner:
         pools: Mapping[str, CallTaker],
         explain: Explain,
         on_end: Callable[[Job], object] = lambda job: None,
+        min_free_bytes: int = 0,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
 
@@ -65,6 +66,7 @@ class QueuedRunner:
             pools: The models served; jobs of others are left alone.
             explain: Turns what a model's call failed by into an error, and logs it.
             on_end: Called with each job that this server saw to its end, once it is recorded.
+            min_free_bytes: What a long answer leaves free on the disk.
         """
         self._store = store
         self._folder = folder
@@ -72,6 +74,7 @@ class QueuedRunner:
         self._pools = pools
         self._explain = explain
         self._on_end = on_end
+        self._min_free_bytes = min_free_bytes
         self._wake = asyncio.Event()
         self._is_closing = False
         #: By the job's id.
@@ -151,8 +154,8 @@ class QueuedRunner:
         while not self._is_closing:
             models = [model for model in self._pools if self._has_room(model)]
             job = await self._next(models)
-            if job is None:
-                break
+            if job is None or job.id in self._tasks:
+                break  # its last attempt is just being recorded, which wakes us
             await self._start(job)
         crowded = [model for model in self._pools if not self._has_room(model)]
         if await self._next(crowded) is not None:
@@ -183,6 +186,7 @@ class QueuedRunner:
             self._pools[job.model],
             explain=self._explain,
             on_free=partial(self._free, job.model),
+            min_free_bytes=self._min_free_bytes,
         )
         self._out[job.model] += 1
         self._calls[job.id] = call
@@ -215,7 +219,7 @@ class QueuedRunner:
             self._wake.set()
 
     async def _record(self, job: Job, outcome: Outcome) -> None:
-        """Tell the store; while it cannot be told, this server goes on to follow the job."""
+        """Tell the store; while that cannot be done, this server goes on to follow the job."""
         while outcome is not None:
             try:
                 if isinstance(outcome, JobEnd):
@@ -224,7 +228,13 @@ class QueuedRunner:
                     await self._queue_again(job, outcome)
             except JobNotFound:
                 return
-            except StorageUnavailable:
+            except (OSError, StorageUnavailable) as exc:
+                logger.warning(
+                    "What became of job %s cannot be recorded: %s",
+                    job.id,
+                    exc,
+                    extra={"action": "jobs_held_up", "job": job.id},
+                )
                 if self._is_closing:
                     return  # the next server comes to the same
                 await asyncio.sleep(_TRY_AGAIN_S)

@@ -52,6 +52,7 @@ class StoredCall:
         *,
         explain: Explain,
         on_free: Callable[[], None],
+        min_free_bytes: int = 0,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -62,13 +63,14 @@ class StoredCall:
             explain: See :data:`Explain`.
             on_free: Called once, when the pool needs nothing of the call any more: at its end, or
                 later, where it runs on though nobody waits for it.
+            min_free_bytes: See :class:`AnswerKeeper`.
         """
         self.job = job
         self.directory = directory
         #: Whether the pool has it.
         self.is_handed = False
         self._pool = pool
-        self._keeper = AnswerKeeper(directory, job.model, explain)
+        self._keeper = AnswerKeeper(directory, job.model, explain, min_free_bytes=min_free_bytes)
         self._on_free = on_free
         self._body_fd: int | None = None
         self._calling: asyncio.Future[Result] | None = None
@@ -123,9 +125,15 @@ class StoredCall:
 
     async def _answered(self, call: JobCall) -> End | Again:
         """Let the pool run the call, and keep what it gives."""
+        version = 0
         try:
             self._calling = asyncio.ensure_future(self._call(call))
             result = await self._calling
+            version = result.version
+            failure = result.answer.failure
+            if failure is not None:
+                return await self._keeper.keep_failure(failure, version)
+            return await self._keeper.keep(result)
         except asyncio.CancelledError:
             if not self._is_stopped:
                 raise
@@ -135,13 +143,9 @@ class StoredCall:
                 return self._again(exc.message)
             if isinstance(exc, WorkerDied) and self._pool.load.is_refusing:
                 return End.now("interrupted", STOPPED)
-            return await self._keeper.keep_failure(failure_of(exc), 0)
+            return await self._keeper.keep_failure(failure_of(exc), version)
         except Unavailable as exc:
             return self._again(exc.message)
-        failure = result.answer.failure
-        if failure is not None:
-            return await self._keeper.keep_failure(failure, result.version)
-        return await self._keeper.keep(result)
 
     async def _call(self, call: JobCall) -> Result:
         self.is_handed = True
@@ -197,6 +201,8 @@ def decide(directory: JobDirectory, attempt: int, end: End) -> JobEnd:
         return to_record(End.now("error", _REMOVED))
     decided = decided_end(directory, attempt)
     assert decided is not None
+    if decided.state not in (JobState.DONE, JobState.ERROR):
+        answers.remove_body(directory)  # nobody can ask for it
     return decided
 
 

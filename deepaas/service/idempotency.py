@@ -14,7 +14,7 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 def input_fingerprint(
-    given: CallInput, body_fd: int | None = None, version: int | None = None
+    given: CallInput, body_fd: int | None = None, version: int | None = None, stream: str = ""
 ) -> str:
     """Return a digest of a call's whole input, the content of its files included; blocks.
 
@@ -22,6 +22,7 @@ def input_fingerprint(
         given: Without what differs from request to request and is no argument.
         body_fd: A memory file with the JSON body, where it is not in ``given``; its position stays.
         version: The version of the model that is named, ``None`` if none is.
+        stream: The media type of the stream that is asked for, empty if none is.
 
     Raises:
         OSError: A file cannot be read.
@@ -38,6 +39,8 @@ def input_fingerprint(
     }
     if version is not None:
         parts["version"] = version
+    if stream:
+        parts["stream"] = stream
     return _digest([json.dumps(parts).encode()])
 
 

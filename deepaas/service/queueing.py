@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,9 +32,11 @@ from deepaas.service.job_request import JobRequest
 from deepaas.service.jobs import JobService
 from deepaas.service.predictions import PredictionService
 from deepaas.service.results import KeptResult, read_result
+from deepaas.service.waiting import EndWaiters
 from deepaas.store.base import JobStore
 
-_LOOK_S = 0.05
+#: How often to look for ends that other servers decide, and whether this one ends.
+_LOOK_S = 0.5
 
 
 class PredictionQueue:
@@ -71,6 +73,7 @@ class PredictionQueue:
         #: How many of each model are being accepted.
         self._accepting: Counter[str] = Counter()
         self._changing: set[asyncio.Task[Job]] = set()
+        self._waiters = EndWaiters()
 
     def open(self, runner: QueuedRunner) -> None:
         """Tell a runner of what is accepted; it is not closed here."""
@@ -134,7 +137,9 @@ class PredictionQueue:
                 )
                 name = None
                 if request.key is not None:
-                    asked = await asyncio.to_thread(input_fingerprint, given, incoming.body_fd)
+                    asked = await asyncio.to_thread(
+                        input_fingerprint, given, incoming.body_fd, stream=stream
+                    )
                     name = request.keyed(asked)
                 if name is not None and (earlier := await store.find(name)) is not None:
                     return earlier
@@ -230,16 +235,28 @@ class PredictionQueue:
         if self._runner is not None:
             self._runner.wake()
 
+    def on_end(self, job: Job) -> None:
+        """Hear that this server recorded a job's end: wake those who wait for it."""
+        self._waiters.on_end(job)
+
     async def wait(self, model: str, job_id: str, limit_s: float) -> bool:
-        """Wait a while for a job's end; tell whether it came."""
+        """Wait a while for a job's end; tell whether it came.
+
+        False at once where the model takes no more calls: then the service ends.
+        """
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
+        pool = self._pools[model]
         _, runner = self._jobs.kept(model)
         directory = runner.directory(job_id)
-        while not await asyncio.to_thread(directory.is_decided):
-            if clock() >= deadline:
-                return False
-            await asyncio.sleep(_LOOK_S)
+        with self._waiters.waiting(job_id) as ended:
+            while not ended.is_set() and not await asyncio.to_thread(directory.is_decided):
+                left = deadline - clock()
+                if left <= 0 or pool.load.is_refusing:
+                    return False
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, _LOOK_S)):
+                        await ended.wait()
         return True
 
     async def result(self, model: str, job_id: str) -> KeptResult:

@@ -239,7 +239,14 @@ async def echo_service(
         history = JobHistory(jobs, versions)
         queue = PredictionQueue(pools, predictions, jobs, history, max_jobs=max_jobs)
         queued = await stack.enter_async_context(
-            QueuedRunner(store, folder, presence=presence, pools=pools, explain=error_of)
+            QueuedRunner(
+                store,
+                folder,
+                presence=presence,
+                pools=pools,
+                explain=error_of,
+                on_end=queue.on_end,
+            )
         )
         queue.open(queued)
         yield Service(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole service opens with what can be used, says what cannot, and closes."""
 
+import asyncio
 import logging
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from deepaas.auth import Policy, Principal
 from deepaas.config import Settings, load_settings
 from deepaas.errors import EndpointDisabled, ModelLoadError, StorageUnavailable
 from deepaas.records import ModelSource, SourceKind
+from deepaas.service import queueing
 from deepaas.service.incoming import Incoming
 from deepaas.wiring import open_service
 from tests.unit.parts import PATIENCE_S, eventually, open_fds, threads_in, until
@@ -186,3 +188,27 @@ async def test_a_state_directory_of_a_newer_version_is_told_though_it_comes_late
         assert (await service.health.readiness()).trainings is not None
         with pytest.raises(StorageUnavailable, match="newer"):
             await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")
+
+
+async def test_who_waits_for_a_queued_prediction_is_told_of_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "_LOOK_S", PATIENCE_S * 2)
+    go = tmp_path / "go"
+    text = f"""
+import pathlib, time
+def predict():
+    while not pathlib.Path({str(go)!r}).exists():
+        time.sleep(0.01)
+    return 1
+"""
+    models = sources(tmp_path, wiring_waits=text)
+    async with open_service(settings(tmp_path), models) as service:
+        job = await service.queue.accept(
+            "wiring_waits", Incoming(), principal=ANYONE, request_id="r"
+        )
+        waiting = asyncio.create_task(service.queue.wait("wiring_waits", job.id, PATIENCE_S * 2))
+        await until(lambda: service.queue._waiters._events)
+        go.touch()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await waiting

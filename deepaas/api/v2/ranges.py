@@ -76,6 +76,9 @@ async def send_file(
 
 
 def _has_already(request: web.Request, tag: str | None) -> bool:
+    """Tell whether the client has what it asks for (RFC 9110, section 13.2.2)."""
+    if request.method not in ("GET", "HEAD"):
+        return False
     tags = request.if_none_match
     return tags is not None and any(
         each.value == "*" or (tag is not None and each.value == tag) for each in tags

@@ -36,6 +36,7 @@ def test_without_an_answer_there_is_none(directory: JobDirectory) -> None:
     [
         (KeptAnswer("image/png", "map é.png", 3), "done"),
         (KeptAnswer(failure=Failure("E", "t \udc80", status=409), message="E: t"), "error"),
+        (KeptAnswer(failure=Failure("E", "the same"), message="the same"), "error"),
         (KeptAnswer(failure=Failure("HTTPNoContent", "", status=204), message="no"), "done"),
         (
             KeptAnswer(failure=Failure("I", "", messages={"a": {"0": ["x"]}}, origin="arguments")),
@@ -54,6 +55,11 @@ def test_what_is_kept_is_read(directory: JobDirectory, answer: KeptAnswer, state
 def test_a_traceback_stays_in_the_log(directory: JobDirectory) -> None:
     answers.keep(directory, KeptAnswer(failure=Failure("E", "t", "secret path")))
     assert b"secret" not in (directory.path / "answer.json").read_bytes()
+
+
+def test_a_message_that_is_the_text_is_written_once(directory: JobDirectory) -> None:
+    answers.keep(directory, KeptAnswer(failure=Failure("E", "the same"), message="the same"))
+    assert (directory.path / "answer.json").read_bytes().count(b"the same") == 1
 
 
 def test_bodies(directory: JobDirectory) -> None:
@@ -104,9 +110,31 @@ def test_a_write_that_failed_by_half_is_done_again(
     writer.close()
     os.close(reading)
     assert body(directory) == b"piped"
-    writer.remove()
-    writer.remove()
+    for _ in range(2):
+        answers.remove_body(directory)
     assert os.listdir(directory.path) == []
+
+
+def test_a_long_body_leaves_some_space(
+    directory: JobDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [8 * 1024 * 1024]
+    monkeypatch.setattr(answers, "free_in", lambda folder: free[0])
+    data = os.urandom(9 * 1024 * 1024)
+    large = memory_file(data)
+    writer = BodyWriter(directory, free[0])
+    free[0] -= 1
+    with pytest.raises(OSError, match="No space left"):
+        writer.copy(large)
+    assert (directory.path / "answer.body").stat().st_size == 4 * 1024 * 1024
+    with pytest.raises(OSError, match="No space left"):
+        writer.copy(large)
+    free[0] += 1
+    writer.copy(large)
+    writer.finish()
+    writer.close()
+    os.close(large)
+    assert body(directory) == data
 
 
 def test_what_cannot_be_kept_leaves_nothing(

@@ -72,25 +72,35 @@ async def test_a_stream_is_collected(tmp_path: Path) -> None:
     assert (end.state, keeper.body()) == ("done", b"data: 1\n\ndata: 2\n\n")
 
 
-@pytest.mark.parametrize(
-    ("error", "origin", "message"),
-    [
-        (StreamFailed(Failure("ValueError", "no more")), "model", "ValueError: no more"),
-        (WorkerDied(), "worker", WorkerDied().message),
-        (TimedOut(3, waiting=False), "limit", TimedOut(3, waiting=False).message),
-    ],
-)
-async def test_a_stream_that_breaks_off_is_its_failure(
-    tmp_path: Path, error: Exception, origin: str, message: str
-) -> None:
+async def test_a_stream_that_the_model_breaks_off_is_its_failure(tmp_path: Path) -> None:
     """Nothing was sent yet, so the status can say it."""
     keeper = Keeper(tmp_path)
+    error = StreamFailed(Failure("ValueError", "no more"))
     end = await keeper.keep(streamed(stream(b"data: 1\n\n", error=error)))
-    assert (end.state, end.message) == ("error", message)
+    assert (end.state, end.message) == ("error", "ValueError: no more")
     kept = answers.read(keeper.directory)
     assert kept is not None
     assert kept.failure is not None
-    assert (kept.failure.origin, kept.version) == (origin, 2)
+    assert (kept.failure.origin, kept.version) == ("model", 2)
+    assert os.listdir(tmp_path) == ["answer.json"]
+
+
+@pytest.mark.parametrize("error", [WorkerDied(), TimedOut(3, waiting=False)])
+async def test_of_a_stream_that_breaks_off_nothing_is_left(tmp_path: Path, error: Any) -> None:
+    keeper = Keeper(tmp_path)
+    before = open_fds()
+    with pytest.raises(type(error)):
+        await keeper.keep(streamed(stream(b"data: 1\n\n", error=error)))
+    assert os.listdir(tmp_path) == []
+    assert open_fds() <= before + 1  # of the event loop's threads
+
+
+async def test_a_stream_of_which_nothing_can_be_written_holds_no_worker(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "removed")
+    cancelled: list[bool] = []
+    endless = AnswerStream(lambda count: None, lambda: cancelled.append(True))
+    assert (await keeper.keep(streamed(endless))).state == "error"
+    assert cancelled == [True]
 
 
 async def test_a_stream_that_nobody_wants_any_more_is_left(tmp_path: Path) -> None:
@@ -101,7 +111,7 @@ async def test_a_stream_that_nobody_wants_any_more_is_left(tmp_path: Path) -> No
     await until(lambda: keeper._stream is not None)
     keeper.stop()
     assert (await keeping_it).state == "interrupted"
-    assert answers.read(keeper.directory) is None
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_stream_that_comes_when_nobody_wants_it_is_left(tmp_path: Path) -> None:
@@ -134,9 +144,13 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
-async def test_an_answer_waits_for_space(tmp_path: Path, disk: Disk) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENFILE])
+async def test_an_answer_waits_for_space_and_descriptors(
+    tmp_path: Path, disk: Disk, number: int
+) -> None:
     keeper = Keeper(tmp_path)
     disk.failures = 3
+    disk.number = number
     end = await keeper.keep(Result(Answer(1, "image/png", b"PNG")))
     assert (end.state, keeper.body()) == ("done", b"PNG")
 
@@ -178,6 +192,17 @@ async def test_a_failure_that_cannot_be_kept_is_the_end_all_the_same(
         end = await keeper.keep_failure(Failure("ValueError", "boom"), 0)
     assert (end.state, end.message) == ("error", "ValueError: boom")
     assert "cannot be kept" in caplog.text
+
+
+async def test_of_a_long_message_the_job_has_the_beginning(tmp_path: Path) -> None:
+    """The answer is whole."""
+    keeper = Keeper(tmp_path)
+    end = await keeper.keep_failure(Failure("ValueError", "x" * 100_000), 0)
+    assert end.message == ("ValueError: " + "x" * 100_000)[:4000]
+    kept = answers.read(keeper.directory)
+    assert kept is not None
+    assert kept.failure is not None
+    assert (kept.end.message, len(kept.failure.text)) == (end.message, 100_000)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 """Queued predictions run when direct calls leave room, each once, whoever comes and goes."""
 
 import asyncio
+import errno
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,16 +17,17 @@ from typing import Any
 import pytest
 
 from deepaas.errors import JobNotFound, StorageUnavailable, Unavailable
-from deepaas.execution import queued
+from deepaas.execution import keeping, queued
 from deepaas.execution.jobdir import End, JobDirectory
+from deepaas.execution.messages import memory_file
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.queued import QueuedRunner
-from deepaas.execution.recovery import to_record
+from deepaas.execution.recovery import decided_end, to_record
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.store.base import Jobs, JobStore
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.execution.stored import HandCall, HandPool, explain, stored
-from tests.unit.parts import ended, eventually, until
+from tests.unit.parts import PATIENCE_S, ended, eventually, until
 
 
 @dataclass
@@ -60,7 +63,11 @@ class Server:
 
 @asynccontextmanager
 async def served(
-    tmp_path: Path, store: JobStore | None = None, pool: HandPool | None = None, **more: HandPool
+    tmp_path: Path,
+    store: JobStore | None = None,
+    pool: HandPool | None = None,
+    min_free_bytes: int = 0,
+    **more: HandPool,
 ) -> AsyncIterator[Server]:
     """Open a server of the model ``cat``, and of ``more``."""
     store, pool = store or InMemoryJobStore(), pool or HandPool()
@@ -78,6 +85,7 @@ async def served(
                 pools={"cat": pool, **more},
                 explain=explain,
                 on_end=told.append,
+                min_free_bytes=min_free_bytes,
             )
         )
         yield Server(runner, store, pool, presence, folder, told)
@@ -122,6 +130,20 @@ async def test_at_most_half_of_the_pool_is_used(tmp_path: Path) -> None:
             assert (await server.ended(job)).state is JobState.DONE
         await until(lambda: len(server.told) == 4)
         assert {job.state for job in server.told} == {JobState.DONE}
+
+
+async def test_a_long_answer_that_leaves_too_little_space_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_PATIENCE_S", 0)
+    async with served(tmp_path, min_free_bytes=2**60) as server:
+        short, long = await server.queue(1), await server.queue(2)
+        size = {1: 1024, 2: 5 * 1024 * 1024}
+        for call in await server.running(2):
+            call.answer(b"", fd=memory_file(b"x" * size[call.number]))
+        assert (await server.ended(short)).state is JobState.DONE
+        assert "No space" in ((await server.ended(long)).message or "")
+        assert not (server.directory(long).path / "answer.body").exists()
 
 
 async def test_one_worker_runs_one(tmp_path: Path) -> None:
@@ -225,6 +247,59 @@ async def test_a_cancel_that_comes_when_it_is_queued_again_is_not_forgotten(
         if not call.was_left:
             call.break_off(Unavailable("not now"))
         assert (await server.ended(job)).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_one_whose_directory_cannot_be_read_is_queued_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """Unless the server ends: the next one comes to the same."""
+    tries = 0
+
+    def fail(directory: JobDirectory, attempt: int) -> JobEnd | None:
+        nonlocal tries
+        tries += 1
+        if ends or tries < 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return decided_end(directory, attempt)
+
+    monkeypatch.setattr(queued, "decided_end", fail)
+    store = InMemoryJobStore()
+    async with served(tmp_path, store) as server:
+        job = await server.queue(1)
+        (call,) = await server.running()
+        call.break_off(Unavailable("not now"))
+        await until(lambda: tries >= 4)
+        if not ends:
+            assert (await until_state(store, job, JobState.QUEUED)).attempt == 2
+    if ends:
+        assert (await store.get(job.id)).state is JobState.RUNNING
+
+
+async def test_the_next_attempt_waits_until_the_last_one_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is followed then: it can be cancelled."""
+    may_look = threading.Event()
+
+    def look(directory: JobDirectory, attempt: int) -> JobEnd | None:
+        if attempt == 2:
+            may_look.wait(PATIENCE_S)
+        return decided_end(directory, attempt)
+
+    monkeypatch.setattr(queued, "decided_end", look)
+    store = Counting()
+    async with served(tmp_path, store) as server:
+        job = await claimed_by(server, "gone", 1, has_begun=False)
+        await until_state(store, job, JobState.QUEUED)
+        await rounds(store)
+        calls = list(server.pool.calls)
+        may_look.set()
+        assert calls == []
+        (call,) = await server.running()
+        server.directory(job).decide(End.now("cancelled"))
+        assert (await server.ended(job)).state is JobState.CANCELLED
+        assert call.was_left
 
 
 class Cancelling(InMemoryJobStore):

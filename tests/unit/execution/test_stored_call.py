@@ -14,12 +14,13 @@ import pytest
 
 from deepaas.errors import CallFailed, QueueFull, TimedOut, Unavailable, WorkerDied
 from deepaas.execution import answers, stored_call
-from deepaas.execution.answers import KeptAnswer
+from deepaas.execution.answers import BodyWriter, KeptAnswer
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.keeping import STOPPED
 from deepaas.execution.messages import Failure
 from deepaas.execution.recovery import Again
 from deepaas.execution.stored_call import Outcome, StoredCall, judge
+from deepaas.execution.streams import AnswerStream
 from deepaas.records import JobEnd, JobState
 from tests.unit.execution.stored import HandCall, HandPool, claimed, explain
 from tests.unit.parts import open_fds, until
@@ -128,6 +129,26 @@ async def test_when_the_server_ends_what_runs_is_interrupted(tmp_path: Path) -> 
     assert (end.state, end.message) == (JobState.INTERRUPTED, STOPPED)
 
 
+@pytest.mark.parametrize("is_refusing", [True, False])
+@pytest.mark.parametrize("error", [WorkerDied("gone"), TimedOut(3, waiting=False)])
+async def test_a_stream_that_breaks_off_is_judged_alike(
+    tmp_path: Path, error: Any, is_refusing: bool
+) -> None:
+    running = Running(tmp_path)
+    call = await running.begun()
+    stream = AnswerStream(lambda count: None, lambda: None)
+    stream.feed(b"data: 1\n\n")
+    call.answer(stream=stream)
+    running.pool.is_refusing = is_refusing
+    stream.end(error)
+    end = await running.ended()
+    is_stopped = is_refusing and isinstance(error, WorkerDied)
+    assert end.state is (JobState.INTERRUPTED if is_stopped else JobState.ERROR)
+    kept = answers.read(running.directory)
+    assert (kept and kept.version) == (None if is_stopped else 3)
+    assert not (running.directory.path / "answer.body").exists()
+
+
 async def test_when_the_server_ends_what_waits_is_queued_again_at_once(tmp_path: Path) -> None:
     running = Running(tmp_path)
     call = await running.begun()
@@ -162,6 +183,7 @@ async def test_a_cancel_that_comes_with_the_answer_wins(tmp_path: Path) -> None:
     running.directory.decide(End.now("cancelled"))
     call.answer()
     assert (await running.ended()).state is JobState.CANCELLED
+    assert not (running.directory.path / "answer.body").exists()
 
 
 async def test_one_that_was_cancelled_before_it_began_never_does(tmp_path: Path) -> None:
@@ -261,10 +283,12 @@ def test_what_never_began_is_queued_again(tmp_path: Path) -> None:
 def test_what_had_begun_is_interrupted(tmp_path: Path) -> None:
     job, directory = claimed(tmp_path)
     directory.begin(1)
+    BodyWriter(directory).close()
     for _ in range(2):
         end = judge(directory, job)
         assert isinstance(end, JobEnd)
         assert end.state is JobState.INTERRUPTED
+        assert not (directory.path / "answer.body").exists()
         assert "POST …/retry" in (end.message or "")
 
 

@@ -66,3 +66,10 @@ def test_another_version_is_another_request() -> None:
     found = [input_fingerprint(CallInput(), None, version) for version in (None, 0, 1)]
     assert len(set(found)) == 3
     assert found[0] == input_fingerprint(CallInput())
+
+
+def test_another_form_of_a_stream_is_another_request() -> None:
+    forms = ("", "text/event-stream", "application/jsonl")
+    found = [input_fingerprint(CallInput(), stream=form) for form in forms]
+    assert len(set(found)) == 3
+    assert found[0] == input_fingerprint(CallInput())

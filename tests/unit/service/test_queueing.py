@@ -11,6 +11,7 @@ import pytest
 
 from deepaas import errors
 from deepaas.auth import Policy, Principal
+from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.messages import memory_file
 from deepaas.records import (
     CallInput,
@@ -21,10 +22,18 @@ from deepaas.records import (
     ModelSource,
     SourceKind,
 )
-from deepaas.service import PredictionQueue, Service
+from deepaas.service import PredictionQueue, Service, queueing
 from deepaas.service.incoming import Incoming
 from deepaas.testing import InMemoryJobStore
-from tests.unit.parts import Elsewhere, echo_service, ended, eventually, open_fds, until
+from tests.unit.parts import (
+    PATIENCE_S,
+    Elsewhere,
+    echo_service,
+    ended,
+    eventually,
+    open_fds,
+    until,
+)
 
 WHO = Principal("me", frozenset(Policy))
 
@@ -161,3 +170,41 @@ async def test_before_a_runner_is_there_it_is_accepted_all_the_same(tmp_path: Pa
         )
         await alone.accept("echo", Incoming(), principal=WHO, request_id="r")
         assert len(await store.list()) == 1
+
+
+async def test_who_waits_for_an_end_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "_LOOK_S", PATIENCE_S * 2)
+    async with echo_service(tmp_path, store=Elsewhere()) as service:
+        job = await queue(service, Incoming())
+        waiting = asyncio.create_task(service.queue.wait("echo", job.id, PATIENCE_S * 2))
+        await until(lambda: service.queue._waiters._events)
+        service.queue.on_end(job)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await waiting
+
+
+async def test_an_end_that_another_server_decides_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "_LOOK_S", 0.002)
+    async with echo_service(tmp_path, store=Elsewhere()) as service:
+        job = await queue(service, Incoming())
+        assert not await service.queue.wait("echo", job.id, 0.01)
+        waiting = asyncio.create_task(service.queue.wait("echo", job.id, PATIENCE_S * 2))
+        await until(lambda: service.queue._waiters._events)
+        JobDirectory(tmp_path / "jobs" / job.id).decide(End.now("cancelled"))
+        async with asyncio.timeout(PATIENCE_S):
+            assert await waiting
+
+
+async def test_nobody_waits_for_an_end_while_the_service_ends(tmp_path: Path) -> None:
+    """The job goes on, or begins, elsewhere."""
+    async with echo_service(tmp_path, store=Elsewhere()) as service:
+        job = await queue(service, Incoming())
+        waiting = asyncio.create_task(service.queue.wait("echo", job.id, PATIENCE_S * 2))
+        await until(lambda: service.queue._waiters._events)
+        service.queue._pools["echo"].refuse()
+        async with asyncio.timeout(PATIENCE_S):
+            assert not await waiting

@@ -177,6 +177,18 @@ async def test_an_answer_that_comes_in_time_is_given_at_once(tmp_path: Path) -> 
         assert len((await shown(client, JOBS))["jobs"]) == 2
 
 
+async def test_an_answer_to_a_call_is_never_one_that_the_client_has(tmp_path: Path) -> None:
+    """It may have changed something; a result that is asked for may be known already."""
+    async with echo_client(tmp_path) as client:
+        headers = {"Prefer": "respond-async, wait=60", "If-None-Match": "*"}
+        response = await client.post(PREDICT, headers=headers)
+        assert (response.status, "predictions" in await response.json()) == (200, True)
+        job = (await shown(client, JOBS))["jobs"][0]
+        for method in (client.get, client.head):
+            result = await method(f"{JOBS}{job['id']}/result", headers={"If-None-Match": "*"})
+            assert result.status == 304
+
+
 async def test_one_that_does_not_come_in_time_is_a_job(tmp_path: Path) -> None:
     async with echo_client(tmp_path, store=Elsewhere()) as client:
         response = await client.post(PREDICT, headers={"Prefer": "respond-async, wait=0"})
@@ -244,8 +256,13 @@ async def test_the_same_request_again_queues_nothing(tmp_path: Path) -> None:
         path = await queued(client, headers=headers)
         await ended(client, path)
         assert await queued(client, headers=headers) == path
-        other = await client.post(PREDICT, headers={**ASYNC, **headers}, params={"text": "b"})
-        assert other.status == 422
+        others: list[dict[str, Any]] = [
+            {"params": {"text": "b"}},
+            {"headers": {"Accept": "text/event-stream"}},
+        ]
+        for other in others:
+            given = {**ASYNC, **headers, **other.pop("headers", {})}
+            assert (await client.post(PREDICT, headers=given, **other)).status == 422
         # A direct call has no use for it, and is not refused.
         assert (await client.post(PREDICT, headers=headers, params={"text": "b"})).status == 200
 
