@@ -4,7 +4,7 @@
 
 import asyncio
 
-from deepaas.errors import JobNotFound
+from deepaas.errors import JobNotFound, StorageUnavailable
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.removal import SetAside
 from deepaas.service.versions import VersionService
@@ -50,6 +50,17 @@ async def _remove(
         was_there = False
     except BaseException:
         await asyncio.to_thread(aside.put_back)
+        # After it: another server may have removed the record, and seen no directory.
+        await _remove_if_forgotten(aside, job_id, store)
         raise
     await asyncio.to_thread(aside.remove)
     return was_there
+
+
+async def _remove_if_forgotten(aside: SetAside, job_id: str, store: JobStore) -> None:
+    try:
+        await store.get(job_id)
+    except JobNotFound:
+        await asyncio.to_thread(aside.remove)
+    except StorageUnavailable:
+        pass  # it fails for this reason already
