@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from deepaas.errors import Conflict, DeepaasError
+from deepaas.errors import Conflict, DeepaasError, StorageUnavailable, Unavailable
 from deepaas.execution.disk import used_bytes
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import Job
@@ -86,6 +86,8 @@ class Retention:
         self._wake = asyncio.Event()
         self._is_closing = False
         self._is_held_up = False
+        #: Whether it is known what jobs take.
+        self._are_measured = True
         #: Ids of the jobs of which it was told that they cannot be removed.
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -136,10 +138,10 @@ class Retention:
         """Remove what is beyond the limits now.
 
         Raises:
-            StorageUnavailable: The store cannot be used.
+            StorageUnavailable: The store, or the folder, cannot be used.
         """
         if self._limits.max_bytes:
-            await self._measure()
+            await self._try_measure()
         kept: dict[str, EndedJob] = {}
         while due := await self._find_due(kept):
             for job, reason in due:
@@ -149,15 +151,32 @@ class Retention:
                     kept[job.id] = job
         self._told &= kept.keys()
 
+    async def _try_measure(self) -> None:
+        """Measure; if that fails, only the limit that needs it is not kept, and that is told."""
+        try:
+            await self._measure()
+        except StorageUnavailable as exc:
+            if self._are_measured:
+                logger.warning(
+                    "It cannot be noted what jobs take; jobs-max-size waits: %s",
+                    exc,
+                    extra={"action": "retention_unmeasured"},
+                )
+            self._are_measured = False
+        else:
+            self._are_measured = True
+
     async def _measure(self) -> None:
         """Note what jobs take on the disk, of each once."""
         while not self._is_closing:
             found = await self._ended.unmeasured(self._models, limit=_BATCH)
             if not found:
                 return
-            folders = [self._folder / job_id for job_id in found]
-            sizes = [await asyncio.to_thread(used_bytes, folder) for folder in folders]
-            await self._ended.note_disk_bytes(dict(zip(found, sizes, strict=True)))
+            sizes = {
+                job_id: await asyncio.to_thread(used_bytes, self._folder / job_id)
+                for job_id in found
+            }
+            await self._ended.note_disk_bytes(sizes)
 
     async def _find_due(self, kept: dict[str, EndedJob]) -> list[_Due]:
         """Return some jobs that are to go, those first that ended first; none: all is well.
@@ -197,7 +216,7 @@ class Retention:
     async def _too_large(
         self, totals: dict[Lane, EndedTotal], kept: dict[str, EndedJob]
     ) -> list[_Due]:
-        if not self._limits.max_bytes:
+        if not (self._limits.max_bytes and self._are_measured):
             return []
         spared = sum(job.disk_bytes or 0 for job in kept.values())
         taken = sum(total.disk_bytes for total in totals.values())
@@ -221,11 +240,17 @@ class Retention:
         )
 
     async def _remove(self, job: EndedJob, reason: str) -> bool:
-        """Remove a job; false if it is still there. Of a failure is told once."""
+        """Remove a job; false if it is still there. Of a failure is told once.
+
+        Raises:
+            Unavailable: No job could be removed now.
+        """
         try:
             was_there = await self._remove_job(JobDirectory(self._folder / job.id))
         except Conflict:
             return False  # it was promoted in between
+        except Unavailable:
+            raise
         except (OSError, DeepaasError) as exc:
             if job.id not in self._told:
                 logger.warning(

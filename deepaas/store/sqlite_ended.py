@@ -82,9 +82,10 @@ class SqliteEndedJobs:
             limit: At most so many.
             excluded: Ids of jobs to leave out.
         """
-        values = {"before": before, "excluded": json.dumps(sorted(excluded)), "limit": limit}
+        excluded = frozenset(excluded)  # as it is now: the step runs on another thread
 
         def step(connection: sqlite3.Connection) -> list[EndedJob]:
+            values = {"before": before, "excluded": json.dumps([*excluded]), "limit": limit}
             with read_transaction(connection):
                 found = [
                     [

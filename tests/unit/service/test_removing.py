@@ -3,13 +3,14 @@
 """A job is removed with its directory, or stays with it."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from deepaas.errors import Conflict, JobNotEnded, StorageUnavailable
+from deepaas.errors import Conflict, JobNotEnded, StorageFull, StorageUnavailable
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.service.removing import remove_ended
@@ -134,3 +135,27 @@ async def test_without_a_store_to_ask_it_is_put_back(tmp_path: Path) -> None:
             JobDirectory(tmp_path / job.id), server="a", store=store, versions=versions
         )
     assert os.listdir(tmp_path) == [job.id]
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EROFS, StorageUnavailable),
+        (errno.EACCES, StorageUnavailable),
+        (errno.EPERM, PermissionError),
+    ],
+)
+async def test_what_is_wrong_with_every_directory_is_told_from_what_is_wrong_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
+) -> None:
+    store = InMemoryJobStore()
+    job = await job_in(tmp_path, store)
+
+    def rename(path: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(error, match=os.strerror(number) if number != errno.ENOSPC else "No space"):
+        await remove(tmp_path, store, job)
+    assert await store.get(job.id) == job

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deepaas.errors import Conflict, StorageUnavailable
+from deepaas.errors import Conflict, StorageFull, StorageUnavailable
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, JobEnd, JobState
@@ -221,6 +221,37 @@ async def test_a_removal_that_fails_is_told_once_and_tried_again(
         s.broken.clear()
         await retention.look()
         assert await s.left() == [young]
+
+
+async def test_when_no_job_can_be_removed_the_look_ends_with_the_first(tmp_path: Path) -> None:
+    async with scene(tmp_path) as s:
+        jobs = [await s.end(number, HOUR * (10 - number)) for number in (1, 2, 3)]
+        s.broken, s.error = dict.fromkeys(jobs, 0), StorageUnavailable("The store is locked.")
+        with pytest.raises(StorageUnavailable):
+            await s.retention(max_age=HOUR).look()
+        assert s.broken == {jobs[0]: 1, jobs[1]: 0, jobs[2]: 0}
+        assert await s.left() == jobs
+
+
+async def test_what_cannot_be_measured_holds_up_the_limit_of_the_size_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scene(tmp_path) as s:
+        old, young = await s.end(1, 3 * HOUR, size=MIB), await s.end(2, HOUR / 2, size=MIB)
+        retention = s.retention(max_age=HOUR, max_bytes=1)
+
+        async def fail(sizes: object) -> None:
+            raise StorageFull
+
+        with monkeypatch.context() as patched:
+            patched.setattr(retention._ended, "note_disk_bytes", fail)
+            for _ in range(2):
+                await retention.look()
+                assert await s.left() == [young]
+        assert caplog.text.count("It cannot be noted what jobs take; jobs-max-size waits") == 1
+        await retention.look()
+        assert await s.left() == []
+        assert not (s.folder / old).exists()
 
 
 async def test_a_job_that_is_promoted_in_between_stays_in_silence(
