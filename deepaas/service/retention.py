@@ -18,6 +18,7 @@ from deepaas.errors import Conflict, DeepaasError, StorageUnavailable, Unavailab
 from deepaas.execution.disk import used_bytes
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import Job
+from deepaas.service.recent_ends import RecentEnds
 from deepaas.store.sqlite_ended import EndedJob, EndedTotal, Lane, SqliteEndedJobs
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ class Retention:
         self._is_held_up = False
         #: Whether it is known what jobs take.
         self._are_measured = True
+        #: The time of day of their ends may be wrong.
+        self._recent = RecentEnds(limits.min_age)
         #: Ids of the jobs of which it was told that they cannot be removed.
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -99,6 +102,8 @@ class Retention:
 
     def on_end(self, job: Job) -> None:
         """Look again, since a job has ended."""
+        if self._limits.is_on:
+            self._recent.add(job.id)
         self._wake.set()
 
     async def close(self) -> None:
@@ -235,9 +240,10 @@ class Retention:
         *,
         limit: int = _BATCH,
     ) -> list[EndedJob]:
-        return await self._ended.oldest(
+        found = await self._ended.oldest(
             lanes, before=self._now() - age, excluded=kept, limit=min(limit, _BATCH)
         )
+        return [job for job in found if job.id not in self._recent]
 
     async def _remove(self, job: EndedJob, reason: str) -> bool:
         """Remove a job; false if it is still there. Of a failure is told once.

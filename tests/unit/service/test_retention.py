@@ -254,6 +254,24 @@ async def test_what_cannot_be_measured_holds_up_the_limit_of_the_size_only(
         assert not (s.folder / old).exists()
 
 
+async def test_what_ended_while_the_clock_was_wrong_is_kept_as_long_as_others(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as s:
+        await s.end(1, 50 * HOUR, size=MIB)
+        just = await s.end(2, timedelta(days=20_000), size=MIB)
+        retention, other = (
+            s.retention(max_age=timedelta(days=1), max_count=1, max_bytes=1) for _ in range(2)
+        )
+        retention.on_end(await s.store.get(just))
+        for _ in range(2):
+            await retention.look()
+            assert just in await s.left()
+        # Who has not seen its end has nothing but the time of day.
+        await other.look()
+        assert await s.left() == []
+
+
 async def test_a_job_that_is_promoted_in_between_stays_in_silence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
