@@ -7,6 +7,7 @@ import errno
 from typing import Final
 
 from deepaas.errors import JobNotFound, StorageUnavailable
+from deepaas.execution.apart import run_apart
 from deepaas.execution.jobdir import NO_SPACE, JobDirectory
 from deepaas.execution.removal import SetAside
 from deepaas.execution.submission import storage_error
@@ -59,7 +60,7 @@ async def _remove(
         # After it: another server may have removed the record, and seen no directory.
         await _remove_if_forgotten(aside, job_id, store)
         raise
-    await asyncio.to_thread(aside.remove)
+    await run_apart(aside.remove)
     return was_there
 
 
@@ -76,6 +77,6 @@ async def _remove_if_forgotten(aside: SetAside, job_id: str, store: JobStore) ->
     try:
         await store.get(job_id)
     except JobNotFound:
-        await asyncio.to_thread(aside.remove)
+        await run_apart(aside.remove)
     except StorageUnavailable:
         pass  # it fails for this reason already

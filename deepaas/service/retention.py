@@ -11,10 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from deepaas.errors import Conflict, DeepaasError, StorageUnavailable, Unavailable
+from deepaas.execution.apart import run_apart
 from deepaas.execution.disk import used_bytes
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import Job
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 _LOOK_S: Final = 30.0
 #: At most so many jobs are read, measured or removed between two looks at the limits.
 _BATCH: Final = 100
+#: What goes on when the server ends gets so long; whatever is left of it goes at a later start.
+_CLOSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +111,13 @@ class Retention:
         self._wake.set()
 
     async def close(self) -> None:
-        """Finish the removal that goes on, and begin none."""
+        """Begin no removal, and finish the one that goes on, unless that takes long."""
         self._is_closing = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task}, timeout=_CLOSE_S)
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         while not self._is_closing:
@@ -178,7 +184,7 @@ class Retention:
             if not found:
                 return
             sizes = {
-                job_id: await asyncio.to_thread(used_bytes, self._folder / job_id)
+                job_id: await run_apart(partial(used_bytes, self._folder / job_id))
                 for job_id in found
             }
             await self._ended.note_disk_bytes(sizes)

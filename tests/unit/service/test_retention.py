@@ -361,3 +361,24 @@ async def test_closing_lets_the_removal_finish_that_goes_on_and_begins_none(
         assert await s.left() == [second]
         await retention.look()  # nothing any more
         assert await s.left() == [second]
+
+
+async def test_closing_does_not_wait_for_a_removal_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepaas.service.retention._CLOSE_S", 0.01)
+    async with scene(tmp_path) as s:
+        await s.end(1, 3 * HOUR)
+        retention = s.retention(max_age=HOUR)
+        begun = asyncio.Event()
+
+        async def never(directory: JobDirectory) -> bool:
+            begun.set()
+            await asyncio.Event().wait()
+            return True
+
+        retention._remove_job = never
+        retention.start()
+        await begun.wait()
+        async with asyncio.timeout(20):
+            await retention.close()
