@@ -167,7 +167,8 @@ class JobRunner:
             The job, or the one that was accepted with the key before.
 
         Raises:
-            Conflict: The files of the version are gone.
+            Conflict: The files of the version are gone; if they go in this moment, the job that is
+                returned ends so.
             KeyReused: The key came with another input before.
             StorageFull: No space is left.
             StorageUnavailable: The state directory cannot be written.
@@ -245,8 +246,22 @@ class JobRunner:
         finally:
             is_known = kept is not None and kept.id == job.id
             await self._forget(self._presence.id, job.id, is_known=is_known)
+        if version is not None and is_known:
+            kept = await self._end_if_gone(kept, version)
         self._wake.set()
         return kept
+
+    async def _end_if_gone(self, job: Job, version: ServedVersion) -> Job:
+        """End a job whose version was removed before anybody knew that the job needs it.
+
+        Who removes one takes the files away first and looks for such jobs then, so that one of the
+        two sees the other.
+        """
+        try:
+            await asyncio.to_thread(require_whole, version)
+        except Conflict as exc:
+            return await self._end(job.id, End.now("error", exc.message))
+        return job
 
     async def _forget(self, server: str, job_id: str, *, is_known: bool) -> None:
         """End a submission; what cannot be removed now is removed by a later server."""
@@ -264,13 +279,13 @@ class JobRunner:
         running training are ended after that, and its slot is free when they are gone.
         """
         # Shielded: a client that goes away does not leave an end that is decided and not recorded.
-        return await asyncio.shield(asyncio.ensure_future(self._cancel(job_id)))
+        return await asyncio.shield(asyncio.ensure_future(self._end(job_id, End.now("cancelled"))))
 
-    async def _cancel(self, job_id: str) -> Job:
+    async def _end(self, job_id: str, wanted: End) -> Job:
         job = await self._store.get(job_id)
         if job.state.is_final:
             return job
-        end = await asyncio.to_thread(self._decide, job, End.now("cancelled"))
+        end = await asyncio.to_thread(self._decide, job, wanted)
         # Again: it may have been started, or queued for another attempt, meanwhile.
         job = await self._store.get(job_id)
         if job.state is JobState.QUEUED:

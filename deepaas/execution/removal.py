@@ -38,21 +38,32 @@ class SetAside:
         """
         self._path = directory.path
         self._aside = directory.path.with_name(f"{directory.path.name}.{server}{_SUFFIX}")
+        #: What another request has set aside is neither put back nor removed here.
+        self._is_ours = self._take()
+
+    def _take(self) -> bool:
         try:
             self._path.rename(self._aside)
-            #: What another request has set aside is neither put back nor removed here.
-            self._is_ours = True
         except FileNotFoundError:
-            self._is_ours = False
+            return False
+        return True
 
     def put_back(self) -> None:
         """Let everything be as it was."""
         if self._is_ours:
             _put_back(self._aside, self._path)
+        self._is_ours = False
 
     def remove(self) -> None:
-        """Remove it for good; what cannot be removed now goes at the next start."""
-        if self._is_ours:
+        """Remove it for good, since its record is gone; what cannot go now, goes at a later start.
+
+        What another request had set aside may be back by now: that one failed, and goes on to look
+        whether the record is there. Whoever is later of the two removes the directory.
+
+        Raises:
+            OSError: It cannot be renamed.
+        """
+        if self._is_ours or self._take():
             _remove(self._aside)
 
 

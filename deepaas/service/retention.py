@@ -11,13 +11,16 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from deepaas.errors import Conflict, DeepaasError
+from deepaas.errors import Conflict, DeepaasError, StorageUnavailable, Unavailable
+from deepaas.execution.apart import run_apart
 from deepaas.execution.disk import used_bytes
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import Job
+from deepaas.service.recent_ends import RecentEnds
 from deepaas.store.sqlite_ended import EndedJob, EndedTotal, Lane, SqliteEndedJobs
 
 logger = logging.getLogger(__name__)
@@ -26,6 +29,8 @@ logger = logging.getLogger(__name__)
 _LOOK_S: Final = 30.0
 #: At most so many jobs are read, measured or removed between two looks at the limits.
 _BATCH: Final = 100
+#: What goes on when the server ends gets so long; whatever is left of it goes at a later start.
+_CLOSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,10 @@ class Retention:
         self._wake = asyncio.Event()
         self._is_closing = False
         self._is_held_up = False
+        #: Whether it is known what jobs take.
+        self._are_measured = True
+        #: The time of day of their ends may be wrong.
+        self._recent = RecentEnds(limits.min_age)
         #: Ids of the jobs of which it was told that they cannot be removed.
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -97,14 +106,18 @@ class Retention:
 
     def on_end(self, job: Job) -> None:
         """Look again, since a job has ended."""
+        if self._limits.is_on:
+            self._recent.add(job.id)
         self._wake.set()
 
     async def close(self) -> None:
-        """Finish the removal that goes on, and begin none."""
+        """Begin no removal, and finish the one that goes on, unless that takes long."""
         self._is_closing = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task}, timeout=_CLOSE_S)
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         while not self._is_closing:
@@ -136,10 +149,10 @@ class Retention:
         """Remove what is beyond the limits now.
 
         Raises:
-            StorageUnavailable: The store cannot be used.
+            StorageUnavailable: The store, or the folder, cannot be used.
         """
         if self._limits.max_bytes:
-            await self._measure()
+            await self._try_measure()
         kept: dict[str, EndedJob] = {}
         while due := await self._find_due(kept):
             for job, reason in due:
@@ -149,15 +162,32 @@ class Retention:
                     kept[job.id] = job
         self._told &= kept.keys()
 
+    async def _try_measure(self) -> None:
+        """Measure; if that fails, only the limit that needs it is not kept, and that is told."""
+        try:
+            await self._measure()
+        except StorageUnavailable as exc:
+            if self._are_measured:
+                logger.warning(
+                    "It cannot be noted what jobs take; jobs-max-size waits: %s",
+                    exc,
+                    extra={"action": "retention_unmeasured"},
+                )
+            self._are_measured = False
+        else:
+            self._are_measured = True
+
     async def _measure(self) -> None:
         """Note what jobs take on the disk, of each once."""
         while not self._is_closing:
             found = await self._ended.unmeasured(self._models, limit=_BATCH)
             if not found:
                 return
-            folders = [self._folder / job_id for job_id in found]
-            sizes = [await asyncio.to_thread(used_bytes, folder) for folder in folders]
-            await self._ended.note_disk_bytes(dict(zip(found, sizes, strict=True)))
+            sizes = {
+                job_id: await run_apart(partial(used_bytes, self._folder / job_id))
+                for job_id in found
+            }
+            await self._ended.note_disk_bytes(sizes)
 
     async def _find_due(self, kept: dict[str, EndedJob]) -> list[_Due]:
         """Return some jobs that are to go, those first that ended first; none: all is well.
@@ -197,7 +227,7 @@ class Retention:
     async def _too_large(
         self, totals: dict[Lane, EndedTotal], kept: dict[str, EndedJob]
     ) -> list[_Due]:
-        if not self._limits.max_bytes:
+        if not (self._limits.max_bytes and self._are_measured):
             return []
         spared = sum(job.disk_bytes or 0 for job in kept.values())
         taken = sum(total.disk_bytes for total in totals.values())
@@ -216,16 +246,23 @@ class Retention:
         *,
         limit: int = _BATCH,
     ) -> list[EndedJob]:
-        return await self._ended.oldest(
+        found = await self._ended.oldest(
             lanes, before=self._now() - age, excluded=kept, limit=min(limit, _BATCH)
         )
+        return [job for job in found if job.id not in self._recent]
 
     async def _remove(self, job: EndedJob, reason: str) -> bool:
-        """Remove a job; false if it is still there. Of a failure is told once."""
+        """Remove a job; false if it is still there. Of a failure is told once.
+
+        Raises:
+            Unavailable: No job could be removed now.
+        """
         try:
             was_there = await self._remove_job(JobDirectory(self._folder / job.id))
         except Conflict:
             return False  # it was promoted in between
+        except Unavailable:
+            raise
         except (OSError, DeepaasError) as exc:
             if job.id not in self._told:
                 logger.warning(

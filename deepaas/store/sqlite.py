@@ -178,7 +178,7 @@ class SqliteJobStore:
                 require_ended(_get(connection, job_id))
             execute(connection, "remove_keys", {"id": job_id})
 
-        await self.database.write(step)
+        await self.database.make_space(step)
 
     async def running(self) -> Jobs:
         """Return every running job; see :meth:`JobStore.running`."""

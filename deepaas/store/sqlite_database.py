@@ -13,12 +13,14 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from deepaas.errors import StorageUnavailable
+from deepaas.errors import StorageFull, StorageUnavailable
 from deepaas.store.base import storable
 from deepaas.store.queries import queries
+from deepaas.store.reserve import SpaceReserve
 from deepaas.store.sqlite_file import (
     BUSY_TIMEOUT_S,
     converted_errors,
@@ -39,6 +41,8 @@ class SqliteDatabase:
         """Prepare a database that :meth:`open` will connect; nothing is opened yet."""
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        #: Used on the thread only.
+        self._reserve = SpaceReserve(path.with_name(f"{path.name}-reserve"))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         #: Made, used and closed on the thread only.
         self._connection: sqlite3.Connection | None = None
@@ -73,12 +77,24 @@ class SqliteDatabase:
             StorageFull: No space is left; nothing was changed.
             StorageUnavailable: The file cannot be used, or is closed; nothing was changed.
         """
+        return await self.read(partial(_in_transaction, step))
 
-        def in_transaction(connection: sqlite3.Connection) -> T:
-            with write_transaction(connection):
-                return step(connection)
+    async def make_space(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a step that lets space be made; as :meth:`write`, and on a full disk too.
 
-        return await self.read(in_transaction)
+        Raises:
+            StorageFull: No space is left, nor is what was reserved for this enough.
+            StorageUnavailable: As :meth:`write`.
+        """
+
+        def in_reserve(connection: sqlite3.Connection) -> T:
+            self._reserve.give_up()
+            return _in_transaction(step, connection)
+
+        try:
+            return await self.write(step)
+        except StorageFull:
+            return await self.read(in_reserve)
 
     async def read(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """Run a step without a transaction; return its result.
@@ -88,7 +104,13 @@ class SqliteDatabase:
         """
         if self._is_closed:
             raise StorageUnavailable(f"The job store {self.path} is closed.")
-        return await self._on_thread(lambda: step(self._opened()))
+
+        def run() -> T:
+            result = step(self._opened())
+            self._reserve.hold()  # where it was given up, and there is space again
+            return result
+
+        return await self._on_thread(run)
 
     async def close(self) -> None:
         """Finish what was begun and close the file. May be repeated."""
@@ -111,6 +133,7 @@ class SqliteDatabase:
 
     def _connect(self) -> None:
         self._connection = open_database(self.path, busy_timeout_s=self._busy_timeout_s)
+        self._reserve.hold()
 
     def _opened(self) -> sqlite3.Connection:
         assert self._connection is not None, "open() makes the database"
@@ -119,6 +142,11 @@ class SqliteDatabase:
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def _in_transaction(step: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    with write_transaction(connection):
+        return step(connection)
 
 
 def execute(

@@ -82,9 +82,10 @@ class SqliteEndedJobs:
             limit: At most so many.
             excluded: Ids of jobs to leave out.
         """
-        values = {"before": before, "excluded": json.dumps(sorted(excluded)), "limit": limit}
+        excluded = frozenset(excluded)  # as it is now: the step runs on another thread
 
         def step(connection: sqlite3.Connection) -> list[EndedJob]:
+            values = {"before": before, "excluded": json.dumps([*excluded]), "limit": limit}
             with read_transaction(connection):
                 found = [
                     [
@@ -110,13 +111,16 @@ class SqliteEndedJobs:
         return await self._database.read(step)
 
     async def note_disk_bytes(self, sizes: Mapping[str, int]) -> None:
-        """Note what jobs take on the disk; one that was removed meanwhile stays so."""
+        """Note what jobs take on the disk; one that was removed meanwhile stays so.
+
+        On a full disk too: it tells which jobs are to be removed.
+        """
 
         def step(connection: sqlite3.Connection) -> None:
             for job_id, size in sizes.items():
                 execute(connection, "note_disk_bytes", {"id": job_id, "bytes": size})
 
-        await self._database.write(step)
+        await self._database.make_space(step)
 
 
 def _lane(row: sqlite3.Row) -> Lane:

@@ -114,6 +114,23 @@ def test_on_a_full_disk_trainings_are_refused_and_resume_when_there_is_space(
 
 
 @needs_mounts
+def test_on_a_full_disk_trainings_can_be_removed(tmp_path: Path) -> None:
+    with serve_on_a_disk(MODEL, tmp_path) as (server, disk):
+        ids = [str(server.train(MODEL, gate="/dev/null")["uuid"]) for _ in range(2)]
+        for uuid in ids:
+            assert server.wait_training(MODEL, uuid)["status"] == "done"
+        for uuid in ids:
+            disk.fill()
+            removed = server.delete(f"/v2/models/{MODEL}/jobs/{uuid}")
+            assert removed.status == 204, removed.text
+            disk.free()
+            # The next look of the server's takes the space again.
+            wait_for((disk.jobs.parent / "jobs.sqlite-reserve").exists)
+        assert list(disk.jobs.iterdir()) == []
+        assert server.get(TRAIN).json == []
+
+
+@needs_mounts
 def test_with_less_space_than_asked_for_none_is_taken_and_the_running_one_goes_on(
     tmp_path: Path,
 ) -> None:

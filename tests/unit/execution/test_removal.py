@@ -59,6 +59,21 @@ def test_of_two_who_remove_it_the_second_does_nothing(directory: JobDirectory) -
     assert directory.call.read_bytes() == b"{}"
 
 
+def test_what_another_has_put_back_goes_all_the_same(directory: JobDirectory) -> None:
+    first = SetAside(directory, "a")
+    second = SetAside(directory, "b")
+    first.put_back()
+    second.remove()
+    assert os.listdir(directory.path.parent) == []
+
+
+def test_who_has_put_it_back_can_still_remove_it(directory: JobDirectory) -> None:
+    aside = SetAside(directory, "here")
+    aside.put_back()
+    aside.remove()
+    assert os.listdir(directory.path.parent) == []
+
+
 @pytest.mark.parametrize("server", ["gone", ""])
 async def test_what_a_killed_server_set_aside_goes_with_its_record(
     directory: JobDirectory, server: str

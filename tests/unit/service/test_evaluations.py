@@ -13,7 +13,7 @@ import pytest
 
 from deepaas import errors
 from deepaas.auth import Policy, Principal
-from deepaas.records import CallInput, Job, JobEnd, JobState, ModelDescription
+from deepaas.records import CallInput, IdempotencyKey, Job, JobEnd, JobState, ModelDescription
 from deepaas.service import Service
 from deepaas.service.incoming import Incoming
 from deepaas.service.versions import ShownEvaluation
@@ -79,6 +79,17 @@ async def opened(
         yield Place(service, store, tmp_path)
 
 
+class Removing(InMemoryJobStore):
+    """Loses the files of a version just before it knows a job about it."""
+
+    files: Path | None = None
+
+    async def add(self, job: Job, key: IdempotencyKey | None = None) -> Job:
+        if self.files is not None:
+            shutil.rmtree(self.files)
+        return await super().add(job, key)
+
+
 async def test_the_version_that_is_served_and_one_that_is_named(tmp_path: Path) -> None:
     async with opened(tmp_path) as place:
         assert await place.evaluations() == {0: None}
@@ -121,6 +132,19 @@ async def test_the_version_is_fixed_when_the_job_is_accepted(tmp_path: Path) -> 
         evaluation = (await place.evaluations())[1]
         assert evaluation is not None
         assert evaluation.job == again.id
+
+
+async def test_a_version_that_is_removed_in_that_moment_ends_the_evaluation(
+    tmp_path: Path,
+) -> None:
+    store = Removing()
+    async with opened(tmp_path, store) as place:
+        made = await place.promoted(1, "123")
+        store.files = tmp_path / "jobs" / made
+        job = await place.evaluate(1)
+        assert job.state is JobState.ERROR
+        assert job.message == "Version 1 cannot be evaluated: its files are gone."
+        assert (await ended(store, job)).message == job.message
 
 
 async def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:

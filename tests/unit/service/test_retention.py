@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deepaas.errors import Conflict, StorageUnavailable
+from deepaas.errors import Conflict, StorageFull, StorageUnavailable
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, JobEnd, JobState
@@ -223,6 +223,55 @@ async def test_a_removal_that_fails_is_told_once_and_tried_again(
         assert await s.left() == [young]
 
 
+async def test_when_no_job_can_be_removed_the_look_ends_with_the_first(tmp_path: Path) -> None:
+    async with scene(tmp_path) as s:
+        jobs = [await s.end(number, HOUR * (10 - number)) for number in (1, 2, 3)]
+        s.broken, s.error = dict.fromkeys(jobs, 0), StorageUnavailable("The store is locked.")
+        with pytest.raises(StorageUnavailable):
+            await s.retention(max_age=HOUR).look()
+        assert s.broken == {jobs[0]: 1, jobs[1]: 0, jobs[2]: 0}
+        assert await s.left() == jobs
+
+
+async def test_what_cannot_be_measured_holds_up_the_limit_of_the_size_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scene(tmp_path) as s:
+        old, young = await s.end(1, 3 * HOUR, size=MIB), await s.end(2, HOUR / 2, size=MIB)
+        retention = s.retention(max_age=HOUR, max_bytes=1)
+
+        async def fail(sizes: object) -> None:
+            raise StorageFull
+
+        with monkeypatch.context() as patched:
+            patched.setattr(retention._ended, "note_disk_bytes", fail)
+            for _ in range(2):
+                await retention.look()
+                assert await s.left() == [young]
+        assert caplog.text.count("It cannot be noted what jobs take; jobs-max-size waits") == 1
+        await retention.look()
+        assert await s.left() == []
+        assert not (s.folder / old).exists()
+
+
+async def test_what_ended_while_the_clock_was_wrong_is_kept_as_long_as_others(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as s:
+        await s.end(1, 50 * HOUR, size=MIB)
+        just = await s.end(2, timedelta(days=20_000), size=MIB)
+        retention, other = (
+            s.retention(max_age=timedelta(days=1), max_count=1, max_bytes=1) for _ in range(2)
+        )
+        retention.on_end(await s.store.get(just))
+        for _ in range(2):
+            await retention.look()
+            assert just in await s.left()
+        # Who has not seen its end has nothing but the time of day.
+        await other.look()
+        assert await s.left() == []
+
+
 async def test_a_job_that_is_promoted_in_between_stays_in_silence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -312,3 +361,24 @@ async def test_closing_lets_the_removal_finish_that_goes_on_and_begins_none(
         assert await s.left() == [second]
         await retention.look()  # nothing any more
         assert await s.left() == [second]
+
+
+async def test_closing_does_not_wait_for_a_removal_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepaas.service.retention._CLOSE_S", 0.01)
+    async with scene(tmp_path) as s:
+        await s.end(1, 3 * HOUR)
+        retention = s.retention(max_age=HOUR)
+        begun = asyncio.Event()
+
+        async def never(directory: JobDirectory) -> bool:
+            begun.set()
+            await asyncio.Event().wait()
+            return True
+
+        retention._remove_job = never
+        retention.start()
+        await begun.wait()
+        async with asyncio.timeout(20):
+            await retention.close()
