@@ -81,7 +81,7 @@ CHECKS = (
         "tests",
         (Step(("coverage", "erase")),),
         # Only ends what hangs.
-        18 * MINUTES,
+        25 * MINUTES,
         # Tests with real servers wait more than they compute: the others have a processor. They
         # start some thousand processes, and measuring coverage would double what each one costs;
         # so a line counts as covered only if a test that is about it runs it.
