@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 EVERY = MODELS / "every_field.py"
 PREDICT = "/v2/models/every_field/predict/"
 #: Requests an operation, of some hundred operations; more of them find more, in minutes.
-FEW = "10"
+FEW = "5"
 EXAMPLES = os.environ.get("DEEPAAS_TEST_EXAMPLES", FEW)
 #: Only ends what hangs.
 FUZZING_S = 600 if EXAMPLES == FEW else 7200
