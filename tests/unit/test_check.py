@@ -63,6 +63,15 @@ def test_steps_that_run_together_all_run_and_each_failure_is_told(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
+def test_tests_may_run_without_measuring_coverage() -> None:
+    [tests] = [each for each in check.CHECKS if each.name == "tests"]
+    plain = check.unmeasured(tests)
+    assert {step.arguments[0] for step in plain.together} == {"pytest"}
+    assert [step.arguments[-1] for step in plain.together] == [
+        step.arguments[-1] for step in tests.together
+    ]
+
+
 def test_every_test_is_run_once() -> None:
     """Those with real servers in two parts, each file in one of them."""
     [tests] = [each for each in check.CHECKS if each.name == "tests"]
