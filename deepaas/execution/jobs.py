@@ -9,7 +9,7 @@ the one that did had died.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import note_end, to_record
+from deepaas.execution.steps import Steps
 from deepaas.records import (
     PACKAGE_VERSION,
     IdempotencyKey,
@@ -105,13 +106,12 @@ class JobRunner:
             wake=self._wake.set,
             served=served,
         )
-        #: Names of the steps that failed in the last round.
-        self._held_up: set[str] = set()
+        self._steps = Steps("The job runner is")
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "JobRunner":
-        await self._attempt(self._collect)
-        await self._attempt(self._follower.finish_queued)
+        await self._steps.attempt(self._collect)
+        await self._steps.attempt(self._follower.finish_queued)
         self._task = asyncio.create_task(self._run(), name="job runner")
         return self
 
@@ -316,7 +316,7 @@ class JobRunner:
         while not self._claimer.is_closing:
             self._wake.clear()
             for step in steps:
-                await self._attempt(step)
+                await self._steps.attempt(step)
             try:
                 async with asyncio.timeout(
                     _LOOK_ADOPTED_S if self._follower.has_adopted else _LOOK_S
@@ -324,18 +324,6 @@ class JobRunner:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-
-    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Do one step; what it cannot do now, it does in a later round."""
-        name = step.__name__
-        try:
-            await step()
-        except Exception:
-            if name not in self._held_up:
-                logger.exception("The job runner is held up.", extra={"action": "jobs_held_up"})
-            self._held_up.add(name)
-        else:
-            self._held_up.discard(name)
 
     async def _collect(self) -> None:
         """Remove what servers that were killed had submitted by half."""
@@ -355,7 +343,7 @@ class JobRunner:
         try:
             async with asyncio.timeout(self._limits.cancel_grace_s + _LEAVE_S):
                 while self._follower:
-                    await self._attempt(self._follower.settle)
+                    await self._steps.attempt(self._follower.settle)
                     await asyncio.sleep(0.02)
         except TimeoutError:
             logger.warning("%d trainings did not end in time.", len(self._follower))

@@ -22,6 +22,7 @@ from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.keeping import Explain
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import Again, decided_end, to_record
+from deepaas.execution.steps import Steps
 from deepaas.execution.stored_call import Outcome, StoredCall, judge
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.store.base import JobStore
@@ -85,8 +86,7 @@ class QueuedRunner:
         #: The models without room, of which something waits.
         self._crowded: list[str] = []
         self._adopt_at_s = 0.0
-        #: Names of the steps that failed in the last round.
-        self._held_up: set[str] = set()
+        self._steps = Steps("Queued predictions are")
         self._task: asyncio.Task[None]
 
     async def __aenter__(self) -> "QueuedRunner":
@@ -110,21 +110,8 @@ class QueuedRunner:
         while not self._is_closing:
             self._wake.clear()
             for step in (self._adopt, self._stop_decided, self._claim):
-                await self._attempt(step)
+                await self._steps.attempt(step)
             await self._pause()
-
-    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Do one step; what it cannot do now, it does in a later round."""
-        try:
-            await step()
-        except Exception:
-            if step.__name__ not in self._held_up:
-                logger.exception(
-                    "Queued predictions are held up.", extra={"action": "jobs_held_up"}
-                )
-            self._held_up.add(step.__name__)
-        else:
-            self._held_up.discard(step.__name__)
 
     async def _pause(self) -> None:
         """Wait until there may be something to do."""

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client asks for who asks for a job."""
 
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from deepaas.auth import Principal
-from deepaas.records import IdempotencyKey
+from deepaas.records import IdempotencyKey, Job, JobState
 
 TRAIN: Final = "train"
 EVALUATE: Final = "evaluate"
@@ -39,3 +41,19 @@ class JobRequest:
         if self.key is None:
             return None
         return IdempotencyKey(self.principal.name, self.model, self.kind, self.key, fingerprint)
+
+    def new_job(self, arguments: str) -> Job:
+        """Return the job, queued now, under an id of its own.
+
+        Args:
+            arguments: As they are shown, JSON text.
+        """
+        return Job(
+            id=uuid.uuid4().hex,
+            kind=self.kind,
+            model=self.model,
+            state=JobState.QUEUED,
+            created=datetime.now(UTC),
+            arguments=arguments,
+            owner=self.principal.name,
+        )

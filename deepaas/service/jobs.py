@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Train, and follow what was trained."""
+"""Accept jobs that run in processes of their own, and the trainings of version 2's routes."""
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -156,7 +155,7 @@ class JobService:
             find_version: Finds the version that it is about, and raises what is wrong with it;
                 ``None``: it is about what is served when it starts.
         """
-        return await self._whole(self._accept(request, incoming, find_version))
+        return await self.whole(self._accept(request, incoming, find_version))
 
     async def retry(
         self,
@@ -176,9 +175,9 @@ class JobService:
         """
         # Of whatever kind the job is: its retries have one scope for their keys.
         request = JobRequest(TRAIN, model, principal, request_id, key)
-        return await self._whole(self._accept_again(request, job_id))
+        return await self.whole(self._accept_again(request, job_id))
 
-    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
+    async def whole(self, change: Coroutine[Any, Any, Job]) -> Job:
         """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
         task = asyncio.create_task(change)
         self._changing.add(task)
@@ -189,7 +188,7 @@ class JobService:
         self, request: JobRequest, incoming: Incoming, find_version: FindVersion | None
     ) -> Job:
         try:
-            with self._noting_problems():
+            with self.noting_problems():
                 store, runner = self.opened(request.model)
                 function = self._function(request)
                 given = without_credentials(incoming.given, function.arguments)
@@ -213,13 +212,13 @@ class JobService:
                 accepted = await runner.submit(
                     job, call, incoming.body_fd, key=name, version=version
                 )
-                self._problem = None
+                self.note_accepted()
                 return accepted
         finally:
             incoming.release()
 
     async def _accept_again(self, request: JobRequest, job_id: str) -> Job:
-        with self._noting_problems():
+        with self.noting_problems():
             store, runner = self.opened(request.model)
             name = request.keyed(operation_fingerprint("retry", job_id))
             if name is not None and (earlier := await store.find(name)) is not None:
@@ -240,7 +239,7 @@ class JobService:
             accepted = await runner.submit_again(
                 job, job_id, self._call(request), keeps_checkpoints=goes_on, key=name
             )
-            self._problem = None
+            self.note_accepted()
             return accepted
 
     def _function(self, request: JobRequest) -> JobFunction:
@@ -259,12 +258,12 @@ class JobService:
             principal=request.principal.name,
         )
 
-    def note(self, problem: StorageUnavailable | None) -> None:
-        """Note, for readiness, what the storage did with what others than trainings gave it."""
-        self._problem = problem
+    def note_accepted(self) -> None:
+        """Note, for readiness, that the storage took a job."""
+        self._problem = None
 
     @contextmanager
-    def _noting_problems(self) -> Iterator[None]:
+    def noting_problems(self) -> Iterator[None]:
         """Keep in mind, for readiness, why the storage did not take what it was given last.
 
         That it does take something is noted where it has, not where nothing was given to it.
@@ -329,7 +328,7 @@ class JobService:
         Returns:
             The training as it ended: cancelled, or as it had ended before.
         """
-        return await self._whole(self._delete(model, job_id))
+        return await self.whole(self._delete(model, job_id))
 
     async def _delete(self, model: str, job_id: str) -> Job:
         store, runner = self.opened(model)
@@ -347,14 +346,6 @@ class JobService:
 
 
 def _new_job(request: JobRequest, function: JobFunction, arguments: str) -> Job:
-    return Job(
-        id=uuid.uuid4().hex,
-        kind=request.kind,
-        model=request.model,
-        state=JobState.QUEUED,
-        created=datetime.now(UTC),
-        arguments=arguments,
-        owner=request.principal.name,
-        resumable=function.training.resumable,
-        retries=function.training.retries,
-    )
+    training = function.training
+    job = request.new_job(arguments)
+    return job.evolve(resumable=training.resumable, retries=training.retries)

@@ -3,19 +3,15 @@
 """Predictions that are accepted now, run when there is room, and answered when asked for."""
 
 import asyncio
-import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 
 from deepaas.auth import Principal
 from deepaas.errors import (
     Conflict,
     JobNotEnded,
     QueueFull,
-    StorageUnavailable,
 )
 from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
@@ -72,7 +68,6 @@ class PredictionQueue:
         self._runner: QueuedRunner | None = None
         #: How many of each model are being accepted.
         self._accepting: Counter[str] = Counter()
-        self._changing: set[asyncio.Task[Job]] = set()
         self._waiters = EndWaiters()
 
     def open(self, runner: QueuedRunner) -> None:
@@ -110,26 +105,11 @@ class PredictionQueue:
             StorageFull, StorageUnavailable: The state directory cannot take it.
         """
         request = JobRequest(PREDICT, model, principal, request_id, key)
-        return await self._whole(self._accept(request, incoming, stream))
-
-    async def _whole(self, change: Coroutine[Any, Any, Job]) -> Job:
-        """Do it in a task of its own: a client that goes away leaves all of it or nothing."""
-        task = asyncio.create_task(change)
-        self._changing.add(task)
-        task.add_done_callback(self._changing.discard)
-        return await asyncio.shield(task)
-
-    @contextmanager
-    def _noting_problems(self) -> Iterator[None]:
-        try:
-            yield
-        except StorageUnavailable as exc:
-            self._jobs.note(exc)
-            raise
+        return await self._jobs.whole(self._accept(request, incoming, stream))
 
     async def _accept(self, request: JobRequest, incoming: Incoming, stream: str) -> Job:
         try:
-            with self._noting_problems():
+            with self._jobs.noting_problems():
                 registered = self._predictions.require(request.model)
                 store, runner = self._jobs.kept(request.model)
                 given = without_credentials(
@@ -152,7 +132,7 @@ class PredictionQueue:
                         pool=self._pools[request.model],
                         show=display_briefly,
                     )
-                    job = _new_job(request, shown)
+                    job = request.new_job(shown)
                     call = self._call(request, stream, given)
                     accepted = await runner.submit(job, call, incoming.body_fd, key=name)
                 self._note_accepted()
@@ -177,10 +157,10 @@ class PredictionQueue:
             Conflict: Its files are gone.
         """
         request = JobRequest(PREDICT, model, principal, request_id, key)
-        return await self._whole(self._accept_again(request, job_id))
+        return await self._jobs.whole(self._accept_again(request, job_id))
 
     async def _accept_again(self, request: JobRequest, job_id: str) -> Job:
-        with self._noting_problems():
+        with self._jobs.noting_problems():
             self._predictions.require(request.model)
             store, runner = self._jobs.kept(request.model)
             name = request.keyed(operation_fingerprint("retry", job_id))
@@ -192,7 +172,7 @@ class PredictionQueue:
             before = await asyncio.to_thread(_call_of, runner.directory(job_id))
             await runner.require_space()
             async with self._place(store, request.model):
-                job = _new_job(request, ended.arguments)
+                job = request.new_job(ended.arguments)
                 call = self._call(request, before.stream)
                 accepted = await runner.submit_again(
                     job, job_id, call, keeps_checkpoints=False, key=name
@@ -231,7 +211,7 @@ class PredictionQueue:
         )
 
     def _note_accepted(self) -> None:
-        self._jobs.note(None)
+        self._jobs.note_accepted()
         if self._runner is not None:
             self._runner.wake()
 
@@ -275,18 +255,6 @@ class PredictionQueue:
         except FileNotFoundError as exc:
             why = job.message or "Its files are gone."
             raise Conflict(f"The job {job_id!r} has no result. {why}") from exc
-
-
-def _new_job(request: JobRequest, arguments: str) -> Job:
-    return Job(
-        id=uuid.uuid4().hex,
-        kind=request.kind,
-        model=request.model,
-        state=JobState.QUEUED,
-        created=datetime.now(UTC),
-        arguments=arguments,
-        owner=request.principal.name,
-    )
 
 
 def _call_of(directory: JobDirectory) -> JobCall:

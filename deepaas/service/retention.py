@@ -25,8 +25,10 @@ from deepaas.store.sqlite_ended import EndedJob, EndedTotal, Lane, SqliteEndedJo
 
 logger = logging.getLogger(__name__)
 
-#: How often to look; a job's end is looked at at once.
+#: How often to look.
 _LOOK_S: Final = 30.0
+#: How soon after a job's end: queued predictions may end by the hundred a second.
+_SOON_S: Final = 1.0
 #: At most so many jobs are read, measured or removed between two looks at the limits.
 _BATCH: Final = 100
 #: What goes on when the server ends gets so long; whatever is left of it goes at a later start.
@@ -97,6 +99,7 @@ class Retention:
         self._recent = RecentEnds(limits.min_age)
         #: Ids of the jobs of which it was told that they cannot be removed.
         self._told: set[str] = set()
+        self._soon: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -105,14 +108,22 @@ class Retention:
             self._task = asyncio.create_task(self._run(), name="retention")
 
     def on_end(self, job: Job) -> None:
-        """Look again, since a job has ended."""
-        if self._limits.is_on:
-            self._recent.add(job.id)
+        """Look again soon, since a job has ended: once for all that end until then."""
+        if not self._limits.is_on:
+            return
+        self._recent.add(job.id)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(_SOON_S, self._look_now)
+
+    def _look_now(self) -> None:
+        self._soon = None
         self._wake.set()
 
     async def close(self) -> None:
         """Begin no removal, and finish the one that goes on, unless that takes long."""
         self._is_closing = True
+        if self._soon is not None:
+            self._soon.cancel()
         self._wake.set()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=_CLOSE_S)

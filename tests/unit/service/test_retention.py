@@ -310,6 +310,30 @@ async def test_it_looks_at_the_start_and_when_a_job_has_ended(tmp_path: Path) ->
         assert await s.left() == [third]
 
 
+async def test_many_ends_are_looked_at_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepaas.service.retention._SOON_S", 3600.0)
+    async with scene(tmp_path) as s:
+        retention = s.retention(max_count=1)
+        looks = 0
+        totals = retention._ended.totals
+
+        async def counted(*args: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return await totals(*args)
+
+        monkeypatch.setattr(retention._ended, "totals", counted)
+        retention.start()
+        await until(lambda: looks == 1)
+        for number in range(5):
+            retention.on_end(make_job(number))
+            await asyncio.sleep(0.01)
+        await retention.close()
+        assert looks == 1
+
+
 async def test_what_holds_it_up_is_told_once_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
