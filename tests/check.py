@@ -62,16 +62,26 @@ def _measured(*arguments: str) -> Step:
     return Step((*_MEASURING, "pytest", *arguments))
 
 
-#: Of the tests with real servers, those about jobs and what becomes of them, and the benchmarks:
-#: about half of the time.
-HALF = tuple(
-    f"tests/integration/test_{subject}*.py"
-    for subject in ("trainings", "jobs", "versions", "queued", "evaluations", "benchmarks")
+#: Of the tests with real servers, those that run apart: those about jobs and what becomes of them,
+#: with the benchmarks about half of the time; and the fuzzer's, which wait for it alone.
+APART = (
+    ("trainings", "jobs", "versions", "queued", "evaluations", "benchmarks"),
+    ("fuzzed",),
 )
 
 
-def _of_half() -> list[str]:
-    return sorted(str(file.relative_to(ROOT)) for pattern in HALF for file in ROOT.glob(pattern))
+def _patterns(subjects: Iterable[str]) -> list[str]:
+    return [f"tests/integration/test_{subject}*.py" for subject in subjects]
+
+
+def _apart(subjects: Iterable[str]) -> Step:
+    files = (file for pattern in _patterns(subjects) for file in ROOT.glob(pattern))
+    return Step(("pytest", *sorted(str(file.relative_to(ROOT)) for file in files)))
+
+
+def _all_but_apart() -> Step:
+    patterns = (pattern for subjects in APART for pattern in _patterns(subjects))
+    return Step(("pytest", "tests/integration", *(f"--ignore-glob={each}" for each in patterns)))
 
 
 SPHINX = ("sphinx", "-W", "-n", "-q", "--keep-going", "doc/source", "doc/build/html")
@@ -92,8 +102,8 @@ CHECKS = (
         # start some thousand processes, and measuring coverage would double what each one costs;
         # so a line counts as covered only if a test that is about it runs it.
         together=(
-            Step(("pytest", "tests/integration", *(f"--ignore-glob={each}" for each in HALF))),
-            Step(("pytest", *_of_half())),
+            _all_but_apart(),
+            *map(_apart, APART),
             _measured("tests/unit", "tests/contract", "tests/acceptance", "examples"),
         ),
     ),
