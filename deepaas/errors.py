@@ -103,6 +103,14 @@ class TooLarge(InvalidInput):
         self.limit_bytes = limit_bytes
 
 
+class Unauthenticated(DeepaasError):
+    """Sign in first."""
+
+
+class InvalidCredentials(Unauthenticated):
+    """What the request signs in with is not valid; no message repeats it."""
+
+
 class Forbidden(DeepaasError):
     """The caller may not do this."""
 

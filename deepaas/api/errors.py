@@ -22,7 +22,7 @@ _MAX_PHRASE_CHARACTERS = 200
 
 
 #: What a problem has beside its body.
-_KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
+_KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate")
 
 
 def _text(status: int, text: str, **headers: str) -> web.Response:
@@ -52,6 +52,13 @@ def _phrase(text: str) -> str:
     return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())[:_MAX_PHRASE_CHARACTERS]
 
 
+def _unauthenticated(exc: errors.Unauthenticated) -> web.Response:
+    # RFC 6750, section 3: a request without a token is told no error code.
+    code = ', error="invalid_token"' if isinstance(exc, errors.InvalidCredentials) else ""
+    challenge = f'Bearer realm="deepaas"{code}'
+    return _text(401, exc.message, **{"WWW-Authenticate": challenge})
+
+
 def _unavailable(exc: errors.Unavailable) -> web.Response:
     return _text(503, exc.public_message, **{"Retry-After": str(_RETRY_AFTER_S)})
 
@@ -74,6 +81,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.VersionNotFound: lambda exc: _text(404, "Not Found"),
     errors.VersionFailed: lambda exc: _text(422, exc.message),
     errors.Conflict: lambda exc: _text(409, exc.message),
+    errors.Unauthenticated: _unauthenticated,
     errors.Forbidden: lambda exc: _text(403, exc.message),
     errors.EndpointDisabled: lambda exc: _text(402, "Payment Required"),
     errors.NotImplementedByModel: lambda exc: _text(501, exc.message),

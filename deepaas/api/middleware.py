@@ -95,7 +95,7 @@ async def _authorize(request: web.Request) -> None:
     if row is None and match.http_exception is not None:
         return  # no route, or not this method: the handler raises that
     principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
-    if row is None or not principal.may(row.policy):
+    if row is None or not principal.may(row.policy, match.get("model")):
         raise Forbidden
     request[PRINCIPAL] = principal
 

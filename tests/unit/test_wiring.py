@@ -13,14 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deepaas import wiring
 from deepaas.auth import Policy, Principal
 from deepaas.config import Settings, load_settings
 from deepaas.errors import EndpointDisabled, ModelLoadError, StorageUnavailable
 from deepaas.records import ModelSource, SourceKind
 from deepaas.service import queueing
 from deepaas.service.incoming import Incoming
-from deepaas.wiring import open_service
+from deepaas.wiring import loading, open_service
 from tests.unit.parts import PATIENCE_S, eventually, open_fds, threads_in, until
 
 ANYONE = Principal(None, frozenset(Policy))
@@ -176,7 +175,7 @@ async def test_predictions_and_trainings_can_be_switched_off(tmp_path: Path) -> 
 async def test_a_state_directory_of_a_newer_version_is_told_though_it_comes_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(wiring, "_OPEN_AGAIN_S", 0.01)
+    monkeypatch.setattr(loading, "_OPEN_AGAIN_S", 0.01)
     state = tmp_path / "state"
     state.mkdir()
     (state / "servers").write_text("no directory")

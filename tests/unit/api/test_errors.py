@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepaas import errors
-from deepaas.api.errors import response_of
+from deepaas.api.errors import problem_of, response_of
 
 
 def subclasses(cls: type[errors.DeepaasError]) -> list[type[errors.DeepaasError]]:
@@ -31,6 +31,7 @@ def test_what_is_not_ours_has_no_response() -> None:
         (errors.TooLarge(10), 413, "Maximum request body size 10 exceeded."),
         (errors.ModelNotFound("x"), 404, "404: Not Found"),
         (errors.JobNotFound("x"), 404, "404: Not Found"),
+        (errors.Unauthenticated(), 401, "401: Sign in first."),
         (errors.Forbidden(), 403, "403: The caller may not do this."),
         (
             errors.NotImplementedByModel("X"),
@@ -53,6 +54,19 @@ def test_text(exc: errors.DeepaasError, status: int, text: str) -> None:
     assert response.status == status
     assert response.content_type == "text/plain"
     assert response.text == text
+
+
+@pytest.mark.parametrize(
+    ("exc", "challenge"),
+    [
+        (errors.Unauthenticated(), 'Bearer realm="deepaas"'),
+        (errors.InvalidCredentials(), 'Bearer realm="deepaas", error="invalid_token"'),
+    ],
+)
+def test_who_has_not_signed_in_is_told_how(exc: errors.Unauthenticated, challenge: str) -> None:
+    for response in (response_of(exc), problem_of(exc)):
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == challenge
 
 
 @pytest.mark.parametrize(

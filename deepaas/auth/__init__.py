@@ -1,0 +1,8 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Who calls, and what they may do."""
+
+from deepaas.auth.base import Authenticator, NoSignIn, TokenSource
+from deepaas.auth.principal import Identity, Policy, Principal
+
+__all__ = ["Authenticator", "Identity", "NoSignIn", "Policy", "Principal", "TokenSource"]

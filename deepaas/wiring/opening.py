@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Open the whole service: pick the drivers, connect the objects, close them again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from deepaas.config import Settings
+from deepaas.execution.base import ModelPool, PoolLimits
+from deepaas.execution.inline import InlinePool
+from deepaas.execution.local import LocalExecutor
+from deepaas.execution.pool import Pool
+from deepaas.execution.reload import SourceWatch, load_all_anew
+from deepaas.model.registry import ModelRegistry
+from deepaas.records import ModelDescription, ModelSource
+from deepaas.service import (
+    Drain,
+    EvaluationService,
+    HealthService,
+    JobHistory,
+    JobService,
+    PredictionQueue,
+    PredictionService,
+    Service,
+    Switching,
+    VersionService,
+)
+from deepaas.telemetry import Transcript
+from deepaas.wiring.loading import load_all
+from deepaas.wiring.parts import Parts, end_task
+
+#: What a worker gets to leave once nobody waits for its answers any more.
+_WORKER_LEAVES_S = 1.0
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    transcript: Transcript | None = None,
+    force: asyncio.Event | None = None,
+) -> AsyncIterator[Service]:
+    """Start the workers, open the store, and give the service once every model is warm.
+
+    With ``listen_early`` the service is given at once, and its ``loading`` tells the rest, the
+    errors too. With a transcript, what the prediction workers print is kept there too. While the
+    service is closed, ``force`` ends the grace of running trainings.
+
+    Raises:
+        ModelLoadError: A model that was named cannot be loaded, or none of the installed ones can.
+    """
+    registry = ModelRegistry()
+    async with AsyncExitStack() as stack:
+        executor = await stack.enter_async_context(
+            LocalExecutor(None if transcript is None else transcript.append)
+        )
+        pools = _make_pools(settings, sources, executor, registry, stack)
+        jobs = JobService(
+            registry,
+            pools,
+            is_enabled=settings.train_endpoint,
+            are_shown=settings.predict_endpoint,
+            is_starting=True,
+        )
+        predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
+        switching = Switching(pools, in_place=settings.promote_in_place)
+        versions = VersionService(registry, pools, switching, jobs)
+        health = HealthService(registry, pools, jobs, switching.problems)
+        history = JobHistory(jobs, versions)
+        queue = PredictionQueue(
+            pools, predictions, jobs, history, max_jobs=settings.predict_max_jobs
+        )
+        parts = Parts(executor, pools, jobs, versions, queue)
+        opened = await stack.enter_async_context(AsyncExitStack())
+        loading = asyncio.create_task(
+            load_all(settings, opened, parts, registry, force), name="loading"
+        )
+        # Ended before what it opens is closed.
+        stack.push_async_callback(end_task, loading)
+        if not settings.listen_early:
+            await asyncio.shield(loading)
+        yield Service(
+            registry,
+            predictions,
+            jobs,
+            history,
+            versions,
+            EvaluationService(jobs, versions),
+            health,
+            queue,
+            executor.uploads,
+            loading,
+            transcript,
+            drain=Drain(pools),
+            renew=lambda: load_all_anew(pools.values()),
+        )
+
+
+def _make_pools(
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    executor: LocalExecutor,
+    registry: ModelRegistry,
+    stack: AsyncExitStack,
+) -> dict[str, ModelPool]:
+    """Make what runs the models; nothing runs yet."""
+    limits = PoolLimits(
+        settings.max_queue,
+        settings.timeout_s,
+        settings.worker_memory_bytes,
+        settings.kill_abandoned,
+    )
+    pools: dict[str, ModelPool] = {}
+    watched: dict[str, Pool] = {}
+    watch = SourceWatch(watched)
+
+    def loaded(description: ModelDescription) -> None:
+        registry.put(description)
+        watch.follow(description)
+
+    for source in sources:
+        if settings.workers == 0:
+            pools[source.name] = InlinePool(source, warm=settings.warm, on_loaded=registry.put)
+        else:
+            watched[source.name] = pools[source.name] = Pool(
+                source,
+                executor=executor,
+                size=settings.workers,
+                warm=settings.warm,
+                on_loaded=loaded if settings.reload else registry.put,
+                log=settings.log,
+                limits=limits,
+                devices=settings.devices,
+            )
+        stack.push_async_callback(pools[source.name].close, grace_s=_WORKER_LEAVES_S)
+        registry.expect(source.name)
+    if settings.reload:
+        task = asyncio.create_task(watch.run(), name="reload")
+        stack.push_async_callback(end_task, task)
+    return pools
