@@ -10,6 +10,7 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 ROUNDS ?= 5
 CALLS ?= 200000
+FUZZ_S ?= 600
 # What pip installs for the example and the callback that need it: large, so not by default.
 TORCH ?=
 
@@ -31,7 +32,8 @@ help:
 	@echo "make lock    choose anew what the checks are run with ($(LOCK))"
 	@echo "make sample  write etc/deepaas.conf.sample anew from the declared options"
 	@echo "make bench   measure beside the limits and the peers (PEERS=, ONLY=, ROUNDS= change it)"
-	@echo "make soak    send 200,000 mixed calls to a server and see what it keeps (CALLS=)"
+	@echo "make soak    send 200,000 mixed calls to a server and see what it keeps (CALLS=), then ten"
+	@echo "             minutes of requests that are nearly HTTP (FUZZ_S=)"
 	@echo "make clean   remove what was built, the environment too"
 
 run: $(VENV)/.installed-run
@@ -68,7 +70,8 @@ bench: $(VENV)/.installed-test
 	    $(if $(BENCH_TABLE),--table doc/source/discussion/performance-table.txt)
 
 soak: $(VENV)/.installed-test
-	@exec $(BIN)/python -m benchmarks.soak --calls $(CALLS)
+	@$(BIN)/python -m benchmarks.soak --calls $(CALLS)
+	@DEEPAAS_TEST_FUZZ_S=$(FUZZ_S) exec $(BIN)/python -m pytest -q tests/integration/test_fuzzed_bytes.py
 
 clean:
 	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
