@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Questions to issuers about tokens: one at a time for each token, and the answers remembered."""
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
+
+from deepaas.errors import DeepaasError, InvalidCredentials, IssuerUnavailable, Unavailable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Until it is asked again whether a token still means what it did.
+KEPT_S: Final = 60.0
+#: What an issuer does not know it will not know soon.
+REFUSED_S: Final = 30.0
+#: Until an issuer that is down is asked again about the same token.
+FAILED_S: Final = 5.0
+#: How long an answer counts while the issuer is down.
+STALE_S: Final = 3600.0
+#: All that a question may take, several requests perhaps.
+DEADLINE_S: Final = 8.0
+_MOST_ANSWERS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[T]):
+    outcome: T | DeepaasError
+    asked_at: float
+    until: float
+
+
+class Questions(Generic[T]):
+    """Answers to one kind of question about tokens; safe to use by many requests at once."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        deadline_s: float = DEADLINE_S,
+        most: int = _MOST_ANSWERS,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            clock: Seconds since any time.
+            deadline_s: All that a question may take.
+            most: Answers to remember.
+        """
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._most = most
+        # Tokens themselves are kept nowhere.
+        self._answers: OrderedDict[bytes, _Answer[T]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[T | DeepaasError]] = {}
+
+    async def answer(self, token: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer about a token; whoever leaves meanwhile ends it for nobody else.
+
+        Args:
+            token: The token.
+            ask: Asks, if the answer is not known.
+
+        Raises:
+            InvalidCredentials: ``ask`` raised it, now or a short time ago.
+            Unavailable: The same, and there is no older answer.
+        """
+        key = hashlib.sha256(token.encode()).digest()
+        known = self._answers.get(key)
+        if known is not None and self._clock() < known.until:
+            outcome = known.outcome
+        else:
+            task = self._asking.get(key)
+            if task is None:
+                task = asyncio.create_task(self._ask(key, ask), name="asking about a token")
+                self._asking[key] = task
+            await asyncio.wait({task})
+            outcome = IssuerUnavailable("Stopping.") if task.cancelled() else task.result()
+        if isinstance(outcome, DeepaasError):
+            # A new one: tracebacks would grow on one that is raised again and again.
+            raise type(outcome)(outcome.message)
+        return outcome
+
+    async def close(self) -> None:
+        """Give up what is being asked."""
+        tasks = set(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _ask(self, key: bytes, ask: Callable[[], Awaitable[T]]) -> T | DeepaasError:
+        outcome: T | DeepaasError
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                outcome = await ask()
+        except TimeoutError:
+            outcome = IssuerUnavailable(f"No issuer answered within {self._deadline_s:g} s.")
+        except (InvalidCredentials, Unavailable) as exc:
+            outcome = exc
+        except Exception as exc:
+            logger.error(
+                "Asking about a token failed.", exc_info=exc, extra={"action": "issuer_unavailable"}
+            )
+            outcome = IssuerUnavailable(f"Asking failed: {type(exc).__name__}.")
+        finally:
+            del self._asking[key]
+        return self._keep(key, outcome)
+
+    def _keep(self, key: bytes, outcome: T | DeepaasError) -> T | DeepaasError:
+        """Remember an outcome; return what counts, which may be what was remembered before."""
+        now = self._clock()
+        before = self._answers.pop(key, None)
+        if isinstance(outcome, InvalidCredentials):
+            answer = _Answer(outcome, now, now + REFUSED_S)
+        elif not isinstance(outcome, DeepaasError):
+            answer = _Answer(outcome, now, now + KEPT_S)
+        elif (
+            before is not None
+            and not isinstance(before.outcome, DeepaasError)
+            and now < before.asked_at + STALE_S
+        ):
+            answer = replace(before, until=now + FAILED_S)
+        else:
+            answer = _Answer(outcome, now, now + FAILED_S)
+        self._answers[key] = answer
+        if len(self._answers) > self._most:
+            self._answers.popitem(last=False)
+        return answer.outcome
