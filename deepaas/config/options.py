@@ -5,6 +5,7 @@
 from oslo_config import cfg
 
 from deepaas.config.oidc import OIDC_OPTIONS
+from deepaas.config.sign_in import SIGN_IN_OPTIONS
 
 #: What decides which models there are, and how they start; of every command.
 MODEL_OPTIONS: tuple[cfg.Opt, ...] = (
@@ -246,6 +247,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         min=0.0,
         help="Seconds that running predictions get when the server ends.",
     ),
+    *SIGN_IN_OPTIONS,
     *OIDC_OPTIONS,
 )
 
