@@ -37,8 +37,8 @@ def rsa_key(number: int = 0, bits: int = 2048) -> rsa.RSAPrivateKey:
 @cache
 def ec_key(curve: str = "secp256r1") -> ec.EllipticCurvePrivateKey:
     """Return a key, always the same one."""
-    curves = {"secp256r1": ec.SECP256R1, "secp384r1": ec.SECP384R1, "secp521r1": ec.SECP521R1}
-    return ec.generate_private_key(curves[curve]())
+    curves = (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
+    return ec.generate_private_key(next(each for each in curves if each.name == curve))
 
 
 @cache
@@ -205,7 +205,7 @@ class Held:
         self._released.set()
 
 
-def answering(content: Any, status: int = 200, **headers: str) -> Handler:
+def answering(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Handler:
     """Return a handler that answers with text, bytes, or what becomes JSON."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
 

@@ -3,11 +3,13 @@
 """The keys with which an issuer signs (RFC 7517): which of them fits a token."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
-from jwt.algorithms import AllowedPublicKeys
 
 #: Algorithm to the type of its keys and their curves, none for any. Nothing symmetric is among
 #: them: an issuer's public key would do as a secret that everybody knows (RFC 8725, section 2.1).
@@ -27,7 +29,7 @@ _MOST_PART_CHARACTERS: Final = 1500
 #: Of keys that a token may mean that names none.
 _MOST_TRIED: Final = 8
 
-PublicKey = AllowedPublicKeys
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
 
 class KeySet:
@@ -83,11 +85,11 @@ def _make(key: dict[str, Any], algorithm: str) -> PublicKey | None:
     ):
         return None
     try:
-        made: PublicKey = PyJWK({"kty": kind, **parts}, algorithm).key
+        made = PyJWK({"kty": kind, **parts}, algorithm).key
     except (PyJWTError, ValueError):
         return None
     if isinstance(made, RSAPublicKey) and (
         made.key_size not in _MODULUS_BITS or made.public_numbers().e > _MOST_EXPONENT
     ):
         return None
-    return made
+    return made if isinstance(made, PublicKey) else None

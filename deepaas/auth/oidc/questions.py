@@ -117,6 +117,7 @@ class Questions(Generic[T]):
         """Remember an outcome; return what counts, which may be what was remembered before."""
         now = self._clock()
         before = self._answers.pop(key, None)
+        answer: _Answer[T]
         if isinstance(outcome, InvalidCredentials):
             answer = _Answer(outcome, now, now + REFUSED_S)
         elif not isinstance(outcome, DeepaasError):

@@ -55,7 +55,7 @@ async def test_other_statuses_say_that_it_cannot_be_asked(
 async def test_nobody_is_asked_that_a_redirection_names(
     status: int, played: PlayedIssuer, authority: Authority, stranger: Stranger
 ) -> None:
-    played.instead["/x"] = answering({}, status, Location=stranger.url)
+    played.instead["/x"] = answering({}, status, {"Location": stranger.url})
     async with connected(authority) as client:
         with pytest.raises(IssuerUnavailable, match=f"status {status}"):
             await client.ask("GET", played.url + "/x", authorization=SECRET)
@@ -84,7 +84,7 @@ async def test_an_answer_that_cannot_be_used(
 async def test_what_is_compressed_is_not_unpacked(
     played: PlayedIssuer, authority: Authority
 ) -> None:
-    played.instead["/x"] = answering(b"\x1f\x8b", **{"Content-Encoding": "gzip"})
+    played.instead["/x"] = answering(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
     async with connected(authority) as client:
         with pytest.raises(IssuerUnavailable, match="no JSON object"):
             await client.ask("GET", played.url + "/x")

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from deepaas.auth.oidc.keys import ALGORITHMS, KeySet
 from tests.issuing import ec_key, ed_key, jwk, rsa_key
 
 RSA = [name for name, (kind, _) in ALGORITHMS.items() if kind == "RSA"]
-OTHERS = {
+OTHERS: dict[str, PrivateKeyTypes] = {
     "ES256": ec_key("secp256r1"),
     "ES384": ec_key("secp384r1"),
     "ES512": ec_key("secp521r1"),

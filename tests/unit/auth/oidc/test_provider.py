@@ -108,9 +108,8 @@ async def test_an_odd_address_is_not_asked(
 async def test_a_host_may_be_allowed(
     played: PlayedIssuer, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = [{"keys": played.keys}]
     with PlayedIssuer(authority) as other:
-        other.instead["/k"] = answering(*keys)
+        other.instead["/k"] = answering({"keys": played.keys})
         played.says = {
             "jwks_uri": other.url + "/k",
             "userinfo_endpoint": "https://a.example:443/u",
