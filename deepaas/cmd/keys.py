@@ -143,12 +143,7 @@ def _expires(text: str) -> datetime | None:
         lasts = age("--expires", text)
         if lasts is None:
             raise ConfigurationError(f"--expires is {text!r}; leave it out for a key without end.")
-        try:
-            ends = now + lasts
-        except OverflowError as exc:
-            raise ConfigurationError(
-                f"--expires is {text!r}; there is no time so far ahead."
-            ) from exc
+        ends = now + lasts
     if ends <= now:
         raise ConfigurationError(f"--expires is {text!r}; that has passed.")
     return ends

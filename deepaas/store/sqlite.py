@@ -259,9 +259,10 @@ def _first(
     oldest_first: bool,
 ) -> list[str]:
     """Return the ids of the first jobs of these lanes behind a place; reads no other row."""
-    query = "oldest_in_lane" if oldest_first else "newest_in_lane"
-    if place["owner"] is not None:
-        query += "_of_owner"
+    if place["owner"] is None:
+        query = "oldest_in_lane" if oldest_first else "newest_in_lane"
+    else:
+        query = "oldest_in_lane_of_owner" if oldest_first else "newest_in_lane_of_owner"
     found = [
         execute(connection, query, {**place, **{key: lane[key] for key in _LANE}})
         for lane in execute(connection, "job_lanes", lanes).fetchall()

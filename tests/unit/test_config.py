@@ -14,6 +14,7 @@ from oslo_config import cfg
 from deepaas import __version__
 from deepaas.config import Settings, list_opts, load_settings
 from deepaas.config.oidc import OidcSettings, UserinfoUse
+from deepaas.config.sign_in import SignInSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -64,6 +65,12 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "use-journal": ("true", "log", LogSettings(use_journal=True)),
     "use-json": ("true", "log", LogSettings(use_json=True)),
     "use-syslog": ("true", "log", LogSettings(use_syslog=True)),
+    "auth-keys-file": ("/x/keys", "sign_in", SignInSettings(keys_file=Path("/x/keys"))),
+    "allow-read": ("anonymous", "sign_in", SignInSettings(allow={"read": "anonymous"})),
+    "allow-predict": ("key:a,b=c", "sign_in", SignInSettings(allow={"predict": "key:a,b=c"})),
+    "allow-train": ("role:x", "sign_in", SignInSettings(allow={"train": "role:x"})),
+    "allow-manage": ("group:/g", "sign_in", SignInSettings(allow={"manage": "group:/g"})),
+    "allow-jobs": ("signed-in", "sign_in", SignInSettings(allow={"jobs": "signed-in"})),
     "auth-issuer": ("https://a/,https://b", "oidc", OidcSettings(("https://a", "https://b"))),
     "auth-audience": ("a, b", "oidc", OidcSettings(audiences=("a", "b"))),
     "auth-clock-skew": ("5", "oidc", OidcSettings(clock_skew_s=5.0)),
@@ -116,7 +123,7 @@ WRONG = [
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let no file or variable of this machine take part."""
     for name in os.environ:
-        if name.startswith("OS_"):
+        if name.startswith(("OS_", "DEEPAAS_API_KEYS")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_STATE_HOME", "REQUESTS_CA_BUNDLE"):
