@@ -4,7 +4,9 @@
 
 import asyncio
 import base64
+import http.client
 import json
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,9 +20,9 @@ from deepaas.auth.oidc.issuer import PAUSE_S, Issuer
 from deepaas.config.oidc import OidcSettings
 from deepaas.errors import InvalidCredentials
 from tests.authority import Authority
-from tests.integration.harness import Answer, Server, serve
+from tests.integration.harness import PATIENCE_S, Answer, Server, serve
 from tests.integration.peers import Peer, authorized, mocked_provider, peer, require_node
-from tests.issuing import Stranger
+from tests.issuing import USERINFO, Held, PlayedIssuer, Stranger
 
 require_node()
 
@@ -35,6 +37,8 @@ class Signed(NamedTuple):
     server: Server
     provider: Peer
     mock: Peer
+    #: Ours, which can be made slow.
+    played: PlayedIssuer
 
     def get(self, token: str) -> Answer:
         """Ask for something that whoever signs in may see."""
@@ -81,13 +85,14 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     with (
         peer("oidc_provider.mjs", authority) as provider,
         peer("oauth2_mock_server.mjs", authority) as mock,
+        PlayedIssuer(authority) as played,
     ):
         secrets = folder / "secrets"
-        secrets.write_text(f"{provider.told['client_secret']}\n\n")
+        secrets.write_text(f"{provider.told['client_secret']}\n\n\n")
         options = (
-            f"--auth-issuer={provider.issuer},{mock.issuer}",
+            f"--auth-issuer={provider.issuer},{mock.issuer},{played.url}",
             f"--auth-audience={AUDIENCE}",
-            f"--auth-client-id={provider.told['client_id']},",
+            f"--auth-client-id={provider.told['client_id']},,",
             f"--auth-client-secret-file={secrets}",
             "--allow-read=signed-in",
             "--allow-predict=group:testers",
@@ -98,7 +103,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
             "DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER": "YES",
         }
         with serve(MODEL, folder, *options, environment=environment) as server:
-            yield Signed(server, provider, mock)
+            yield Signed(server, provider, mock, played)
 
 
 def test_a_jwt_of_a_real_provider(signed: Signed) -> None:
@@ -184,6 +189,39 @@ def test_whoever_makes_up_a_token_gets_nowhere_and_nobody_is_asked(signed: Signe
         assert signed.server.get(MODELS).status == 401
         assert not stranger.was_asked()
     assert signed.predict(good).status == 200
+
+
+def test_two_tokens_are_none(signed: Signed) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", signed.server.port, timeout=PATIENCE_S)
+    connection.putrequest("GET", MODELS)
+    for token in (signed.signed(), signed.signed()):
+        connection.putheader("Authorization", f"Bearer {token}")
+    connection.endheaders()
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_a_slow_issuer_delays_nobody_who_does_not_need_it(signed: Signed) -> None:
+    played, good = signed.played, signed.signed()
+    played.instead[USERINFO] = held = Held()
+    needs_it = played.token(groups=None)
+    waiting = signed.server.in_background(lambda: signed.get(needs_it))
+    assert held.arrived.wait(PATIENCE_S)
+    # Of that issuer, of another one, of nobody who needs to sign in.
+    answers = [
+        answer
+        for _ in range(7)
+        for answer in (
+            signed.get(played.token()),
+            signed.get(good),
+            signed.server.get("/v2/health/live"),
+        )
+    ]
+    assert [answer.status for answer in answers] == [200] * 21
+    # Much less than the 5 s that the one waits: 20 ms are promised on a machine that has time.
+    assert statistics.median(answer.took_s for answer in answers) < 1
+    held.release()
+    assert waiting.result().status == 503
 
 
 def test_a_key_that_the_issuer_makes_later_is_found(signed: Signed) -> None:

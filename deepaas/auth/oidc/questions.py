@@ -15,6 +15,7 @@ from deepaas.errors import DeepaasError, InvalidCredentials, IssuerUnavailable, 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 #: Until it is asked again whether a token still means what it did.
 KEPT_S: Final = 60.0
@@ -31,7 +32,7 @@ _MOST_ANSWERS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Answer(Generic[T]):
-    outcome: T | DeepaasError
+    outcome: T
     asked_at: float
     until: float
 
@@ -56,8 +57,10 @@ class Questions(Generic[T]):
         self._clock = clock
         self._deadline_s = deadline_s
         self._most = most
-        # Tokens themselves are kept nowhere.
+        # Tokens themselves are kept nowhere. What failed has a place of its own: made-up tokens do
+        # not drive out the answers about good ones.
         self._answers: OrderedDict[bytes, _Answer[T]] = OrderedDict()
+        self._failures: OrderedDict[bytes, _Answer[DeepaasError]] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[T | DeepaasError]] = {}
 
     async def answer(self, token: str, ask: Callable[[], Awaitable[T]]) -> T:
@@ -72,7 +75,8 @@ class Questions(Generic[T]):
             Unavailable: The same, and there is no older answer.
         """
         key = hashlib.sha256(token.encode()).digest()
-        known = self._answers.get(key)
+        known = self._answers.get(key) or self._failures.get(key)
+        outcome: T | DeepaasError
         if known is not None and self._clock() < known.until:
             outcome = known.outcome
         else:
@@ -117,20 +121,19 @@ class Questions(Generic[T]):
         """Remember an outcome; return what counts, which may be what was remembered before."""
         now = self._clock()
         before = self._answers.pop(key, None)
-        answer: _Answer[T]
-        if isinstance(outcome, InvalidCredentials):
-            answer = _Answer(outcome, now, now + REFUSED_S)
-        elif not isinstance(outcome, DeepaasError):
-            answer = _Answer(outcome, now, now + KEPT_S)
-        elif (
-            before is not None
-            and not isinstance(before.outcome, DeepaasError)
-            and now < before.asked_at + STALE_S
-        ):
-            answer = replace(before, until=now + FAILED_S)
-        else:
-            answer = _Answer(outcome, now, now + FAILED_S)
-        self._answers[key] = answer
-        if len(self._answers) > self._most:
-            self._answers.popitem(last=False)
-        return answer.outcome
+        self._failures.pop(key, None)
+        if not isinstance(outcome, DeepaasError):
+            self._put(self._answers, key, _Answer(outcome, now, now + KEPT_S))
+            return outcome
+        is_refused = isinstance(outcome, InvalidCredentials)
+        if before is None or is_refused or now >= before.asked_at + STALE_S:
+            kept_s = REFUSED_S if is_refused else FAILED_S
+            self._put(self._failures, key, _Answer(outcome, now, now + kept_s))
+            return outcome
+        self._put(self._answers, key, replace(before, until=now + FAILED_S))
+        return before.outcome
+
+    def _put(self, place: OrderedDict[bytes, _Answer[U]], key: bytes, answer: _Answer[U]) -> None:
+        place[key] = answer
+        if len(place) > self._most:
+            place.popitem(last=False)

@@ -142,6 +142,19 @@ async def test_what_is_remembered_has_a_bound(clock: Clock) -> None:
     assert await questions.answer("3", say(13)) == 3
 
 
+async def test_made_up_tokens_drive_out_no_answer(clock: Clock) -> None:
+    questions: Questions[str] = Questions(clock, most=3)
+    await questions.answer("good", Oracle("answer"))
+    for number in range(9):
+        with pytest.raises(InvalidCredentials):
+            await questions.answer(str(number), Oracle(REFUSED))
+    assert await questions.answer("good", Oracle()) == "answer"
+    # Of those, only so many are remembered.
+    assert await questions.answer("0", Oracle("now it is known")) == "now it is known"
+    with pytest.raises(InvalidCredentials):
+        await questions.answer("8", Oracle())
+
+
 async def test_nothing_is_asked_once_it_is_closed(questions: Questions[str]) -> None:
     await questions.close()
     waiting = asyncio.create_task(questions.answer("a", asyncio.Event().wait))  # type: ignore[arg-type]
