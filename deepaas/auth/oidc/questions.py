@@ -5,6 +5,7 @@
 import asyncio
 import hashlib
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ REFUSED_S: Final = 30.0
 FAILED_S: Final = 5.0
 #: How long an answer counts while the issuer is down.
 STALE_S: Final = 3600.0
+#: From one line in the log to the next one.
+LOGGED_S: Final = 30.0
 #: All that a question may take, several requests perhaps.
 DEADLINE_S: Final = 8.0
 _MOST_ANSWERS: Final = 4096
@@ -57,6 +60,7 @@ class Questions(Generic[T]):
         self._clock = clock
         self._deadline_s = deadline_s
         self._most = most
+        self._may_log_at = -math.inf
         # Tokens themselves are kept nowhere. What failed has a place of its own: made-up tokens do
         # not drive out the answers about good ones.
         self._answers: OrderedDict[bytes, _Answer[T]] = OrderedDict()
@@ -115,7 +119,19 @@ class Questions(Generic[T]):
             outcome = IssuerUnavailable(f"Asking failed: {type(exc).__name__}.")
         finally:
             del self._asking[key]
+        if isinstance(outcome, Unavailable):
+            self._log(outcome.message)
         return self._keep(key, outcome)
+
+    def _log(self, problem: str) -> None:
+        """Tell the operator, but not for each of many tokens."""
+        if self._clock() >= self._may_log_at:
+            self._may_log_at = self._clock() + LOGGED_S
+            logger.warning(
+                "It cannot be found out whose a token is: %s",
+                problem,
+                extra={"action": "issuer_unavailable"},
+            )
 
     def _keep(self, key: bytes, outcome: T | DeepaasError) -> T | DeepaasError:
         """Remember an outcome; return what counts, which may be what was remembered before."""

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from deepaas.auth.oidc.questions import FAILED_S, KEPT_S, REFUSED_S, STALE_S, Questions
+from deepaas.auth.oidc.questions import (
+    FAILED_S,
+    KEPT_S,
+    LOGGED_S,
+    REFUSED_S,
+    STALE_S,
+    Questions,
+)
 from deepaas.errors import InvalidCredentials, IssuerUnavailable, Unavailable
 from tests.unit.auth.oidc.clock import Clock
 
@@ -128,6 +135,19 @@ async def test_a_fault_of_ours_is_logged_and_hangs_nobody(
     with pytest.raises(Unavailable, match="Asking failed: KeyError"):
         await questions.answer("a", Oracle(KeyError("ours")))
     assert "Traceback" in caplog.text
+
+
+async def test_the_log_says_why_but_not_for_each_token(
+    questions: Questions[str], clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(6):
+        with pytest.raises(Unavailable):
+            await questions.answer(str(number), Oracle(DOWN))
+        with pytest.raises(InvalidCredentials):
+            await questions.answer(f"unknown {number}", Oracle(REFUSED))
+        clock.pass_by(LOGGED_S / 3)
+    said = ["It cannot be found out whose a token is: down"] * 2
+    assert [record.getMessage() for record in caplog.records] == said
 
 
 async def test_what_is_remembered_has_a_bound(clock: Clock) -> None:
