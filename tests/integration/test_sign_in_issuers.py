@@ -29,6 +29,7 @@ require_node()
 MODEL = "predicts_only"
 MODELS = "/v2/models/"
 AUDIENCE = "deepaas"
+ENTITLEMENT = "urn:mace:example.org:group:vo:role=tester"
 
 
 class Signed(NamedTuple):
@@ -95,7 +96,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
             f"--auth-client-id={provider.told['client_id']},,",
             f"--auth-client-secret-file={secrets}",
             "--allow-read=signed-in",
-            "--allow-predict=group:testers",
+            f"--allow-predict=group:testers,entitlement:{ENTITLEMENT}",
         )
         environment = {
             "REQUESTS_CA_BUNDLE": str(authority.ca_file),
@@ -137,6 +138,13 @@ def test_a_real_provider_tells_groups_of_an_opaque_token_by_userinfo(signed: Sig
     )
     found = asyncio.run(identified(settings, signed.provider.told["eve"]))
     assert found == Identity(f"eve@{signed.provider.issuer}", groups=frozenset({"testers"}))
+
+
+def test_entitlements_in_a_token(signed: Signed) -> None:
+    held = f"{ENTITLEMENT}#idp.example.org"
+    assert signed.predict(signed.signed(eduperson_entitlement=[held])).status == 200
+    other = held.replace("tester", "guest")
+    assert signed.predict(signed.signed(eduperson_entitlement=[other])).status == 403
 
 
 def test_groups_in_a_token(signed: Signed) -> None:

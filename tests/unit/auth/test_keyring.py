@@ -89,6 +89,21 @@ async def test_a_file_that_changes_is_read_again(
     assert "There are 1 keys from now on" in caplog.text
 
 
+async def test_of_several_files_one_may_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second, third = make_key("a"), make_key("b"), make_key("c")
+    written(tmp_path / "one", first[1].line)
+    (tmp_path / "one").chmod(0o644)
+    written(tmp_path / "two", second[1].line)
+    ring = ring_of(tmp_path / "one", tmp_path / "two")
+    written(tmp_path / "two", third[1].line)
+    await ring.look()
+    assert ring.authenticate(first[0]).name == "key:a"
+    assert ring.authenticate(third[0]).name == "key:c"
+    assert caplog.text.count("can be read by others") == 1
+
+
 @pytest.mark.parametrize("fault", ["gone", "broken", "folder", "pipe", "binary", "twice", "long"])
 async def test_a_broken_file_takes_no_key_away_and_is_told_once(
     fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
