@@ -19,7 +19,7 @@ from deepaas.model.discovery import select_sources
 from deepaas.records import ModelSource
 from deepaas.service import Service
 from deepaas.telemetry import Transcript, configure_logging
-from deepaas.wiring import open_service, open_sign_in
+from deepaas.wiring import open_service, open_sign_in, open_token_sources
 
 logger = logging.getLogger(__name__)
 
@@ -160,7 +160,9 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 stack.callback(logging.getLogger().removeHandler, transcript)
             # Before the models, which take long: what is wrong with keys and rules is told at once.
             chosen = [source.name for source in sources]
-            authenticator = await stack.enter_async_context(open_sign_in(settings, chosen))
+            tokens = await stack.enter_async_context(open_token_sources(settings.oidc))
+            signing_in = open_sign_in(settings, chosen, tokens)
+            authenticator = await stack.enter_async_context(signing_in)
             opening = stack.enter_async_context(open_service(settings, sources, transcript, force))
             service = await _unless_stopped(opening, stop)
             http = await importing

@@ -12,6 +12,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
+from deepaas.config.oidc import OidcSettings, oidc_settings
 from deepaas.config.options import (
     CLI_OPTIONS,
     FILE_OPTIONS,
@@ -80,6 +81,7 @@ class Settings:
     promote_in_place: bool
     rewarm_after_train: bool
     shutdown_grace_s: float
+    oidc: OidcSettings
     sign_in: SignInSettings
     log: LogSettings
     #: For the log, once it is set up.
@@ -168,6 +170,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         promote_in_place=values["promote_in_place"],
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
+        oidc=oidc_settings(values),
         sign_in=read_sign_in(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),

@@ -4,5 +4,6 @@
 
 from deepaas.wiring.opening import open_service
 from deepaas.wiring.signing_in import open_sign_in
+from deepaas.wiring.token_sources import open_token_sources
 
-__all__ = ["open_service", "open_sign_in"]
+__all__ = ["open_service", "open_sign_in", "open_token_sources"]

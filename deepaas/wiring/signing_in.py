@@ -67,7 +67,7 @@ async def open_sign_in(
         logger.info(
             "Callers sign in: %d keys, %d issuers.",
             len(ring),
-            len(sources),
+            len(settings.oidc.issuers),
             extra={"action": "sign_in_on"},
         )
         yield SignIn(rules, ring, sources)
