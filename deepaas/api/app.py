@@ -4,12 +4,14 @@
 
 from aiohttp import web
 
-from deepaas.api import pages
+from deepaas.api import metrics, pages
+from deepaas.api.access import log_gone
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
-from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, SERVICE, SETTINGS, ApiSettings
+from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, METER, SERVICE, SETTINGS, ApiSettings
+from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
-from deepaas.api.routing import Route, add_routes
+from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.api.v2 import (
     debug,
     evaluate,
@@ -107,6 +109,7 @@ ROUTES = (
         about.MODEL_READY,
         is_new=True,
     ),
+    Route("GET", "/metrics", metrics.show, Policy.READ, about.SERVER_METRICS, is_new=True),
     Route("GET", "/swagger.json", pages.show_swagger, Policy.READ, about.SWAGGER),
     Route("GET", "/openapi.json", pages.show_openapi, Policy.READ, about.OPENAPI, is_new=True),
     Route("GET", "/api", pages.show_page, Policy.READ, about.PAGE, is_page=True),
@@ -140,11 +143,20 @@ def create_app(
     app[SERVICE] = service
     app[SETTINGS] = settings or ApiSettings()
     app[AUTHENTICATOR] = authenticator or NoSignIn()
-    routes = [row for row in ROUTES if app[SETTINGS].doc_endpoint or not row.is_page]
+    routes = [row for row in ROUTES if _is_on(row, app[SETTINGS])]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
+    on_gone = log_gone if app[SETTINGS].access_log else None
+    rows = app[ROWS]
+    app[METER] = RequestMeter(service.traffic, rows, service.models, on_gone)
     app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path)
     return app
+
+
+def _is_on(route: Route, settings: ApiSettings) -> bool:
+    if route.handler is metrics.show:
+        return settings.metrics_endpoint
+    return settings.doc_endpoint or not route.is_page
 
 
 async def _end_followers(app: web.Application) -> None:

@@ -22,6 +22,7 @@ from deepaas.config.options import (
 )
 from deepaas.config.reading import Reading, read_options
 from deepaas.config.units import age, size
+from deepaas.config.watching import WatchingSettings, watching
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -79,6 +80,7 @@ class Settings:
     promote_in_place: bool
     rewarm_after_train: bool
     shutdown_grace_s: float
+    watching: WatchingSettings
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -166,6 +168,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         promote_in_place=values["promote_in_place"],
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
+        watching=watching(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),
     )

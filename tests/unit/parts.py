@@ -32,15 +32,19 @@ from deepaas.service import (
     EvaluationService,
     HealthService,
     JobHistory,
+    JobObserver,
     JobService,
+    Observer,
     PredictionQueue,
     PredictionService,
     Service,
     Switching,
+    Traffic,
     VersionService,
 )
 from deepaas.service.predictions import error_of
 from deepaas.store.base import Jobs, JobStore
+from deepaas.telemetry.stalls import LoopWatch
 from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
 
 T = TypeVar("T")
@@ -227,6 +231,7 @@ async def echo_service(
                 keep_trainings=False,
             )
         )
+        traffic, watch = Traffic(), LoopWatch(0)
         jobs = JobService(
             registry, pools, is_enabled=train, are_shown=predict, store=store, runner=runner
         )
@@ -259,4 +264,6 @@ async def echo_service(
             health,
             queue,
             executor.uploads,
+            traffic,
+            Observer(pools, health, traffic, JobObserver(jobs), watch),
         )

@@ -258,6 +258,14 @@ MODEL_READY = About(
     (404, 500),
     others={503: Answer("It cannot be called, and why.", {JSON: "ModelReadiness"})},
 )
+SERVER_METRICS = About(
+    "show_server_metrics",
+    "health",
+    "Show what the service does and has done, for Prometheus.",
+    Answer("Every metric.", {TEXT: "Text", "application/openmetrics-text": "Text"}),
+    _SHOWN,
+    description="The reference of DEEPaaS describes each; OpenMetrics where Accept prefers it.",
+)
 SWAGGER = About(
     "swagger",
     "documents",

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from deepaas import telemetry
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 from deepaas.telemetry import (
@@ -20,6 +19,7 @@ from deepaas.telemetry import (
     JsonFormatter,
     Transcript,
     configure_logging,
+    logs,
     request_id,
 )
 
@@ -73,8 +73,8 @@ def test_a_configuration_that_is_not_there_is_named() -> None:
 def test_what_the_machine_does_not_have_is_told_and_the_log_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telemetry, "_SYSLOG", str(tmp_path / "syslog"))
-    monkeypatch.setattr(telemetry, "_JOURNAL", str(tmp_path / "journal"))
+    monkeypatch.setattr(logs, "_SYSLOG", str(tmp_path / "syslog"))
+    monkeypatch.setattr(logs, "_JOURNAL", str(tmp_path / "journal"))
     file = tmp_path / "logs" / "x.log"
     settings = LogSettings(file=str(file), use_syslog=True, use_journal=True)
     with configured(settings) as problems:
@@ -138,7 +138,7 @@ def test_the_journal_gets_whole_records(tmp_path: Path) -> None:
 
 def test_syslog_gets_the_facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "s")
-    monkeypatch.setattr(telemetry, "_SYSLOG", path)
+    monkeypatch.setattr(logs, "_SYSLOG", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(path)
         settings = LogSettings(file=os.devnull, use_syslog=True, syslog_facility="local0")
