@@ -3,6 +3,7 @@
 """The access log: a line for each request, after it was answered or its client had left."""
 
 import logging
+from time import perf_counter
 from typing import Final
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from aiohttp.abc import AbstractAccessLogger
 
 #: Its own name, by which a configuration of logging sends it elsewhere.
 LOGGER: Final = "deepaas.access"
+#: When a request began, by :func:`time.perf_counter`.
+STARTED = web.RequestKey("started", float)
 _IS_LOGGED = web.RequestKey("is_logged", bool)
 
 
@@ -29,12 +32,16 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line of a request that was answered."""
         if _IS_LOGGED not in request:
-            _write(self.logger, request, response.status, response.body_length, time)
+            # The loop's own clock, by which aiohttp has measured, may count whole milliseconds.
+            started_s = request.get(STARTED)
+            seconds = time if started_s is None else perf_counter() - started_s
+            _write(self.logger, request, response.status, response.body_length, seconds)
 
 
-def log_gone(request: web.Request, seconds: float) -> None:
+def log_gone(request: web.Request) -> None:
     """Write the line of a request whose client has left: there is no status."""
     request[_IS_LOGGED] = True
+    seconds = perf_counter() - request[STARTED]
     _write(logging.getLogger(LOGGER), request, None, request.writer.output_size, seconds)
 
 

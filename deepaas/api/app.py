@@ -5,7 +5,6 @@
 from aiohttp import web
 
 from deepaas.api import metrics, pages
-from deepaas.api.access import log_gone
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
 from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, METER, SERVICE, SETTINGS, ApiSettings
@@ -20,6 +19,7 @@ from deepaas.api.v2 import (
     jobs,
     model_versions,
     models,
+    monitoring,
     predict,
     train,
     versions,
@@ -98,6 +98,14 @@ ROUTES = (
         about.ROLLBACK,
         is_new=True,
     ),
+    Route(
+        "GET",
+        "/v2/models/{model}/history",
+        monitoring.history,
+        Policy.READ,
+        about.HISTORY,
+        is_new=True,
+    ),
     Route("GET", "/v2/debug/", debug.show, Policy.MANAGE, about.DEBUG),
     Route("GET", "/v2/health/live", health.live, Policy.PUBLIC, about.LIVE, is_new=True),
     Route("GET", "/v2/health/ready", health.ready, Policy.PUBLIC, about.READY, is_new=True),
@@ -146,9 +154,8 @@ def create_app(
     routes = [row for row in ROUTES if _is_on(row, app[SETTINGS])]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
-    on_gone = log_gone if app[SETTINGS].access_log else None
-    rows = app[ROWS]
-    app[METER] = RequestMeter(service.traffic, rows, service.models, on_gone)
+    rows, is_logged = app[ROWS], app[SETTINGS].access_log
+    app[METER] = RequestMeter(service.traffic, rows, service.models, is_logged=is_logged)
     app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path)
     return app
 

@@ -6,12 +6,12 @@
 """
 
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from deepaas import __version__
-from deepaas.model.accept import negotiate
 from deepaas.service.observing import ModelObservation, Observation
 from deepaas.service.traffic import Asked
 from deepaas.telemetry.histogram import Buckets
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TEXT: Final = "text/plain"
 OPENMETRICS: Final = "application/openmetrics-text"
+
+_QUALITY: Final = re.compile(r";\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.IGNORECASE)
 
 #: The values of the labels, in their order, and what was found for them.
 Sample = tuple[tuple[str, ...], float | Buckets]
@@ -301,6 +303,20 @@ def _cumulative(buckets: Buckets) -> Iterator[tuple[str, float]]:
         yield ("+Inf" if bound == float("inf") else repr(float(bound))), up_to
 
 
+def _wants_openmetrics(accept: str) -> bool:
+    """Whether a client prefers that format; of what it says of each only the best counts.
+
+    The versions that Prometheus lists with it are left to it: what is sent says which it is.
+    """
+    qualities = {TEXT: 0.0, OPENMETRICS: 0.0}
+    for part in accept.split(","):
+        kind = part.partition(";")[0].strip().lower()
+        if kind in qualities:
+            found = _QUALITY.search(part)
+            qualities[kind] = max(qualities[kind], float(found[1]) if found else 1.0)
+    return qualities[OPENMETRICS] > qualities[TEXT]
+
+
 def expose(found: Observation, accept: str) -> tuple[bytes, str]:
     """Return the body of an answer and its ``Content-Type``; blocks for some milliseconds.
 
@@ -308,7 +324,7 @@ def expose(found: Observation, accept: str) -> tuple[bytes, str]:
         found: What was observed.
         accept: The request's header ``Accept``: OpenMetrics where that is preferred to plain text.
     """
-    if negotiate(accept or "*/*", (TEXT, OPENMETRICS)) == OPENMETRICS:
+    if _wants_openmetrics(accept):
         from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
         # It has no types.

@@ -3,11 +3,12 @@
 """Counts the requests: a microsecond or two for each, since every one pays."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
+from deepaas.api.access import STARTED, log_gone
 from deepaas.api.routing import Route
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.traffic import GONE, Asked, Traffic
@@ -31,7 +32,8 @@ class RequestMeter:
         traffic: Traffic,
         rows: Mapping[web.AbstractRoute, Route],
         models: ModelRegistry,
-        on_gone: Callable[[web.Request, float], object] | None = None,
+        *,
+        is_logged: bool = False,
     ) -> None:
         """Count nothing yet.
 
@@ -39,20 +41,23 @@ class RequestMeter:
             traffic: Where to count.
             rows: The table of routes.
             models: Those that are served.
-            on_gone: Called with each request whose client has left, and the seconds that it took.
+            is_logged: Whether there is an access log.
         """
         self._traffic = traffic
         self._rows = rows
         self._models = models
-        self._on_gone = on_gone
+        self._is_logged = is_logged
         #: What a request is counted by, to where; only what the table of routes and the models
         #: bound, never what a client makes up.
         self._known: dict[_Key, Histogram] = {}
 
-    def begin(self) -> float:
+    def begin(self, request: web.Request) -> float:
         """Count a request that begins, and return its start for :meth:`end`."""
         self._traffic.in_flight += 1
-        return time.perf_counter()
+        started_s = time.perf_counter()
+        if self._is_logged:
+            request[STARTED] = started_s
+        return started_s
 
     def end(
         self, request: web.Request, started_s: float, response: web.StreamResponse | None
@@ -63,10 +68,9 @@ class RequestMeter:
         status = 0 if response is None else response.status // 100
         key = (match.route, match.get("model"), status)
         series = self._known.get(key) or self._series(key, request.method)
-        seconds = time.perf_counter() - started_s
-        series.add(seconds)
-        if response is None and self._on_gone is not None:
-            self._on_gone(request, seconds)
+        series.add(time.perf_counter() - started_s)
+        if response is None and self._is_logged:
+            log_gone(request)
 
     def _series(self, key: _Key, method: str) -> Histogram:
         route, model, status = key

@@ -32,7 +32,7 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     # Each request has a task of its own, and with it a context: nothing is to be taken back.
     telemetry.request_id.set(current)
     meter = request.app[METER]
-    started_s = meter.begin()
+    started_s = meter.begin(request)
     response: web.StreamResponse | None = None
     try:
         await _authorize(request)

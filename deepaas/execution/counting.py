@@ -3,13 +3,18 @@
 """What a pool counts of its calls."""
 
 from collections import Counter
+from typing import Final
 
 from deepaas.execution.crew import Crew
 from deepaas.execution.messages import Failure
 from deepaas.execution.pending import Pending
-from deepaas.execution.stats import ANSWERED, CALL_ENDS, FAILED, REFUSED, PoolStats
+from deepaas.execution.stats import ANSWERED, CALL_ENDS, FAILED, REFUSED, PoolStats, WorkerEnd
 from deepaas.execution.tallies import Tallied
-from deepaas.execution.workers import Worker
+from deepaas.execution.workers import Worker, WorkerState
+
+#: What is 0 is told too: who watches a number wants it from the beginning on.
+_NO_WORKERS: Final = dict.fromkeys(map(str, WorkerState), 0)
+_NO_ENDS: Final = dict.fromkeys(map(str, WorkerEnd), 0)
 
 
 class CallCounts:
@@ -49,9 +54,9 @@ class CallCounts:
             # What has ended in its worker, and is not told yet, is in neither number.
             waiting=max(0, calls - running),
             running=running,
-            workers=Counter(worker.state.value for worker in workers),
+            workers=_NO_WORKERS | Counter(worker.state.value for worker in workers),
             pids=tuple(worker.pid for worker in workers if worker.pid is not None),
             calls=dict(self.calls),
-            worker_ends=dict(crew.ends),
+            worker_ends=_NO_ENDS | crew.ends,
             tallied=tallied,
         )

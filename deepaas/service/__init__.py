@@ -15,6 +15,7 @@ from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
 from deepaas.service.job_facts import JobObserver
 from deepaas.service.jobs import JobService
+from deepaas.service.monitoring import Monitoring
 from deepaas.service.observing import Observer
 from deepaas.service.predictions import PredictionService
 from deepaas.service.queueing import PredictionQueue
@@ -31,6 +32,7 @@ __all__ = [
     "JobObserver",
     "JobService",
     "ModelRegistry",
+    "Monitoring",
     "Observer",
     "PredictionQueue",
     "PredictionService",
@@ -58,6 +60,7 @@ class Service:
     #: Counts the requests.
     traffic: Traffic
     observer: Observer
+    monitoring: Monitoring
     #: Done when every model is loaded and warm, and trainings run; ``None``: nothing to wait for.
     loading: asyncio.Future[None] | None = None
     #: What was logged and printed, ``None`` where that is not kept.

@@ -4,12 +4,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from deepaas.telemetry.histogram import LATENCY_BOUNDS_S, Buckets, Histogram
 
 #: In the place of a class of status: the client left before its answer, or within it.
-GONE = "gone"
+GONE: Final = "gone"
+#: The route whose requests are predictions.
+PREDICT_ROUTE: Final = "/v2/models/{model}/predict/"
 
 
 class Asked(NamedTuple):

@@ -21,6 +21,7 @@ from deepaas.service import (
     JobHistory,
     JobObserver,
     JobService,
+    Monitoring,
     Observer,
     PredictionQueue,
     PredictionService,
@@ -75,10 +76,17 @@ async def open_service(
         queue = PredictionQueue(
             pools, predictions, jobs, history, max_jobs=settings.predict_max_jobs
         )
-        job_observer = JobObserver(jobs)
-        parts = Parts(executor, pools, jobs, versions, queue, job_observer)
         watch = await stack.enter_async_context(LoopWatch(settings.watching.slow_callback_s))
-        traffic = Traffic()
+        traffic, job_observer = Traffic(), JobObserver(jobs)
+        monitoring = Monitoring(
+            pools,
+            health,
+            traffic,
+            jobs,
+            job_observer,
+            interval_s=settings.watching.history_interval_s,
+        )
+        parts = Parts(executor, pools, jobs, versions, queue, job_observer, monitoring)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
             load_all(settings, opened, parts, registry, force), name="loading"
@@ -99,6 +107,7 @@ async def open_service(
             executor.uploads,
             traffic,
             Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
             loading,
             transcript,
             drain=Drain(pools),

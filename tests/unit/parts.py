@@ -34,6 +34,7 @@ from deepaas.service import (
     JobHistory,
     JobObserver,
     JobService,
+    Monitoring,
     Observer,
     PredictionQueue,
     PredictionService,
@@ -45,7 +46,7 @@ from deepaas.service import (
 from deepaas.service.predictions import error_of
 from deepaas.store.base import Jobs, JobStore
 from deepaas.telemetry.stalls import LoopWatch
-from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
+from deepaas.testing import InMemoryJobStore, InMemoryMonitoringStore, InMemoryVersionStore
 
 T = TypeVar("T")
 
@@ -254,6 +255,9 @@ async def echo_service(
             )
         )
         queue.open(queued)
+        job_observer = JobObserver(jobs)
+        monitoring = Monitoring(pools, health, traffic, jobs, job_observer, interval_s=0)
+        monitoring.open(InMemoryMonitoringStore())
         yield Service(
             registry,
             predictions,
@@ -265,5 +269,6 @@ async def echo_service(
             queue,
             executor.uploads,
             traffic,
-            Observer(pools, health, traffic, JobObserver(jobs), watch),
+            Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
         )

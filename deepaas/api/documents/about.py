@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from deepaas.api import parameters, version_parameters
+from deepaas.api import monitoring_parameters, parameters, version_parameters
 from deepaas.model.arguments import ArgumentParser
 from deepaas.records import Argument, ModelDescription
 
@@ -188,6 +188,15 @@ DELETE_TRAINING = About(
     "Cancel a training, and take it out of the list.",
     Answer("The training as it ended.", {JSON: "Training"}),
     _OF_TRAININGS,
+)
+HISTORY = About(
+    "show_history",
+    "models",
+    "Show how the model did over time.",
+    Answer("What was seen, oldest first.", {JSON: "History"}),
+    (403, 404, 422, 500, 503),
+    description="Servers that share a state directory add to the same history.",
+    parameters=monitoring_parameters.history,
 )
 MODEL_VERSIONS = About(
     "list_model_versions",
