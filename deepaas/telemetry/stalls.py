@@ -70,7 +70,7 @@ class LoopWatch:
     async def __aenter__(self) -> "LoopWatch":
         self._loop_thread = threading.get_ident()
         self._due_s = self._ticked_s = self._clock()
-        self._tick()
+        self.turn()
         if self._limit_s:
             self._thread = threading.Thread(target=self._run, name="loop watch", daemon=True)
             self._thread.start()
@@ -88,7 +88,10 @@ class LoopWatch:
         """How late the loop was at each turn of the clock, in seconds."""
         return self._lag.read()
 
-    def _tick(self) -> None:
+    def turn(self) -> None:
+        """Turn the clock, and see that it is turned again; called by the loop."""
+        if self._timer is not None:
+            self._timer.cancel()
         now_s = self._clock()
         late_s = max(0.0, now_s - self._due_s)
         self._lag.add(late_s)
@@ -96,7 +99,7 @@ class LoopWatch:
             self.stalls += 1
         self._ticked_s = now_s
         self._due_s = now_s + self._tick_s
-        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self.turn)
 
     def _run(self) -> None:
         while not self._closing.wait(self._tick_s):
