@@ -52,8 +52,8 @@ def indented(text: str) -> str:
 class TextFormatter(logging.Formatter):
     """Lines for people: time, level, logger, in brackets what was served, message.
 
-    The brackets hold the id of the request, then ``model=``, ``job=`` and ``principal=``, each only
-    where it is known.
+    The first brackets hold the id of the request, the next ones ``model=``, ``job=`` and
+    ``principal=``, each only where it is known.
     """
 
     def __init__(self, fmt: str = _FORMAT, datefmt: str | None = None) -> None:
@@ -67,9 +67,8 @@ class TextFormatter(logging.Formatter):
         """Return the first part, without a traceback."""
         known = {name: value for name, value in current_ids().items() if value}
         request = known.pop("request_id", None)
-        words = [request] if request else []
-        words += [f"{name}={value}" for name, value in known.items()]
-        record.ids = f"[{' '.join(words)}] " if words else ""
+        words = " ".join(f"{name}={value}" for name, value in known.items())
+        record.ids = "".join(f"[{part}] " for part in (request, words) if part)
         return super().formatMessage(record)
 
 

@@ -119,8 +119,9 @@ async def test_a_client_that_leaves_is_counted_and_is_a_line(
     """One line, without a status."""
     caplog.set_level(logging.INFO)
     async with logged(tmp_path) as (service, port):
-        head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
-        _, writer = await send(port, head.encode())
+        body = "Content-Type: application/json\r\nContent-Length: 9"
+        ask = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n{body}\r\n\r\n"
+        _, writer = await send(port, ask.encode())
         await until(lambda: service.traffic.in_flight == 1)
         writer.close()
         await writer.wait_closed()

@@ -178,7 +178,7 @@ def test_a_text_line_says_what_was_served() -> None:
     formatter = TextFormatter("%(ids)s%(message)s")
     assert formatter.format(record) == "said"
     with ids("r1", "cat", "j1", "key:ada"):
-        assert formatter.format(record) == "[r1 model=cat job=j1 principal=key:ada] said"
+        assert formatter.format(record) == "[r1] [model=cat job=j1 principal=key:ada] said"
     with ids("", "cat", "", None):
         assert formatter.format(record) == "[model=cat] said"
 
