@@ -17,12 +17,21 @@ import threading
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 from deepaas.telemetry.ids import current_ids
+
+try:
+    import orjson
+
+    _HAS_ORJSON = True
+except ImportError:
+    # As where answers are encoded: slower, and otherwise the same.
+    _HAS_ORJSON = False
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(ids)s%(message)s"
 _SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(ids)s%(message)s"
@@ -34,8 +43,9 @@ _SYSLOG = "/dev/log"
 _JOURNAL = "/run/systemd/journal/socket"
 #: Level of a record to the priority of syslog(3).
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-#: What every record has; the rest came by ``extra``.
-_COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ids"}
+#: How many attributes every record has; the others came by ``extra``, or from another formatter.
+_STANDARD = len(vars(logging.makeLogRecord({})))
+_OF_FORMATTERS = ("asctime", "ids")
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -77,7 +87,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        facts = {name: value for name, value in vars(record).items() if name not in _COMMON}
+        found = vars(record)
         when = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
             "time": when.strftime(self.datefmt) if self.datefmt else when.isoformat(),
@@ -88,12 +98,27 @@ class JsonFormatter(logging.Formatter):
             **current_ids(),
             "message": record.getMessage(),
             "traceback": None,
-            **facts,
+            # Behind what every record has, whose order is always the same.
+            **dict(islice(found.items(), _STANDARD, None)),
         }
+        for name in _OF_FORMATTERS:
+            line.pop(name, None)
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        # In ASCII, so that no text of a client's means anything to a terminal.
-        return json.dumps(line, default=str)
+        return _one_line(line)
+
+
+def _one_line(line: dict[str, Any]) -> str:
+    """Return JSON in ASCII, so that no text of a client's means anything to a terminal."""
+    if _HAS_ORJSON:
+        try:
+            quickly = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+        except TypeError:
+            pass  # lone surrogates, or a number of many digits
+        else:
+            if quickly.isascii():
+                return quickly.decode()
+    return json.dumps(line, default=str)
 
 
 class JournalHandler(logging.Handler):
