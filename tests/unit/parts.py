@@ -32,16 +32,21 @@ from deepaas.service import (
     EvaluationService,
     HealthService,
     JobHistory,
+    JobObserver,
     JobService,
+    Monitoring,
+    Observer,
     PredictionQueue,
     PredictionService,
     Service,
     Switching,
+    Traffic,
     VersionService,
 )
 from deepaas.service.predictions import error_of
 from deepaas.store.base import Jobs, JobStore
-from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
+from deepaas.telemetry.stalls import LoopWatch
+from deepaas.testing import InMemoryJobStore, InMemoryMonitoringStore, InMemoryVersionStore
 
 T = TypeVar("T")
 
@@ -227,6 +232,7 @@ async def echo_service(
                 keep_trainings=False,
             )
         )
+        traffic, watch = Traffic(), LoopWatch(0)
         jobs = JobService(
             registry, pools, is_enabled=train, are_shown=predict, store=store, runner=runner
         )
@@ -249,6 +255,9 @@ async def echo_service(
             )
         )
         queue.open(queued)
+        job_observer = JobObserver(jobs)
+        monitoring = Monitoring(pools, health, traffic, jobs, job_observer, interval_s=0)
+        monitoring.open(InMemoryMonitoringStore())
         yield Service(
             registry,
             predictions,
@@ -259,4 +268,7 @@ async def echo_service(
             health,
             queue,
             executor.uploads,
+            traffic,
+            Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
         )
