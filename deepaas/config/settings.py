@@ -12,6 +12,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
+from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
 from deepaas.config.options import (
     CLI_OPTIONS,
     FILE_OPTIONS,
@@ -79,6 +80,7 @@ class Settings:
     promote_in_place: bool
     rewarm_after_train: bool
     shutdown_grace_s: float
+    fetching: FetchSettings
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -98,6 +100,7 @@ class CliSettings:
     artifact_dir: Path | None
     #: ``None`` for the package as installed.
     model_dir: Path | None
+    fetching: FetchSettings
     log: LogSettings
     warnings: tuple[str, ...] = ()
 
@@ -166,6 +169,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         promote_in_place=values["promote_in_place"],
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
+        fetching=fetch_settings(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),
     )
@@ -173,7 +177,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
 
 def load_cli_settings(argv: Sequence[str]) -> CliSettings:
     """Read the options of ``deepaas-cli``; raises as :func:`load_settings` does."""
-    options = (*MODEL_OPTIONS, *CLI_OPTIONS, *LOG_OPTIONS)
+    options = (*MODEL_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     reading = read_options(
         options, argv, prog="deepaas-cli", in_files=FILE_OPTIONS, epilog=_METHODS
     )
@@ -188,6 +192,7 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
         own_process=values["deepaas_with_multiprocessing"],
         artifact_dir=_path(values["deepaas_artifact_dir"]),
         model_dir=model_dir,
+        fetching=fetch_settings(values),
         log=_log(values, "deepaas-cli"),
         warnings=reading.warnings,
     )

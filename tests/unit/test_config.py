@@ -5,6 +5,7 @@
 import os
 from dataclasses import FrozenInstanceError, fields
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from oslo_config import cfg
 
 from deepaas import __version__
-from deepaas.config import Settings, list_opts, load_settings
+from deepaas.config import FetchSettings, Settings, list_opts, load_settings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -63,6 +64,17 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "use-journal": ("true", "log", LogSettings(use_journal=True)),
     "use-json": ("true", "log", LogSettings(use_json=True)),
     "use-syslog": ("true", "log", LogSettings(use_syslog=True)),
+    "fetch": ("false", "fetching", FetchSettings(is_enabled=False)),
+    "fetch-max-size": ("1MB", "fetching", FetchSettings(max_bytes=1_000_000)),
+    "fetch-timeout": ("2.5", "fetching", FetchSettings(timeout_s=2.5)),
+    "fetch-allow": (
+        "Store.example.org., 10.1.2.0/24,, ::1,host_1",
+        "fetching",
+        FetchSettings(
+            networks=(ip_network("10.1.2.0/24"), ip_network("::1/128")),
+            hosts=frozenset({"store.example.org", "host_1"}),
+        ),
+    ),
     "openwhisk-detect": ("true", "warnings", (OPENWHISK,)),
 }
 WRONG = [
@@ -94,6 +106,12 @@ WRONG = [
     ("cancel-grace", "nan"),
     ("shutdown-grace", "inf"),
     ("syslog-log-facility", "LOG_NOWHERE"),
+    ("fetch-max-size", "much"),
+    ("fetch-timeout", "inf"),
+    ("fetch-timeout", "-1"),
+    ("fetch-allow", "10.1.2.3/24"),
+    ("fetch-allow", "a,http://b/"),
+    ("fetch-allow", "127.1"),
 ]
 
 
