@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from deepaas.errors import MalformedBody
 from deepaas.model.jsonform import decode_json
+from deepaas.model.nesting import MAX_DEPTH, is_too_deep
 from deepaas.records import MISSING, Argument, CallInput
 
 #: Where an argument without a location of its own is looked for, in this order.
@@ -140,9 +141,12 @@ class _Reader:
 
 def _decoded(body: bytes | memoryview, *, exact: bool) -> Any:
     try:
-        return decode_json(body, exact=exact)
+        value = decode_json(body, exact=exact)
     except ValueError as exc:
         raise MalformedBody("json", "Invalid JSON body.") from exc
+    if is_too_deep(body):
+        raise MalformedBody("json", f"The JSON body is nested more than {MAX_DEPTH} levels deep.")
+    return value
 
 
 def _may_be_inexact(value: Any) -> bool:
