@@ -31,13 +31,13 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """Log an exception, with its traceback unless a client is to blame."""
         exc = kwargs.get("exc_info")
-        if not isinstance(exc, HttpProcessingError):
+        if not isinstance(exc, HttpProcessingError | web.RequestPayloadError):
             super().exception(msg, *args, **kwargs)
             return
         self.logger.info(
             "A client's request is malformed: %s (%d).",
             type(exc).__name__,
-            exc.code,
+            getattr(exc, "code", 400),
             extra={"action": "request_malformed"},
         )
 

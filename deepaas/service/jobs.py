@@ -22,6 +22,7 @@ from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
+from deepaas.finishing import finished
 from deepaas.model.fetched import fetched_of
 from deepaas.model.registry import JobFunction, ModelRegistry
 from deepaas.records import CallInput, Job, JobState, ServedVersion
@@ -187,7 +188,7 @@ class JobService:
         task = asyncio.create_task(change)
         self._changing.add(task)
         task.add_done_callback(self._changing.discard)
-        return await asyncio.shield(task)
+        return await finished(task)
 
     async def _accept(
         self, request: JobRequest, incoming: Incoming, find_version: FindVersion | None
