@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -61,7 +62,7 @@ def in_part(name: str, value: str) -> Request:
     return Request(headers={"Content-Type": "multipart/form-data; boundary=x"}, body=body)
 
 
-PLACES = {
+PLACES: dict[str, Callable[[str], Request]] = {
     "query": lambda value: in_query("key", value),
     "form": lambda value: in_form("key", value),
     "part": lambda value: in_part("key", value),
@@ -72,7 +73,7 @@ PLACES = {
     "cookie": lambda value: Request(headers={"Cookie": f"session={value}"}),
 }
 #: Of the functions whose arguments the model's own process checks.
-FURTHER_PLACES = {
+FURTHER_PLACES: dict[str, Callable[[str], Request]] = {
     "function": lambda value: in_query("long", value),
     "nested": lambda value: in_json("account", {"user": "me", "password": value}),
 }
@@ -131,7 +132,10 @@ class Planting:
         """Wait until all jobs have ended."""
         for job in self.jobs:
             path = f"/v2/models/{MODEL}/jobs/{job}"
-            wait_for(lambda path=path: self.server.get(path).json["state"] in FINAL)
+            wait_for(partial(self._is_ended, path))
+
+    def _is_ended(self, path: str) -> bool:
+        return self.server.get(path).json["state"] in FINAL
 
 
 @pytest.fixture(scope="module")

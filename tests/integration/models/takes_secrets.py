@@ -5,7 +5,7 @@
 import hashlib
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 import deepaas
 
@@ -22,7 +22,7 @@ class Account(Schema):
 def _refuse_short(value: str) -> None:
     """Quote what was given, as validators do."""
     if len(value) < 8:
-        raise validate.ValidationError(f"{value!r} is too short")
+        raise ValidationError(f"{value!r} is too short")
     if value.startswith("odd"):
         float(value)  # a ValueError quotes it too
 

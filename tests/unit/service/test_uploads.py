@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.api import uploads
 from deepaas.errors import StorageFull, StorageUnavailable
+from deepaas.service import uploads
 from deepaas.service.incoming import Incoming
 from deepaas.service.uploads import Upload
 from tests.unit.parts import open_fds, until
