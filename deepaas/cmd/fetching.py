@@ -3,12 +3,14 @@
 """Addresses at a command line are fetched by the client that fetches those sent to a service."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from deepaas.config import FetchSettings
+from deepaas.errors import InvalidArguments
 from deepaas.model.arguments import ArgumentParser
 from deepaas.model.fetched import fetched_of
-from deepaas.records import CallInput
+from deepaas.records import Argument, CallInput
 
 
 def with_fetched(
@@ -27,8 +29,38 @@ def with_fetched(
         StorageUnavailable: A file cannot be written.
     """
     fetched = fetched_of(parser.arguments)
-    if not fetched:
-        return given
+    return _fetched(given, fetched, parser, settings, folder) if fetched else given
+
+
+def fetch_file(name: str, url: str, settings: FetchSettings, folder: Path) -> Path:
+    """Return the file that an address leads to, called as it is there; blocks.
+
+    Args:
+        name: What the address is called in messages.
+        url: The address.
+        settings: What may be fetched.
+        folder: Takes the file; whoever made it removes it.
+
+    Raises:
+        InvalidArguments: It cannot be fetched.
+        StorageUnavailable: The file cannot be written.
+    """
+    argument = Argument(name, name, "Url", is_fetched=True)
+    given = _fetched(CallInput(query=((name, url),)), [argument], None, settings, folder)
+    if not given.files:
+        raise InvalidArguments({name: ["Addresses are not fetched: --nofetch says so."]})
+    [(_, file)] = given.files
+    path = folder / (file.original_filename or "input")
+    return Path(file.filename or "").rename(path)
+
+
+def _fetched(
+    given: CallInput,
+    fetched: Sequence[Argument],
+    parser: ArgumentParser | None,
+    settings: FetchSettings,
+    folder: Path,
+) -> CallInput:
     # Here, for it takes a while, and few models need it.
     from deepaas.service.fetching import UrlFetcher
     from deepaas.service.incoming import Incoming

@@ -279,7 +279,9 @@ CLI_OPTIONS: tuple[cfg.Opt, ...] = (
 )
 
 PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (
-    cfg.StrOpt("input-file", short="i", metavar="FILE", default="", help="File to predict."),
+    cfg.StrOpt(
+        "input-file", short="i", metavar="FILE", default="", help="File to predict, or its address."
+    ),
     cfg.StrOpt(
         "output",
         short="o",
@@ -294,9 +296,7 @@ PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (
         default="",
         help="Media type of the answer, one that the model offers. Empty: application/json.",
     ),
-    cfg.BoolOpt(
-        "url", short="u", default=False, help="Refused: fetch the file first, and name it with -i."
-    ),
+    cfg.BoolOpt("url", short="u", default=False, help="The input file is an address: fetch it."),
 )
 
 #: What a file may hold, since all commands read the same.

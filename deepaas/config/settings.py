@@ -111,11 +111,14 @@ class PredictSettings:
 
     model_names: tuple[str, ...]
     warm: bool
-    input_file: Path
+    #: A path, or an address if :attr:`is_url`.
+    input_file: str
+    is_url: bool
     #: As given: a slash at its end says that it is a folder.
     output: str
     #: ``None`` for what the model gives by itself.
     content_type: str | None
+    fetching: FetchSettings
     log: LogSettings
     warnings: tuple[str, ...] = ()
 
@@ -200,28 +203,25 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
 
 def load_predict_settings(argv: Sequence[str]) -> PredictSettings:
     """Read the options of ``deepaas-predict``; raises as :func:`load_settings` does."""
-    options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *LOG_OPTIONS)
+    options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     # Old scripts write the short form with two letters.
     given = ["--content-type" if text == "-ct" else text for text in argv]
     reading: Reading = read_options(options, given, prog="deepaas-predict", in_files=FILE_OPTIONS)
     values = reading.values
-    if values["url"]:
-        raise ConfigurationError(
-            "--url is not supported: addresses are not fetched. Fetch the file first, with curl"
-            " say, and name it with -i."
-        )
     for name, option in (("input_file", "-i"), ("output", "-o")):
         if not values[name]:
             raise ConfigurationError(f"{option} is missing: -i FILE -o FILE.")
-    input_file = Path(values["input_file"])
-    if not input_file.is_file():
-        raise ConfigurationError(f"-i: there is no file {values['input_file']!r}.")
+    input_file = values["input_file"]
+    if not values["url"] and not Path(input_file).is_file():
+        raise ConfigurationError(f"-i: there is no file {input_file!r}.")
     return PredictSettings(
         model_names=_model_names(values),
         warm=values["warm"],
         input_file=input_file,
+        is_url=values["url"],
         output=values["output"],
         content_type=values["content_type"] or None,
+        fetching=fetch_settings(values),
         log=_log(values, "deepaas-predict"),
         warnings=reading.warnings,
     )

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: Of one call: a list of addresses must not make a flood of requests.
 _MAX_FILES = 32
-_MAX_NAME_CHARACTERS = 255
+#: Of a name on disk; the end is kept, for the suffix.
+_MAX_NAME_BYTES = 255
 #: What no name of a file should hold, and would not survive in a header.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -135,7 +136,11 @@ def name_of(url: str) -> str | None:
     except ValueError:
         return None
     last = _UNFIT.sub("", path.replace("\\", "/").rpartition("/")[2]).strip()
-    return None if last in ("", ".", "..") else last[-_MAX_NAME_CHARACTERS:]
+    return (
+        None
+        if last in ("", ".", "..")
+        else last.encode()[-_MAX_NAME_BYTES:].decode("utf-8", "ignore")
+    )
 
 
 def _check_count(wanted: Sequence[Wanted]) -> None:

@@ -136,3 +136,20 @@ def test_the_command_line(host: Host, tmp_path: Path) -> None:
         check=False,
     )
     assert json.loads(done.stdout)["name"] == "cat.png", done.stderr
+
+
+@pytest.mark.row("C112")
+def test_one_file_from_an_address(host: Host, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "deepaas.cmd.predict"),
+            f"--model-name={MODELS / 'sizes_its_upload'}.py",
+            *("--fetch-allow", "127.0.0.1", "--url", "-i", host.url("/cat.png")),
+            *("-o", f"{tmp_path}/out/"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "12" in (tmp_path / "out" / "out_cat.json").read_text()

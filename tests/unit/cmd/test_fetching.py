@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from marshmallow import fields
 
-from deepaas.cmd.fetching import with_fetched
+from deepaas.cmd.fetching import fetch_file, with_fetched
 from deepaas.config import FetchSettings
 from deepaas.errors import InvalidArguments
 from deepaas.model.arguments import ArgumentParser
@@ -58,6 +58,18 @@ def test_the_file_comes_with_the_input(tmp_path: Path) -> None:
             with_fetched(given, PARSER, FetchSettings(), tmp_path)
         off = with_fetched(given, PARSER, FetchSettings(is_enabled=False), tmp_path)
         assert off is given
+
+
+def test_a_file_is_called_as_it_is_there(tmp_path: Path) -> None:
+    with served() as host:
+        path = fetch_file("-i", host.url("/a/cat.png?x=y"), ALLOWED, tmp_path)
+        assert path == tmp_path / "cat.png"
+        assert path.read_bytes() == CONTENT
+        assert fetch_file("-i", host.url("/"), ALLOWED, tmp_path) == tmp_path / "input"
+        with pytest.raises(InvalidArguments, match="The host answered 404"):
+            fetch_file("-i", host.url("/missing"), ALLOWED, tmp_path)
+        with pytest.raises(InvalidArguments, match="--nofetch"):
+            fetch_file("-i", host.url(), FetchSettings(is_enabled=False), tmp_path)
 
 
 def test_most_models_fetch_nothing(tmp_path: Path) -> None:

@@ -251,6 +251,7 @@ async def test_that_a_file_cannot_be_written_is_no_fault_of_the_address(tmp_path
         ("http://h/%ff.png", "\ufffd.png"),
         ("http://[/a", None),
         ("http://h/" + "a" * 300 + ".png", "a" * 251 + ".png"),
+        ("http://h/" + "%C3%A9" * 200 + ".png", "é" * 125 + ".png"),
     ],
 )
 def test_names(url: str, name: str | None) -> None:
