@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from deepaas import __version__
 from deepaas.config import FetchSettings, Settings, list_opts, load_settings
+from deepaas.config.reading import read_options
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -328,3 +329,20 @@ def test_a_device_must_be_one_that_the_service_may_use(
             load_settings(["--devices", "cpu,cuda:1"])
     else:
         assert load_settings(["--devices", "cpu,cuda:1"]).devices == ("cpu", "cuda:1")
+
+
+@pytest.mark.parametrize("is_secret", [True, False])
+@pytest.mark.parametrize("way", ["environment", "file"])
+def test_a_secret_that_cannot_be_used_is_not_shown(
+    way: str, is_secret: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = cfg.IntOpt("pin", secret=is_secret, help="A number.")
+    file = tmp_path / "given.conf"
+    file.write_text("[DEFAULT]\n" + ("pin = planted\n" if way == "file" else ""))
+    if way == "environment":
+        monkeypatch.setenv("OS_DEFAULT__PIN", "planted")
+    with pytest.raises(ConfigurationError) as caught:
+        read_options([option], [f"--config-file={file}"], prog="test", in_files=[])
+    assert "pin" in caught.value.message.lower()
+    assert ("planted" in caught.value.message) is not is_secret
+    assert caught.value.__cause__ is None or not is_secret
