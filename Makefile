@@ -39,7 +39,7 @@ help:
 run: $(VENV)/.installed-run
 	@exec $(BIN)/deepaas-run --model-name digits --listen-ip $(HOST) --listen-port $(PORT)
 
-test: $(VENV)/.installed-test $(if $(TORCH),$(VENV)/.installed-torch)
+test: $(VENV)/.installed-test $(VENV)/.installed-peers $(if $(TORCH),$(VENV)/.installed-torch)
 	@sh tests/system-packages.sh
 	@exec $(BIN)/python tests/check.py
 
@@ -75,7 +75,7 @@ soak: $(VENV)/.installed-test
 
 clean:
 	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
-	rm -rf benchmarks/.envs benchmarks/results
+	rm -rf benchmarks/.envs benchmarks/results tests/peers/node_modules
 	rm -rf .coverage .coverage.* deepaas.egg-info examples/*/*.egg-info examples/*/build
 	find deepaas benchmarks tests examples doc -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -98,6 +98,16 @@ $(VENV)/.installed-test: $(VENV)/.created $(CORE_META) $(EXAMPLES_META) $(LOCK)
 	@$(PIP) install --no-deps --no-build-isolation --editable . --editable examples/digits \
 	    --editable examples/minimal --editable examples/legacy
 	@touch $(VENV)/.installed-run $@
+
+# Issuers of tokens that tests sign in with. The lock names no registry: npm takes its own, and checks
+# the hashes. Without npm it is tried again the next time, and those tests say why they are skipped.
+$(VENV)/.installed-peers: tests/peers/package.json tests/peers/package-lock.json | $(VENV)/.created
+	@sh tests/system-packages.sh
+	@if command -v npm >/dev/null 2>&1; then \
+	    echo "Installing the issuers of the tests into tests/peers/node_modules …"; \
+	    npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null \
+	        && touch $@; \
+	fi
 
 $(VENV)/.installed-torch: $(VENV)/.installed-test
 	@echo "Installing $(TORCH) and Keras into $(VENV) …"

@@ -11,8 +11,10 @@ from aiohttp.typedefs import Handler
 
 from deepaas.api.errors import problem_of, response_of, told
 from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
-from deepaas.api.routing import ROWS
-from deepaas.errors import DeepaasError, Forbidden
+from deepaas.api.routing import ROWS, Route
+from deepaas.auth import STRANGER, Policy, Principal
+from deepaas.errors import DeepaasError, Forbidden, Unauthenticated
+from deepaas.telemetry import principal as current_principal
 from deepaas.telemetry import request_id
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     current = given if given and _USABLE_ID.fullmatch(given) else f"{_random_bits(128):032x}"
     request[REQUEST_ID] = current
     token = request_id.set(current)
+    who = current_principal.set(None)
     try:
         await _authorize(request)
         response = await handler(request)
@@ -38,6 +41,7 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as exc:  # noqa: BLE001 - the border of a request
         response = await _answer(request, exc)
     finally:
+        current_principal.reset(who)
         request_id.reset(token)
     if not response.prepared:
         response.headers[HEADER] = current
@@ -92,12 +96,37 @@ def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamR
 async def _authorize(request: web.Request) -> None:
     match = request.match_info
     row = request.app[ROWS].get(match.route)
-    if row is None and match.http_exception is not None:
-        return  # no route, or not this method: the handler raises that
-    principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
-    if row is None or not principal.may(row.policy, match.get("model")):
+    if row is None:
+        if match.http_exception is not None:
+            return  # no route, or not this method: the handler raises that
         raise Forbidden
+    if row.policy is Policy.PUBLIC:
+        # Not even asked: a probe must not depend on an issuer.
+        request[PRINCIPAL] = STRANGER
+        return
+    principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
+    model = match.get("model")
+    if not _may(principal, row, model):
+        raise _refusal(principal, row, model)
     request[PRINCIPAL] = principal
+    current_principal.set(principal.name)
+
+
+def _may(principal: Principal, row: Route, model: str | None) -> bool:
+    if model is None and row.policy is Policy.READ:
+        # What is about all models shows those that the principal may see.
+        return principal.may_somewhere(Policy.READ)
+    return principal.may(row.policy, model) or (
+        row.or_policy is not None and principal.may(row.or_policy, model)
+    )
+
+
+def _refusal(principal: Principal, row: Route, model: str | None) -> DeepaasError:
+    if principal.name is None:
+        return Unauthenticated()
+    what = row.policy if row.or_policy is None else f"{row.policy} or {row.or_policy}"
+    where = "" if model is None else f" (model {model!r})"
+    return Forbidden(f"You are signed in as {principal.name} and may not {what} here{where}.")
 
 
 def _plain(exc: web.HTTPException) -> web.Response:

@@ -14,6 +14,7 @@ from aiohttp.http import HttpProcessingError
 
 from deepaas.api.app import create_app
 from deepaas.api.keys import ApiSettings
+from deepaas.auth import Authenticator
 from deepaas.config import Settings
 from deepaas.service import Service
 
@@ -44,11 +45,16 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
 
 @asynccontextmanager
 async def listen(
-    service: Service, settings: Settings, sock: socket.socket, force: asyncio.Event
+    service: Service,
+    settings: Settings,
+    sock: socket.socket,
+    force: asyncio.Event,
+    authenticator: Authenticator | None = None,
 ) -> AsyncIterator[None]:
     """Serve on a bound socket; on exit, refuse connections and wait for what is being answered.
 
-    Once ``force`` is set, it is waited for no longer.
+    Once ``force`` is set, it is waited for no longer. Without an authenticator, everyone may do
+    everything.
     """
     api = ApiSettings(
         base_path=settings.base_path,
@@ -60,7 +66,7 @@ async def listen(
         form_max_text_bytes=settings.form_max_text_bytes,
     )
     runner = web.AppRunner(
-        create_app(service, api),
+        create_app(service, api, authenticator),
         access_log=None,
         logger=_ServerLog(logging.getLogger("aiohttp.server")),
         handle_signals=False,

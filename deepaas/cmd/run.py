@@ -19,7 +19,7 @@ from deepaas.model.discovery import select_sources
 from deepaas.records import ModelSource
 from deepaas.service import Service
 from deepaas.telemetry import Transcript, configure_logging
-from deepaas.wiring import open_service
+from deepaas.wiring import open_service, open_sign_in, open_token_sources
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,11 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 transcript = Transcript()
                 logging.getLogger().addHandler(transcript)
                 stack.callback(logging.getLogger().removeHandler, transcript)
+            # Before the models, which take long: what is wrong with keys and rules is told at once.
+            chosen = [source.name for source in sources]
+            tokens = await stack.enter_async_context(open_token_sources(settings.oidc))
+            signing_in = open_sign_in(settings, chosen, tokens)
+            authenticator = await stack.enter_async_context(signing_in)
             opening = stack.enter_async_context(open_service(settings, sources, transcript, force))
             service = await _unless_stopped(opening, stop)
             http = await importing
@@ -170,7 +175,9 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
             except OSError as exc:
                 raise _address_error(settings, exc) from exc
             stack.enter_context(_renewal(service))
-            await stack.enter_async_context(http.listen(service, settings, sock, force))
+            await stack.enter_async_context(
+                http.listen(service, settings, sock, force, authenticator)
+            )
             url = _url(sock, settings.base_path)
             if settings.listen_early:
                 logger.info("Listening at %s; loading.", url, extra={"action": "listening"})
