@@ -11,6 +11,7 @@ from typing import Any
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.drain import Drain
 from deepaas.service.evaluations import EvaluationService
+from deepaas.service.fetching import UrlFetcher
 from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
 from deepaas.service.job_facts import JobObserver
@@ -39,6 +40,7 @@ __all__ = [
     "Service",
     "Switching",
     "Traffic",
+    "UrlFetcher",
     "VersionService",
 ]
 

@@ -28,6 +28,7 @@ from deepaas.service import (
     Service,
     Switching,
     Traffic,
+    UrlFetcher,
     VersionService,
 )
 from deepaas.telemetry import Transcript
@@ -61,20 +62,29 @@ async def open_service(
             LocalExecutor(None if transcript is None else transcript.append)
         )
         pools = _make_pools(settings, sources, executor, registry, stack)
+        fetcher = UrlFetcher.of(settings.fetching, executor.uploads)
         jobs = JobService(
             registry,
             pools,
             is_enabled=settings.train_endpoint,
             are_shown=settings.predict_endpoint,
             is_starting=True,
+            fetcher=fetcher,
         )
-        predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
+        predictions = PredictionService(
+            registry, pools, is_enabled=settings.predict_endpoint, fetcher=fetcher
+        )
         switching = Switching(pools, in_place=settings.promote_in_place)
         versions = VersionService(registry, pools, switching, jobs)
         health = HealthService(registry, pools, jobs, switching.problems)
         history = JobHistory(jobs, versions)
         queue = PredictionQueue(
-            pools, predictions, jobs, history, max_jobs=settings.predict_max_jobs
+            pools,
+            predictions,
+            jobs,
+            history,
+            max_jobs=settings.predict_max_jobs,
+            fetcher=fetcher,
         )
         watch = await stack.enter_async_context(LoopWatch(settings.watching.slow_callback_s))
         traffic, job_observer = Traffic(), JobObserver(jobs)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
+from deepaas.config import FetchSettings
 from deepaas.execution.base import OnEnd
 from deepaas.execution.claiming import JobLimits
 from deepaas.execution.jobs import JobRunner
@@ -41,6 +42,7 @@ from deepaas.service import (
     Service,
     Switching,
     Traffic,
+    UrlFetcher,
     VersionService,
 )
 from deepaas.service.predictions import error_of
@@ -196,6 +198,7 @@ async def echo_service(
     store: JobStore | None = None,
     source: ModelSource = ECHO,
     max_jobs: int = 100,
+    fetching: FetchSettings | None = None,
 ) -> AsyncIterator[Service]:
     """Open a service of one model, whose jobs are kept in memory and in ``tmp_path``.
 
@@ -206,6 +209,7 @@ async def echo_service(
         store: Where jobs are kept, instead of a store in memory; not closed here.
         source: The model.
         max_jobs: How many predictions may be queued.
+        fetching: What is fetched for the model; without it, nothing.
     """
     registry = ModelRegistry()
     store = store or InMemoryJobStore()
@@ -233,17 +237,26 @@ async def echo_service(
             )
         )
         traffic, watch = Traffic(), LoopWatch(0)
+        fetcher = None if fetching is None else UrlFetcher.of(fetching, executor.uploads)
         jobs = JobService(
-            registry, pools, is_enabled=train, are_shown=predict, store=store, runner=runner
+            registry,
+            pools,
+            is_enabled=train,
+            are_shown=predict,
+            store=store,
+            runner=runner,
+            fetcher=fetcher,
         )
-        predictions = PredictionService(registry, pools, is_enabled=predict)
+        predictions = PredictionService(registry, pools, is_enabled=predict, fetcher=fetcher)
         switching = Switching(pools, in_place=False)
         versions = VersionService(registry, pools, switching, jobs)
         versions.open(InMemoryVersionStore(), store, presence=presence, folder=folder)
         stack.push_async_callback(versions.close)
         health = HealthService(registry, pools, jobs, switching.problems)
         history = JobHistory(jobs, versions)
-        queue = PredictionQueue(pools, predictions, jobs, history, max_jobs=max_jobs)
+        queue = PredictionQueue(
+            pools, predictions, jobs, history, max_jobs=max_jobs, fetcher=fetcher
+        )
         queued = await stack.enter_async_context(
             QueuedRunner(
                 store,
