@@ -113,7 +113,7 @@ def test_what_there_is_can_be_asked() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("everybody", "group:", "group", "group: ", "role", "=signed-in", "cat=", "cat=dog"),
+        *("everybody", "group:", "group", "role", "=signed-in", "cat=", "cat=dog"),
         *("cat=dog=signed-in", "signed-in:x", "subject:ada", "a@b", "*"),
     ],
 )
