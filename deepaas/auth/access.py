@@ -18,7 +18,7 @@ RIGHTS: Final = (Policy.READ, Policy.PREDICT, Policy.TRAIN, Policy.MANAGE, Polic
 LADDER: Final = (Policy.READ, Policy.PREDICT, Policy.TRAIN, Policy.MANAGE)
 _SUBJECT: Final = re.compile(
     r"(?P<plain>anonymous|signed-in)"
-    r"|(?P<kind>role|group|entitlement|key|subject):(?P<value>\S+)"
+    r"|(?P<kind>role|group|entitlement|key|subject):(?P<value>\S(?:.*\S)?)"
 )
 _FORMS: Final = (
     "anonymous, signed-in, role:NAME, group:NAME, entitlement:URN, key:NAME or subject:SUB@ISSUER,"

@@ -49,7 +49,7 @@ async def open_sign_in(
     given = settings.sign_in
     rules = AccessRules.parse({Policy(right): text for right, text in given.allow.items()})
     rules.require_models(models)
-    if given.keys_file is None and not given.keys.strip() and not sources:
+    if given.keys_file is None and not given.keys and not sources:
         _require_no_rules(rules, given)
         if not _is_loopback(settings.listen_ip):
             _warn_of_everybody(settings.listen_ip)
