@@ -69,10 +69,13 @@ async def ended(store: JobStore, job: Job) -> Job:
 
 
 async def eventually(look: Callable[[], Awaitable[T]], suits: Callable[[T], object]) -> T:
-    """Return the first thing that ``look`` finds and that suits, looking again and again."""
+    """Return the first thing that ``look`` finds and that suits, looking again and again.
+
+    A look may be a request, and the processes that it waits for need the processor too.
+    """
     async with asyncio.timeout(PATIENCE_S):
         while not suits(found := await look()):  # noqa: ASYNC110 - others may change the store
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
     return found
 
 
