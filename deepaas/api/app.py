@@ -7,7 +7,15 @@ from aiohttp import web
 from deepaas.api import metrics, pages
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
-from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, METER, SERVICE, SETTINGS, ApiSettings
+from deepaas.api.keys import (
+    AUTHENTICATOR,
+    DOCUMENTS,
+    METER,
+    PRINCIPAL,
+    SERVICE,
+    SETTINGS,
+    ApiSettings,
+)
 from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
@@ -24,7 +32,7 @@ from deepaas.api.v2 import (
     train,
     versions,
 )
-from deepaas.auth import Authenticator, NoSignIn, Policy
+from deepaas.auth import STRANGER, Authenticator, NoSignIn, Policy
 from deepaas.service import Service
 
 _JOBS = "/v2/models/{model}/jobs/"
@@ -162,12 +170,10 @@ def create_app(
     add_routes(app, routes, app[SETTINGS].base_path)
     rows, is_logged = app[ROWS], app[SETTINGS].access_log
     app[METER] = RequestMeter(service.traffic, rows, service.models, is_logged=is_logged)
-    app[DOCUMENTS] = Documents(
-        routes,
-        service.models,
-        app[SETTINGS].base_path,
-        signs_in=not isinstance(app[AUTHENTICATOR], NoSignIn),
-    )
+    signs_in = not isinstance(app[AUTHENTICATOR], NoSignIn)
+    app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path, signs_in=signs_in)
+    if signs_in:
+        app.on_response_prepare.append(_keep_from_caches)
     return app
 
 
@@ -180,3 +186,13 @@ def _is_on(route: Route, settings: ApiSettings) -> bool:
 async def _end_followers(app: web.Application) -> None:
     """Let go of who follows a job; they come again when the server does."""
     app[SERVICE].history.close()
+
+
+async def _keep_from_caches(request: web.Request, response: web.StreamResponse) -> None:
+    """Let no cache on the way answer one caller with what was for another.
+
+    It knows that an answer to ``Authorization`` is for nobody else (RFC 9111, section 3.5), and
+    takes ``X-API-Key`` for any header.
+    """
+    if request.get(PRINCIPAL) is not STRANGER:
+        response.headers.setdefault("Cache-Control", "no-store")

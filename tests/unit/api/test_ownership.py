@@ -285,3 +285,20 @@ async def test_the_metrics_name_running_jobs_to_who_sees_those_of_others(
                 text = await response.text()
             assert (job.id in text) is (who in ("ops", "watcher"))
             assert 'deepaas_model_ready{model="echo"} 1.0' in text
+
+
+async def test_no_cache_on_the_way_answers_one_with_what_is_for_another(tmp_path: Path) -> None:
+    """What a cache may keep it has to ask for again, with what the next caller signs in with."""
+    async with scene(tmp_path) as there:
+        job = await there.add("key:ada")
+        shared = ("/v2/models/", "/metrics", "/openapi.json", "/v2/models/echo/versions/")
+        of_the_job = [route.path for route in OF_A_JOB if route.method == "GET"]
+        for path in (*shared, *of_the_job, JOBS, "/nowhere"):
+            for who in ("ada", "eve", None):
+                filled = path.replace("{model}", "echo").replace("{job}", job.id)
+                filled = filled.replace("{uuid}", job.id).replace("{path:(?s:.+)}", "m.bin")
+                async with there.client.get(filled, headers=header(who)) as response:
+                    said = response.headers.get("Cache-Control")
+                assert said in ("no-store", "no-cache"), f"{path} for {who}"
+        async with there.client.get("/v2/health/live") as response:
+            assert "Cache-Control" not in response.headers
