@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from deepaas.auth.entitlements import Entitlement
 from deepaas.auth.principal import Identity, Policy, Principal
@@ -45,6 +45,21 @@ class SubjectKind(StrEnum):
     SUBJECT = "subject"
 
 
+class _Caller(NamedTuple):
+    """Who asks, ``None`` for who has not signed in, with what is worked out of that once."""
+
+    identity: Identity | None
+    by_role: frozenset[Policy]
+    entitlements: tuple[Entitlement, ...]
+
+    @classmethod
+    def of(cls, identity: Identity | None) -> Self:
+        if identity is None:
+            return cls(None, frozenset(), ())
+        held = tuple(map(Entitlement.parse, identity.entitlements))
+        return cls(identity, _allowed_by(identity.roles), held)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whom a rule is about."""
@@ -54,8 +69,9 @@ class Subject:
     value: str = ""
     entitlement: Entitlement | None = field(default=None, compare=False)
 
-    def matches(self, identity: Identity | None) -> bool:
-        """Tell whether somebody is meant; ``None``: who has not signed in."""
+    def matches(self, caller: _Caller) -> bool:
+        """Tell whether somebody is meant."""
+        identity = caller.identity
         if self.kind is SubjectKind.ANONYMOUS:
             return True
         if identity is None:
@@ -73,7 +89,7 @@ class Subject:
                 return identity.name == self.value
         wanted = self.entitlement
         assert wanted is not None
-        return any(Entitlement.parse(each).satisfies(wanted) for each in identity.entitlements)
+        return any(each.satisfies(wanted) for each in caller.entitlements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +154,19 @@ class AccessRules:
 
     def principal_of(self, identity: Identity | None) -> Principal:
         """Return what somebody may do; ``None``: who has not signed in."""
-        by_role = frozenset() if identity is None else _allowed_by(identity.roles)
+        caller = _Caller.of(identity)
         name = None if identity is None else identity.name
-        allowed_for = {model: self._allowed(identity, by_role, model) for model in self.models}
-        return Principal(name, self._allowed(identity, by_role, None), allowed_for)
+        allowed_for = {model: self._allowed(caller, model) for model in self.models}
+        return Principal(name, self._allowed(caller, None), allowed_for)
 
-    def _allowed(
-        self, identity: Identity | None, by_role: frozenset[Policy], model: str | None
-    ) -> frozenset[Policy]:
+    def _allowed(self, caller: _Caller, model: str | None) -> frozenset[Policy]:
         allowed = set()
         for policy in RIGHTS:
             rule = self.rules.get(policy, Rule())
             alone = None if model is None else rule.for_models.get(model)
             subjects = rule.general if alone is None else alone
-            is_by_role = alone is None and policy in by_role
-            if is_by_role or any(each.matches(identity) for each in subjects):
+            is_by_role = alone is None and policy in caller.by_role
+            if is_by_role or any(each.matches(caller) for each in subjects):
                 allowed.add(policy)
         if Policy.MANAGE in allowed:
             allowed.add(Policy.JOBS)
