@@ -7,7 +7,8 @@ from aiohttp import web
 from deepaas.api import pages
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
-from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, SERVICE, SETTINGS, ApiSettings
+from deepaas.api.guards import Guards
+from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, GUARDS, SERVICE, SETTINGS, ApiSettings
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import Route, add_routes
 from deepaas.api.v2 import (
@@ -126,6 +127,7 @@ def create_app(
     service: Service,
     settings: ApiSettings | None = None,
     authenticator: Authenticator | None = None,
+    guards: Guards | None = None,
 ) -> web.Application:
     """Make the application; it opens and closes nothing.
 
@@ -133,6 +135,7 @@ def create_app(
         service: The use cases.
         settings: Prefix and limits, and what is switched on.
         authenticator: Tells who calls; without one, everyone may do everything.
+        guards: Tell what is refused whoever calls; without them, nothing is.
     """
     # Limits are enforced where bodies are read (deepaas.api.input): aiohttp's own cover neither
     # streams nor, in its multipart reader, the sum of the parts.
@@ -140,6 +143,8 @@ def create_app(
     app[SERVICE] = service
     app[SETTINGS] = settings or ApiSettings()
     app[AUTHENTICATOR] = authenticator or NoSignIn()
+    app[GUARDS] = guards or Guards()
+    app.on_response_prepare.append(app[GUARDS].headers.add)
     routes = [row for row in ROUTES if app[SETTINGS].doc_endpoint or not row.is_page]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)

@@ -4,6 +4,8 @@
 
 from oslo_config import cfg
 
+from deepaas.config.guards import GUARD_OPTIONS
+
 #: What decides which models there are, and how they start; of every command.
 MODEL_OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.StrOpt(
@@ -244,6 +246,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         min=0.0,
         help="Seconds that running predictions get when the server ends.",
     ),
+    *GUARD_OPTIONS,
 )
 
 # The names are those of version 2: long, so that no argument of a model has them.

@@ -12,6 +12,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
+from deepaas.config.guards import GuardSettings, guard_settings
 from deepaas.config.options import (
     CLI_OPTIONS,
     FILE_OPTIONS,
@@ -79,6 +80,7 @@ class Settings:
     promote_in_place: bool
     rewarm_after_train: bool
     shutdown_grace_s: float
+    guards: GuardSettings
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -166,6 +168,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         promote_in_place=values["promote_in_place"],
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
+        guards=guard_settings(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),
     )

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from deepaas.api.documents import about
-from deepaas.api.keys import AUTHENTICATOR
+from deepaas.api.guards import Guards
+from deepaas.api.keys import AUTHENTICATOR, GUARDS
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.auth import NoSignIn, Policy
@@ -28,6 +29,7 @@ def test_a_route_without_a_policy_cannot_be_made(policy: Any) -> None:
 async def test_a_route_that_came_in_another_way_is_refused() -> None:
     app = web.Application(middlewares=[guard_requests])
     app[AUTHENTICATOR] = NoSignIn()
+    app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/known", answer, Policy.READ, about.LIVE)], "")
     app.router.add_get("/stranger", answer)
     app.router.add_post("/known", answer)

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import FormData, web
 
 from deepaas.api.documents import about
-from deepaas.api.keys import AUTHENTICATOR
+from deepaas.api.guards import Guards
+from deepaas.api.keys import AUTHENTICATOR, GUARDS
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import Route, add_routes
 from deepaas.api.v2.responses import json_response, send
@@ -29,6 +30,7 @@ def sender(prediction: Prediction) -> web.Application:
 
     app = web.Application(middlewares=[guard_requests])
     app[AUTHENTICATOR] = NoSignIn()
+    app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/", handler, Policy.READ, about.LIVE)], "")
     return app
 
