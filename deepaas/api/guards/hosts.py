@@ -6,15 +6,19 @@ A page whose name its owner lets point to 127.0.0.1 (DNS rebinding) is of one or
 service for a browser, which then refuses it nothing. What gives it away is its name.
 """
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion11
 
 from deepaas.errors import Forbidden, InvalidInput
 
-_REMEMBERED = 256
+_REMEMBERED: Final = 256
+#: An address of IPv6 stands in brackets (RFC 3986, section 3.2.2).
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(:\d*)?", re.ASCII)
 
 
 class Hosts:
@@ -58,12 +62,10 @@ class Hosts:
 
 def _split(host: str) -> tuple[str, IPv4Address | IPv6Address | None]:
     """Return a host without its port, and what it is if it is an address."""
-    if host.startswith("["):
-        name = host.partition("]")[0] + "]"
-        bare = name[1:-1]
-    else:
-        bare = name = host.partition(":")[0]
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return "", None
     try:
-        return name, ip_address(bare)
+        return found[1], ip_address(found[1].strip("[]"))
     except ValueError:
-        return name, None
+        return found[1], None

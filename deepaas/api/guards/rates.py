@@ -18,6 +18,8 @@ _MAX_CALLERS: Final = 65_536
 #: What one client is given of IPv6 at least (RFC 6177).
 _SITE_BITS: Final = 64
 _CONCURRENT_RETRY_S: Final = 1
+#: What sums of fractions are wrong by.
+_ROUNDING_S: Final = 1e-6
 
 
 class Budget:
@@ -139,7 +141,7 @@ def caller_at(address: Address | None) -> str:
 
 
 def _refuse_for(wait_s: float, what: str) -> None:
-    if wait_s > 0:
+    if wait_s > _ROUNDING_S:
         raise TooManyRequests(
             f"Too many {what}; try again in {math.ceil(wait_s)} s.",
             retry_after_s=math.ceil(wait_s),
