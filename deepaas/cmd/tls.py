@@ -15,6 +15,10 @@ from deepaas.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 _LOOKS_EVERY_S = 5.0
+_PASSWORD_IS_WRONG = (
+    "the key has another password, which belongs into the environment variable"
+    f" {UNLOCKING_VARIABLE}, or into a file that {UNLOCKING_FILE_VARIABLE} names"
+)
 
 
 class Certificate:
@@ -30,8 +34,10 @@ class Certificate:
     def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
         self._seen = self._state()
-        #: For connections; new ones are given the certificate that was loaded last.
+        self._newest = self._load()
+        #: For connections; each new one is given the certificate that was loaded last.
         self.context = self._load()
+        self.context.sni_callback = self._give_newest
 
     @asynccontextmanager
     async def kept_fresh(self, every_s: float = _LOOKS_EVERY_S) -> AsyncIterator[None]:
@@ -62,14 +68,20 @@ class Certificate:
             return False
         self._seen = state
         try:
-            # Tried apart: a context that takes a certificate without its key can serve nobody.
-            self._load()
-            self._load_into(self.context)
+            # A new one each time: loading into one that is used would leave it, for a moment,
+            # without a key for its certificate.
+            self._newest = self._load()
         except ConfigurationError as exc:
             logger.error("%s", exc.message, extra={"action": "certificate_refused"})
             return False
         logger.info("Another certificate is served.", extra={"action": "certificate_loaded"})
         return True
+
+    def _give_newest(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext
+    ) -> None:
+        """Let a connection that begins go on with the newest certificate."""
+        connection.context = self._newest
 
     def _state(self) -> list[tuple[int, ...] | None]:
         """Return what changes with the files."""
@@ -79,10 +91,6 @@ class Certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
-        self._load_into(context)
-        return context
-
-    def _load_into(self, context: ssl.SSLContext) -> None:
         cert, key = self._settings.cert, self._settings.key
         for option, path in (("tls-cert", cert), ("tls-key", key)):
             try:
@@ -91,14 +99,21 @@ class Certificate:
                 raise ConfigurationError(
                     f"{option} is {str(path)!r}, which cannot be read: {exc.strerror}."
                 ) from exc
+        asked_for_password = False
+
+        def give_password() -> str:  # without it, OpenSSL would ask on the terminal
+            nonlocal asked_for_password
+            asked_for_password = True
+            return self._settings.password or ""
+
         try:
-            # Without a function, OpenSSL would ask for a password on the terminal.
-            context.load_cert_chain(cert, key, password=lambda: self._settings.password or "")
+            context.load_cert_chain(cert, key, password=give_password)
         except (OSError, ValueError) as exc:
+            reason = _PASSWORD_IS_WRONG if asked_for_password else _reason(exc)
             raise ConfigurationError(
-                f"the certificate {str(cert)!r} and the key {str(key)!r} cannot be used:"
-                f" {_reason(exc)}."
+                f"the certificate {str(cert)!r} and the key {str(key)!r} cannot be used: {reason}."
             ) from exc
+        return context
 
 
 def _state_of(path: os.PathLike[str]) -> tuple[int, ...] | None:
@@ -110,13 +125,6 @@ def _state_of(path: os.PathLike[str]) -> tuple[int, ...] | None:
 
 
 def _reason(exc: Exception) -> str:
-    reason = exc.reason if isinstance(exc, ssl.SSLError) else None
-    match reason:
-        case "KEY_VALUES_MISMATCH":
-            return "the key is not that of the certificate"
-        case "BAD_DECRYPT" | "BAD_PASSWORD_READ" | "PEM_LIB" | "INTERRUPTED_OR_CANCELLED":
-            return (
-                "the key has another password, or is broken; the password is in"
-                f" {UNLOCKING_VARIABLE} or in a file that {UNLOCKING_FILE_VARIABLE} names"
-            )
+    if isinstance(exc, ssl.SSLError) and exc.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
     return "they are not PEM, or no certificate and private key"

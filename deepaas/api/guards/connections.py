@@ -9,7 +9,7 @@ import asyncio
 import logging
 import resource
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,7 +53,7 @@ class Connection(web.RequestHandler):
         options: Those of :class:`aiohttp.web.RequestHandler`.
     """
 
-    __slots__ = ("_body", "_head_since", "_keeper", "_patience_s", "_received", "_task")
+    __slots__ = ("_body", "_counted", "_head_since", "_keeper", "_patience_s", "_task")
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Connection(web.RequestHandler):
         #: Of the request that is being served; it ends when the answer has been written.
         self._task: Callable[[], asyncio.Task[Any] | None] = _nothing
         self._body: StreamReader | None = None
-        self._received = 0
+        self._counted = 0
         self._patience_s = 0.0
         #: When the client began with the head that it has not ended yet, ``None`` if it has not.
         self._head_since: float | None = None
@@ -96,13 +96,18 @@ class Connection(web.RequestHandler):
         task = asyncio.current_task()
         self._task = _nothing if task is None else weakref.ref(task)
         self._body = request.content
-        self._received = 0
+        self._counted = 0
         self._patience_s = self._keeper.limits.body_timeout_s
 
     def is_busy(self) -> bool:
         """Whether a request is being served, or its answer written."""
         task = self._task()
         return task is not None and not task.done()
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come that is being read."""
+        return 0 if self._body is None else self._body.total_bytes
 
     def look(self, now: float, passed_s: float) -> None:
         """Tell off a client that owes something.
@@ -127,8 +132,8 @@ class Connection(web.RequestHandler):
     def _look_at_body(self, body: StreamReader, passed_s: float) -> None:
         if self.transport is None or not self.transport.is_reading():
             return  # it is the service that is slow
-        earned_s = (body.total_bytes - self._received) / MIN_BYTES_PER_S
-        self._received = body.total_bytes
+        earned_s = (self.received - self._counted) / MIN_BYTES_PER_S
+        self._counted = self.received
         limit_s = self._keeper.limits.body_timeout_s
         self._patience_s = min(limit_s, self._patience_s + earned_s) - passed_s
         if self._patience_s <= 0:
@@ -200,6 +205,10 @@ class Connections:
         """Return how many are open."""
         return len(self._open)
 
+    def __iter__(self) -> Iterator[Connection]:
+        """Give those that are open, the one first that has been idle longest."""
+        return iter(self._open)
+
     def add(self, connection: Connection) -> None:
         """Let a connection in; if they are too many, the one goes that is of least use."""
         if len(self._open) >= self._most:
@@ -214,6 +223,18 @@ class Connections:
     def discard(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         self._open.pop(connection, None)
+
+    def look(self, now: float, passed_s: float) -> None:
+        """Look at all connections.
+
+        Args:
+            now: The time of the loop.
+            passed_s: Since this was done last.
+        """
+        for connection in tuple(self._open):
+            if connection.is_busy():
+                self._open[connection] = self._open.pop(connection)
+            connection.look(now, passed_s)
 
     async def _sweep(self) -> None:
         """Look at all connections from time to time."""
@@ -232,10 +253,7 @@ class Connections:
             now = self._loop.time()
             # Longer than planned: this process was stopped, and could not have heard anybody.
             passed_s = min(now - before, 2 * pause_s)
-            for connection in tuple(self._open):
-                if connection.is_busy():
-                    self._open[connection] = self._open.pop(connection)
-                connection.look(now, passed_s)
+            self.look(now, passed_s)
             before = now
 
 
