@@ -162,6 +162,8 @@ class Connection(web.RequestHandler):
         """Answer what is no HTTP, or not served for another reason before it is one of ours."""
         if isinstance(exc, LineTooLong):
             status, message = 431, "A line of the head is too long; see --header-max-size."
+        # Behind its first line, aiohttp shows what came.
+        message = None if message is None else message.partition("\n")[0]
         response = super().handle_error(request, status, exc, message)
         response.headers["Server"] = SERVER
         response.headers["X-Content-Type-Options"] = "nosniff"

@@ -123,7 +123,7 @@ def test_certificate_and_key_may_stand_in_one_file(tmp_path: Path) -> None:
     write_certificate(file, file)
     settings = load_settings([f"--tls-cert={file}"])
     assert settings.guards.tls is not None
-    assert Certificate(settings.guards.tls).context
+    assert isinstance(Certificate(settings.guards.tls).context, ssl.SSLContext)
 
 
 @pytest.mark.parametrize("way", ["variable", "file"])
@@ -139,7 +139,7 @@ def test_the_password_of_the_key_is_in_the_environment(
         monkeypatch.setenv("DEEPAAS_TLS_KEY_PASSWORD_FILE", str(tmp_path / "password"))
     settings = load_settings([f"--tls-cert={cert}", f"--tls-key={key}"])
     assert settings.guards.tls is not None
-    assert Certificate(settings.guards.tls).context
+    assert isinstance(Certificate(settings.guards.tls).context, ssl.SSLContext)
     assert "hunter2" not in repr(settings)
 
 

@@ -6,6 +6,7 @@ Nobody waits here for time to pass: the test says how much has.
 """
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,8 +15,12 @@ import pytest
 from aiohttp import web
 
 from deepaas.api.app import create_app
-from deepaas.api.guards import connections as module
-from deepaas.api.guards.connections import Connection, ConnectionLimits, Connections
+from deepaas.api.guards.connections import (
+    Connection,
+    ConnectionLimits,
+    Connections,
+    _most_by_descriptors,
+)
 from tests.unit.api.guards.serving import (
     LIVE,
     PREDICT,
@@ -288,12 +293,27 @@ async def test_somebody_looks_from_time_to_time(tmp_path: Path, limits: Connecti
             assert await is_cut_off(reader)
 
 
+async def test_a_flood_of_requests_that_nobody_reads_the_answers_of(tmp_path: Path) -> None:
+    """No more is read than can be answered, which is aiohttp's guard; the others are served."""
+    async with serving(tmp_path, OFF) as (place, connections):
+        _, writer = await asyncio.open_connection(*place, limit=1024)
+        writer.write((HEAD + b"\r\n") * 200_000)
+
+        def is_not_read_on() -> bool:
+            (flooding,) = connections
+            return flooding.transport is not None and not flooding.transport.is_reading()
+
+        await until(lambda: len(connections) == 1)
+        await until(is_not_read_on)
+        assert status_of(await exchange(place, request("GET", LIVE, "x"))) == 200
+        writer.transport.abort()
+
+
 def test_a_quarter_of_the_descriptors_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    resource = module.resource
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
-    assert module._most_by_descriptors() == 768
+    assert _most_by_descriptors() == 768
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
-    assert module._most_by_descriptors() > 10**6
+    assert _most_by_descriptors() > 10**6
 
 
 async def test_a_connection_that_is_gone_already_is_left_alone(tmp_path: Path) -> None:
