@@ -3,8 +3,11 @@
 """HTTPS is served with what the files hold now, or a message says why it is not."""
 
 import logging
+import os
+import signal
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from deepaas.config.guards import TlsSettings
 from deepaas.errors import ConfigurationError
 from tests.certificates import trusting, write_certificate
 from tests.unit.api.guards.serving import LIVE, Place, exchange, request, serving, status_of
-from tests.unit.parts import until
+from tests.unit.parts import until, wait_for
 
 
 def files(folder: Path) -> tuple[Path, Path]:
@@ -193,3 +196,25 @@ def test_what_cannot_be_used_is_named(
         ]
         assert main(argv) == 2
         assert "tls-key is" in capsys.readouterr().err
+
+
+def test_the_command_says_that_it_serves_https(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    file = tmp_path / "both.pem"
+    write_certificate(file, file)
+    (tmp_path / "model.py").write_text("def predict(): pass")
+    said: list[str] = []
+
+    def stop_when_it_serves() -> None:
+        said.append(wait_for(lambda: next((t for t in caplog.messages if "Serving" in t), "")))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopping = threading.Thread(target=stop_when_it_serves)
+    stopping.start()
+    argv = [f"--model-name={tmp_path}/model.py", "--listen-port=0", f"--tls-cert={file}"]
+    assert main(argv) == 0
+    stopping.join()
+    assert said[0].startswith("Serving model at https://127.0.0.1:")
