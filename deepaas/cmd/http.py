@@ -114,7 +114,8 @@ async def listen(
     await runner.setup()
     try:
         async with AsyncExitStack() as stack:
-            connections = await stack.enter_async_context(_connections(runner, settings))
+            connections = _connections(runner, settings)
+            await stack.enter_async_context(connections.looked_after())
             if certificate is not None:
                 await stack.enter_async_context(certificate.kept_fresh())
             await _Site(

@@ -9,10 +9,10 @@ import asyncio
 import logging
 import resource
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
@@ -171,7 +171,7 @@ class Connection(web.RequestHandler):
 
 
 class Connections:
-    """All connections of a server; makes them, and looks after them while it is open.
+    """All connections of a server; makes them, and holds their clients to limits.
 
     Args:
         server: Answers the requests.
@@ -187,21 +187,21 @@ class Connections:
         #: Those that have been idle longest come first.
         self._open: dict[Connection, None] = {}
         self._most = limits.max_connections or _most_by_descriptors()
-        self._sweeping: asyncio.Task[None] | None = None
 
     def __call__(self) -> Connection:
         """Make a connection for a client that has come."""
         return Connection(self, self._server, loop=self._loop, **self._options)
 
-    async def __aenter__(self) -> "Connections":
-        self._sweeping = asyncio.create_task(self._sweep(), name="connections")
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+    @asynccontextmanager
+    async def looked_after(self) -> AsyncIterator[Self]:
+        """Look at them from time to time, until the block ends."""
+        sweeping = asyncio.create_task(self._sweep(), name="connections")
+        try:
+            yield self
+        finally:
+            sweeping.cancel()
             with suppress(asyncio.CancelledError):
-                await self._sweeping
+                await sweeping
 
     def __len__(self) -> int:
         """Return how many are open."""

@@ -55,13 +55,12 @@ class Budget:
 
     def _forget(self, now: float) -> None:
         """Forget who has a whole budget again; beyond the limit, whoever was silent longest."""
-        for _ in range(2):  # one comes, so two that go empty it in the end
+        # One has come, so two that go are enough; it is the last, and stays.
+        for _ in range(2):
             oldest = next(iter(self._full_at))
             if self._full_at[oldest] > now and len(self._full_at) <= self._max_callers:
                 return
             del self._full_at[oldest]
-            if not self._full_at:
-                return
 
 
 class Callers:

@@ -284,7 +284,7 @@ async def ended_first(*readers: asyncio.StreamReader) -> asyncio.StreamReader:
 async def test_somebody_looks_from_time_to_time(tmp_path: Path, limits: ConnectionLimits) -> None:
     async with (
         serving(tmp_path, limits) as (place, connections),
-        connections,
+        connections.looked_after(),
         connection(place) as (reader, _),
     ):
         if limits is OFF:

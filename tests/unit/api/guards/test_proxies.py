@@ -104,6 +104,7 @@ def test_scheme_and_name_are_those_of_the_nearest_proxy(
         ),
         (["for=1.1.1.1, for=203.0.113.7;proto=https"], ("203.0.113.7", "https", None)),
         (["for=203.0.113.7", "for=10.0.0.2;host=in"], ("203.0.113.7", None, None)),
+        (["for=10.0.0.2;proto=https"], ("10.0.0.2", "https", None)),
         (["for=unknown"], (PEER, "http", None)),
         (["for=_hidden, for=10.0.0.2"], ("10.0.0.2", None, None)),
         (["for=1.1.1.1;for=2.2.2.2"], (PEER, "http", None)),
