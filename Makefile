@@ -10,6 +10,7 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 ROUNDS ?= 5
 CALLS ?= 200000
+FUZZ_S ?= 600
 # What pip installs for the example and the callback that need it: large, so not by default.
 TORCH ?=
 
@@ -19,32 +20,44 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --
 # An environment is set up again when one of these changes.
 CORE_META := setup.cfg pyproject.toml deepaas/__init__.py
 EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)
+LOCK := tests/requirements.txt
 
-.PHONY: help run test lint types docs sample bench soak clean
+.PHONY: help run test lint types docs audit lock sample bench soak clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     serve the digits example at http://$(HOST):$(PORT) (HOST=, PORT= change it)"
 	@echo "make test    install what the checks need and run all of them (TORCH=torch adds PyTorch)"
-	@echo "make lint | types | docs    one of the checks"
+	@echo "make lint | types | docs | audit    one of the checks"
+	@echo "make lock    choose anew what the checks are run with ($(LOCK))"
 	@echo "make sample  write etc/deepaas.conf.sample anew from the declared options"
 	@echo "make bench   measure beside the limits and the peers (PEERS=, ONLY=, ROUNDS= change it)"
-	@echo "make soak    send 200,000 mixed calls to a server and see what it keeps (CALLS=)"
+	@echo "make soak    send 200,000 mixed calls to a server and see what it keeps (CALLS=), then ten"
+	@echo "             minutes of requests that are nearly HTTP (FUZZ_S=)"
 	@echo "make clean   remove what was built, the environment too"
 
 run: $(VENV)/.installed-run
 	@exec $(BIN)/deepaas-run --model-name digits --listen-ip $(HOST) --listen-port $(PORT)
 
-test: $(VENV)/.installed-test $(if $(TORCH),$(VENV)/.installed-torch)
+test: $(VENV)/.installed-test $(VENV)/.installed-peers $(if $(TORCH),$(VENV)/.installed-torch)
 	@sh tests/system-packages.sh
 	@exec $(BIN)/python tests/check.py
 
-lint types docs: $(VENV)/.installed-test
+lint types docs audit: $(VENV)/.installed-test
 	@exec $(BIN)/python tests/check.py $@
 
 sample: $(VENV)/.installed-run
 	@exec $(BIN)/oslo-config-generator --namespace deepaas --wrap-width 79 \
 	    --output-file etc/deepaas.conf.sample
+
+# Names of the project's own packages: what is in the tree needs no hash.
+OWN := deepaas deepaas-example-minimal deepaas-example-digits deepaas-example-legacy
+
+lock: $(VENV)/.created
+	@$(PIP) install 'uv>=0.9'
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	    $(OWN:%=--no-emit-package %) --output-file $(LOCK) tests/requirements.in
 
 # The table that the documentation includes is written only by a whole run.
 BENCH_OPTIONS := --rounds $(ROUNDS) \
@@ -57,11 +70,12 @@ bench: $(VENV)/.installed-test
 	    $(if $(BENCH_TABLE),--table doc/source/discussion/performance-table.txt)
 
 soak: $(VENV)/.installed-test
-	@exec $(BIN)/python -m benchmarks.soak --calls $(CALLS)
+	@$(BIN)/python -m benchmarks.soak --calls $(CALLS)
+	@DEEPAAS_TEST_FUZZ_S=$(FUZZ_S) exec $(BIN)/python -m pytest -q tests/integration/test_fuzzed_bytes.py
 
 clean:
 	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
-	rm -rf benchmarks/.envs benchmarks/results
+	rm -rf benchmarks/.envs benchmarks/results tests/peers/node_modules
 	rm -rf .coverage .coverage.* deepaas.egg-info examples/*/*.egg-info examples/*/build
 	find deepaas benchmarks tests examples doc -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -77,11 +91,23 @@ $(VENV)/.installed-run: $(VENV)/.created $(CORE_META) $(EXAMPLES_META)
 	@$(PIP) install --editable . --editable examples/digits
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed-run
+# What the checks run with is locked, with hashes; `make lock` resolves it anew.
+$(VENV)/.installed-test: $(VENV)/.created $(CORE_META) $(EXAMPLES_META) $(LOCK)
 	@echo "Installing what the checks need into $(VENV) …"
-	@$(PIP) install --editable '.[test,docs]' --editable examples/digits --editable examples/minimal \
-	    --editable examples/legacy
-	@touch $@
+	@$(PIP) install --require-hashes --requirement $(LOCK)
+	@$(PIP) install --no-deps --no-build-isolation --editable . --editable examples/digits \
+	    --editable examples/minimal --editable examples/legacy
+	@touch $(VENV)/.installed-run $@
+
+# Issuers of tokens that tests sign in with. The lock names no registry: npm takes its own, and checks
+# the hashes. Without npm it is tried again the next time, and those tests say why they are skipped.
+$(VENV)/.installed-peers: tests/peers/package.json tests/peers/package-lock.json | $(VENV)/.created
+	@sh tests/system-packages.sh
+	@if command -v npm >/dev/null 2>&1; then \
+	    echo "Installing the issuers of the tests into tests/peers/node_modules …"; \
+	    npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null \
+	        && touch $@; \
+	fi
 
 $(VENV)/.installed-torch: $(VENV)/.installed-test
 	@echo "Installing $(TORCH) and Keras into $(VENV) …"

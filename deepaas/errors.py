@@ -188,6 +188,18 @@ class WorkerDied(Unavailable):
     """The process that ran this call ended before it answered; try again."""
 
 
+class IssuerUnavailable(Unavailable):
+    """Who issued this token cannot be asked at the moment; try again later.
+
+    The message names the issuer and the reason, for the operator.
+    """
+
+    @property
+    def public_message(self) -> str:
+        """The class's own sentence."""
+        return self._default()
+
+
 class TimedOut(DeepaasError):
     """The call took longer than the limit.
 

@@ -93,6 +93,7 @@ CHECKS = (
     ),
     Check("types", (Step(("mypy",)), *example_types()), 4 * MINUTES),
     Check("docs", (Step(SPHINX),), 3 * MINUTES),
+    Check("audit", (Step(("tools.audit",)),), 3 * MINUTES),
     Check(
         "tests",
         (Step(("coverage", "erase")),),

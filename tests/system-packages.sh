@@ -7,7 +7,7 @@ set -eu
 
 missing=""
 # command:package
-for pair in unshare:util-linux curl:curl; do
+for pair in unshare:util-linux curl:curl node:nodejs npm:npm; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0

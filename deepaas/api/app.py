@@ -28,10 +28,15 @@ from deepaas.service import Service
 
 _JOBS = "/v2/models/{model}/jobs/"
 _JOB = _JOBS + "{job}"
-_READ, _TRAIN = Policy.READ, Policy.TRAIN
+_READ, _TRAIN, _PUBLIC = Policy.READ, Policy.TRAIN, Policy.PUBLIC
 
 _JOB_ROUTES = tuple(
-    Route(method, path, handler, policy, about, is_new=True)
+    Route(
+        *(method, path, handler, policy, about),
+        is_new=True,
+        # Which of the two a change takes, the service sees by the kind of the job.
+        or_policy=Policy.PREDICT if policy is _TRAIN else None,
+    )
     for method, path, handler, policy, about in (
         ("GET", _JOBS, jobs.list_all, _READ, about_jobs.JOBS),
         ("GET", _JOB, jobs.show, _READ, about_jobs.JOB),
@@ -110,13 +115,14 @@ ROUTES = (
     ),
     Route("GET", "/swagger.json", pages.show_swagger, Policy.READ, about.SWAGGER),
     Route("GET", "/openapi.json", pages.show_openapi, Policy.READ, about.OPENAPI, is_new=True),
-    Route("GET", "/api", pages.show_page, Policy.READ, about.PAGE, is_page=True),
-    Route("GET", "/ui", pages.lead_to_page, Policy.READ, about.WEB_PAGE, is_page=True),
+    # The page itself tells nothing: it asks for a key where the document is not for everybody.
+    Route("GET", "/api", pages.show_page, _PUBLIC, about.PAGE, is_page=True),
+    Route("GET", "/ui", pages.lead_to_page, _PUBLIC, about.WEB_PAGE, is_page=True),
     Route(
         "GET",
         "/static/swagger/{file}",
         pages.send_asset,
-        Policy.READ,
+        _PUBLIC,
         about.ASSET,
         is_page=True,
     ),
@@ -148,7 +154,12 @@ def create_app(
     routes = [row for row in ROUTES if app[SETTINGS].doc_endpoint or not row.is_page]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
-    app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path)
+    app[DOCUMENTS] = Documents(
+        routes,
+        service.models,
+        app[SETTINGS].base_path,
+        signs_in=not isinstance(app[AUTHENTICATOR], NoSignIn),
+    )
     return app
 
 

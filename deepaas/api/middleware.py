@@ -13,9 +13,10 @@ from deepaas.api.errors import problem_of, response_of, told
 from deepaas.api.guards.connections import note_request
 from deepaas.api.guards.rates import Callers, caller_at
 from deepaas.api.keys import AUTHENTICATOR, GUARDS, PRINCIPAL, REQUEST_ID
-from deepaas.api.routing import ROWS
-from deepaas.auth import Policy
-from deepaas.errors import DeepaasError, Forbidden, Unauthenticated
+from deepaas.api.routing import ROWS, Route
+from deepaas.auth import STRANGER, Policy, Principal
+from deepaas.errors import DeepaasError, Forbidden, InvalidCredentials, Unauthenticated
+from deepaas.telemetry import principal as current_principal
 from deepaas.telemetry import request_id
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     current = given if given and _USABLE_ID.fullmatch(given) else f"{_random_bits(128):032x}"
     request[REQUEST_ID] = current
     token = request_id.set(current)
+    who = current_principal.set(None)
     try:
         note_request(request)
         guards = request.app[GUARDS]
@@ -47,6 +49,7 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as exc:  # noqa: BLE001 - the border of a request
         response = await _answer(request, exc)
     finally:
+        current_principal.reset(who)
         request_id.reset(token)
     if not response.prepared:
         response.headers[HEADER] = current
@@ -103,19 +106,21 @@ def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamR
 async def _serve_within_limits(
     request: web.Request, handler: Handler, callers: Callers
 ) -> web.StreamResponse:
-    """Serve a request unless its caller asks for too much; what is public has no limits."""
-    match = request.match_info
-    row = request.app[ROWS].get(match.route)
-    if row is not None and row.policy is Policy.PUBLIC:
+    """Serve a request unless its caller asks for too much; probes have no limits."""
+    row = request.app[ROWS].get(request.match_info.route)
+    if row is not None and row.policy is Policy.PUBLIC and not row.is_page:
         await _authorize(request)
         return await handler(request)
     address = request.app[GUARDS].proxies.client_of(request).address
     callers.check_failures(address)
     try:
         await _authorize(request)
-    except Unauthenticated:
+    except InvalidCredentials:
         callers.count_failure(address)
         raise
+    except (Unauthenticated, Forbidden):
+        with callers.admit(caller_at(address)):
+            raise
     principal = request.get(PRINCIPAL)
     name = None if principal is None else principal.name
     with callers.admit(name or caller_at(address)):
@@ -125,12 +130,37 @@ async def _serve_within_limits(
 async def _authorize(request: web.Request) -> None:
     match = request.match_info
     row = request.app[ROWS].get(match.route)
-    if row is None and match.http_exception is not None:
-        return  # no route, or not this method: the handler raises that
-    principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
-    if row is None or not principal.may(row.policy, match.get("model")):
+    if row is None:
+        if match.http_exception is not None:
+            return  # no route, or not this method: the handler raises that
         raise Forbidden
+    if row.policy is Policy.PUBLIC:
+        # Not even asked: a probe must not depend on an issuer.
+        request[PRINCIPAL] = STRANGER
+        return
+    principal = await request.app[AUTHENTICATOR].authenticate(request.headers)
+    model = match.get("model")
+    if not _may(principal, row, model):
+        raise _refusal(principal, row, model)
     request[PRINCIPAL] = principal
+    current_principal.set(principal.name)
+
+
+def _may(principal: Principal, row: Route, model: str | None) -> bool:
+    if model is None and row.policy is Policy.READ:
+        # What is about all models shows those that the principal may see.
+        return principal.may_somewhere(Policy.READ)
+    return principal.may(row.policy, model) or (
+        row.or_policy is not None and principal.may(row.or_policy, model)
+    )
+
+
+def _refusal(principal: Principal, row: Route, model: str | None) -> DeepaasError:
+    if principal.name is None:
+        return Unauthenticated()
+    what = row.policy if row.or_policy is None else f"{row.policy} or {row.or_policy}"
+    where = "" if model is None else f" (model {model!r})"
+    return Forbidden(f"You are signed in as {principal.name} and may not {what} here{where}.")
 
 
 def _plain(exc: web.HTTPException) -> web.Response:

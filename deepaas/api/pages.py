@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents, and the page for people that reads them; nothing in it comes from elsewhere."""
 
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from deepaas.api.documents.cache import Dialect
 from deepaas.api.keys import DOCUMENTS, SETTINGS
+from deepaas.api.v2.models import sees_model
 
 _STATIC = Path(__file__).parent / "static"
 #: What the page may ask for, and the file that it gets; no other file is sent.
@@ -52,7 +53,7 @@ async def show_openapi(request: web.Request) -> web.Response:
 
 
 async def _document(request: web.Request, dialect: Dialect) -> web.Response:
-    document = await request.app[DOCUMENTS].get(dialect)
+    document = await request.app[DOCUMENTS].get(dialect, partial(sees_model, request))
     tags = request.if_none_match
     if tags is not None and any(tag.value in (document.tag, "*") for tag in tags):
         response = web.Response(status=304, headers=_CACHING)

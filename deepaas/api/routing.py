@@ -30,6 +30,8 @@ class Route:
     is_new: bool = False
     #: Whether it is for people with a browser; it goes with the option ``doc-endpoint``.
     is_page: bool = False
+    #: Another policy that lets a caller in: which of the two it takes depends on the job.
+    or_policy: Policy | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.policy, Policy):

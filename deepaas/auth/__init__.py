@@ -3,6 +3,14 @@
 """Who calls, and what they may do."""
 
 from deepaas.auth.base import Authenticator, NoSignIn, TokenSource
-from deepaas.auth.principal import Identity, Policy, Principal
+from deepaas.auth.principal import STRANGER, Identity, Policy, Principal
 
-__all__ = ["Authenticator", "Identity", "NoSignIn", "Policy", "Principal", "TokenSource"]
+__all__ = [
+    "STRANGER",
+    "Authenticator",
+    "Identity",
+    "NoSignIn",
+    "Policy",
+    "Principal",
+    "TokenSource",
+]

@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tells who calls."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from deepaas.auth.principal import Identity, Policy, Principal
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
 
 
 class Authenticator(Protocol):
     """Tells who calls; safe to use by many requests at once."""
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    async def authenticate(self, headers: "MultiMapping[str]") -> Principal:
         """Return the caller.
+
+        Args:
+            headers: Of the request; names in any case, each perhaps more than once.
 
         Raises:
             InvalidCredentials: What the request signs in with proves nothing.
@@ -39,6 +44,6 @@ class NoSignIn:
 
     _ANYONE = Principal(None, frozenset(Policy))
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    async def authenticate(self, headers: "MultiMapping[str]") -> Principal:
         """Return the anonymous principal."""
         return self._ANYONE

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class Policy(StrEnum):
@@ -18,8 +19,10 @@ class Policy(StrEnum):
     PREDICT = "predict"
     #: Start and cancel trainings.
     TRAIN = "train"
-    #: Change what is served.
+    #: Change what is served, and deal with the jobs of others.
     MANAGE = "manage"
+    #: See the jobs of others; no route states it, it is asked for job by job.
+    JOBS = "jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,11 @@ class Principal:
         """Whether the principal may do what the policy stands for, with a model if one is named."""
         allowed = self.allowed if model is None else self.allowed_for.get(model, self.allowed)
         return policy is Policy.PUBLIC or policy in allowed
+
+    def may_somewhere(self, policy: Policy) -> bool:
+        """Whether the principal may do what the policy stands for, with some model at least."""
+        return self.may(policy) or any(policy in each for each in self.allowed_for.values())
+
+
+#: Who calls where nobody is asked to sign in, and may do nothing else.
+STRANGER: Final = Principal(None, frozenset())

@@ -18,6 +18,7 @@ from deepaas.api.app import create_app
 from deepaas.api.guards import make_guards
 from deepaas.api.guards.connections import ConnectionLimits, Connections
 from deepaas.api.keys import ApiSettings
+from deepaas.auth import Authenticator
 from deepaas.cmd.tls import Certificate
 from deepaas.config import Settings
 from deepaas.service import Service
@@ -36,13 +37,13 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """Log an exception, with its traceback unless a client is to blame."""
         exc = kwargs.get("exc_info")
-        if not isinstance(exc, HttpProcessingError):
+        if not isinstance(exc, HttpProcessingError | web.RequestPayloadError):
             super().exception(msg, *args, **kwargs)
             return
         self.logger.info(
             "A client's request is malformed: %s (%d).",
             type(exc).__name__,
-            exc.code,
+            getattr(exc, "code", 400),
             extra={"action": "request_malformed"},
         )
 
@@ -89,11 +90,13 @@ async def listen(
     settings: Settings,
     sock: socket.socket,
     force: asyncio.Event,
+    authenticator: Authenticator | None = None,
     certificate: Certificate | None = None,
 ) -> AsyncIterator[None]:
     """Serve on a bound socket; on exit, refuse connections and wait for what is being answered.
 
-    Once ``force`` is set, it is waited for no longer. With a certificate, HTTPS is served.
+    Once ``force`` is set, it is waited for no longer. Without an authenticator, everyone may do
+    everything. With a certificate, HTTPS is served.
     """
     api = ApiSettings(
         base_path=settings.base_path,
@@ -106,7 +109,7 @@ async def listen(
     )
     guards = make_guards(settings.guards, on_loopback=_is_loopback(sock))
     runner = web.AppRunner(
-        create_app(service, api, guards=guards),
+        create_app(service, api, authenticator, guards),
         handle_signals=False,
         handler_cancellation=True,
         shutdown_timeout=settings.shutdown_grace_s,

@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("cli", help="call a model here (as deepaas-cli)", add_help=False)
     commands.add_parser("predict", help="predict a file (as deepaas-predict)", add_help=False)
     commands.add_parser("jobs", help="list, follow, export the jobs of a service", add_help=False)
+    commands.add_parser("keys", help="make and revoke the keys that sign in", add_help=False)
     commands.add_parser("models", help="list the installed models without importing them")
     known, rest = parser.parse_known_args(given[:1])
     rest = given[1:]
@@ -39,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from deepaas.cmd.jobs import main as jobs
 
         return jobs.main(rest)
+    if known.command == "keys":
+        from deepaas.cmd import keys
+
+        return keys.main(rest)
     parser.parse_args(given)
     return _list_models()
 

@@ -20,7 +20,7 @@ from deepaas.model.discovery import select_sources
 from deepaas.records import ModelSource
 from deepaas.service import Service
 from deepaas.telemetry import Transcript, configure_logging
-from deepaas.wiring import open_service
+from deepaas.wiring import open_service, open_sign_in, open_token_sources
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +162,11 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 transcript = Transcript()
                 logging.getLogger().addHandler(transcript)
                 stack.callback(logging.getLogger().removeHandler, transcript)
+            # Before the models, which take long: what is wrong with keys and rules is told at once.
+            chosen = [source.name for source in sources]
+            tokens = await stack.enter_async_context(open_token_sources(settings.oidc))
+            signing_in = open_sign_in(settings, chosen, tokens)
+            authenticator = await stack.enter_async_context(signing_in)
             opening = stack.enter_async_context(open_service(settings, sources, transcript, force))
             service = await _unless_stopped(opening, stop)
             http = await importing
@@ -175,7 +180,7 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 raise _address_error(settings, exc) from exc
             stack.enter_context(_renewal(service))
             await stack.enter_async_context(
-                http.listen(service, settings, sock, force, certificate)
+                http.listen(service, settings, sock, force, authenticator, certificate)
             )
             url = _url(sock, settings.base_path, "http" if certificate is None else "https")
             if settings.listen_early:

@@ -5,6 +5,8 @@
 from oslo_config import cfg
 
 from deepaas.config.guards import GUARD_OPTIONS
+from deepaas.config.oidc import OIDC_OPTIONS
+from deepaas.config.sign_in import SIGN_IN_OPTIONS
 
 #: What decides which models there are, and how they start; of every command.
 MODEL_OPTIONS: tuple[cfg.Opt, ...] = (
@@ -247,6 +249,8 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Seconds that running predictions get when the server ends.",
     ),
     *GUARD_OPTIONS,
+    *SIGN_IN_OPTIONS,
+    *OIDC_OPTIONS,
 )
 
 # The names are those of version 2: long, so that no argument of a model has them.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deepaas.config.guards import GuardSettings, guard_settings
+from deepaas.config.oidc import OidcSettings, oidc_settings
 from deepaas.config.options import (
     CLI_OPTIONS,
     FILE_OPTIONS,
@@ -22,6 +23,7 @@ from deepaas.config.options import (
     SERVER_OPTIONS,
 )
 from deepaas.config.reading import Reading, read_options
+from deepaas.config.sign_in import SignInSettings, read_sign_in
 from deepaas.config.units import age, size
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
@@ -81,6 +83,8 @@ class Settings:
     rewarm_after_train: bool
     shutdown_grace_s: float
     guards: GuardSettings
+    oidc: OidcSettings
+    sign_in: SignInSettings
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -169,6 +173,8 @@ def load_settings(argv: Sequence[str]) -> Settings:
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
         guards=guard_settings(values),
+        oidc=oidc_settings(values),
+        sign_in=read_sign_in(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),
     )

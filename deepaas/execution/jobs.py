@@ -25,6 +25,7 @@ from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.recovery import note_end, to_record
 from deepaas.execution.steps import Steps
+from deepaas.finishing import finished
 from deepaas.records import (
     PACKAGE_VERSION,
     IdempotencyKey,
@@ -279,7 +280,7 @@ class JobRunner:
         running training are ended after that, and its slot is free when they are gone.
         """
         # Shielded: a client that goes away does not leave an end that is decided and not recorded.
-        return await asyncio.shield(asyncio.ensure_future(self._end(job_id, End.now("cancelled"))))
+        return await finished(asyncio.ensure_future(self._end(job_id, End.now("cancelled"))))
 
     async def _end(self, job_id: str, wanted: End) -> Job:
         job = await self._store.get(job_id)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from deepaas.auth import Principal
 from deepaas.errors import ArtifactNotFound, Conflict, JobNotEnded, JobNotFound
 from deepaas.execution.artifacts import Artifact, list_artifacts, open_artifact
 from deepaas.execution.jobdir import JobDirectory
@@ -28,6 +29,7 @@ from deepaas.execution.recovery import to_record
 from deepaas.records import Job, JobPlace, JobState
 from deepaas.service.following import JobWatches, size_of
 from deepaas.service.jobs import JobService
+from deepaas.service.ownership import require_change, sees_all
 from deepaas.service.removing import remove_ended
 from deepaas.service.versions import VersionService
 
@@ -54,7 +56,8 @@ class JobHistory:
     """Shows, follows, cancels and removes jobs.
 
     Its methods raise what :meth:`JobService.kept` does, and
-    :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
+    :class:`~deepaas.errors.JobNotFound` for a job that the model does not have, or that the
+    principal may not see: the two are told in the same words.
     """
 
     def __init__(self, jobs: JobService, versions: VersionService) -> None:
@@ -72,6 +75,7 @@ class JobHistory:
     async def page(
         self,
         model: str,
+        principal: Principal,
         *,
         kind: str | None = None,
         states: Collection[JobState] | None = None,
@@ -79,13 +83,17 @@ class JobHistory:
         after: JobPlace | None = None,
         limit: int = 100,
     ) -> JobPage:
-        """Return some jobs; see :meth:`JobStore.list`."""
+        """Return some jobs that the principal made, or may see; see :meth:`JobStore.list`."""
         store, runner = self._jobs.kept(model)
+        is_for_all = sees_all(principal, model)
+        if not is_for_all and principal.name is None:
+            return JobPage([], None)  # nothing says which are this caller's
         # One more than is shown tells whether there is another page.
         found = await store.list(
             model,
             kind=kind,
             states=states,
+            owner=None if is_for_all else principal.name,
             include_hidden=True,
             oldest_first=oldest_first,
             after=after,
@@ -101,52 +109,61 @@ class JobHistory:
         last = jobs[-1] if len(found) > limit else None
         return JobPage(views, None if last is None else JobPlace(last.created, last.id))
 
-    async def view(self, model: str, job_id: str) -> JobView:
+    async def view(self, model: str, job_id: str, principal: Principal) -> JobView:
         """Return one job."""
-        job, directory = await self._find(model, job_id)
+        job, directory = await self._find(model, job_id, principal)
         return await asyncio.to_thread(_view, job, directory)
 
-    async def cancel(self, model: str, job_id: str) -> JobView:
-        """Cancel a job if it has not ended; return it as it ended. May be repeated."""
-        _, directory = await self._find(model, job_id)
+    async def cancel(self, model: str, job_id: str, principal: Principal) -> JobView:
+        """Cancel a job if it has not ended; return it as it ended. May be repeated.
+
+        Raises:
+            Forbidden: The principal may not do that with it.
+        """
+        job, directory = await self._find(model, job_id, principal)
+        require_change(principal, job)
         _, runner = self._jobs.kept(model)
         job = await runner.cancel(job_id)
         return await asyncio.to_thread(_view, job, directory)
 
-    async def remove(self, model: str, job_id: str) -> None:
+    async def remove(self, model: str, job_id: str, principal: Principal) -> None:
         """Forget a job that has ended, with its directory.
 
         Raises:
+            Forbidden: The principal may not do that with it.
             JobNotEnded: It has not, or its processes are still there.
             Conflict: What it made is a version of the model, or is being evaluated as one.
         """
-        _, directory = await self._find(model, job_id)
-        job = await self._jobs.recorded(model, job_id)
+        found, directory = await self._find(model, job_id, principal)
+        require_change(principal, found)
+        job = await self._jobs.recorded(model, job_id, principal)
         if not job.state.is_final:
             raise JobNotEnded(job_id)
         store, runner = self._jobs.kept(model)
         await remove_ended(directory, server=runner.server, store=store, versions=self._versions)
 
-    async def result(self, model: str, job_id: str) -> str:
+    async def result(self, model: str, job_id: str, principal: Principal) -> str:
         """Return what the job's function returned, as JSON text.
 
         Raises:
             Conflict: The job has not ended, or it has no result.
         """
-        job, _ = await self.view(model, job_id)
+        job, _ = await self.view(model, job_id, principal)
         if job.state is not JobState.DONE:
             what = f"ended as {job.state}" if job.state.is_final else f"is {job.state}"
             raise Conflict(f"The job {job_id!r} {what}: it has no result.")
         return job.result or "null"
 
-    async def metrics(self, model: str, job_id: str) -> dict[str, list[dict[str, Any]]]:
+    async def metrics(
+        self, model: str, job_id: str, principal: Principal
+    ) -> dict[str, list[dict[str, Any]]]:
         """Return the job's metrics as series; see :func:`metric_series`."""
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         return await asyncio.to_thread(metric_series, directory.events)
 
-    async def artifacts(self, model: str, job_id: str) -> Sequence[Artifact]:
+    async def artifacts(self, model: str, job_id: str, principal: Principal) -> Sequence[Artifact]:
         """Return the files that the job made."""
-        job, directory = await self._find(model, job_id)
+        job, directory = await self._find(model, job_id, principal)
         is_final = job.state.is_final
         files = await asyncio.to_thread(list_artifacts, directory, is_final=is_final, seals=False)
         if not is_final or all(file.sha256 is not None for file in files):
@@ -154,18 +171,22 @@ class JobHistory:
         sealing = partial(list_artifacts, directory, is_final=True)
         return await asyncio.get_running_loop().run_in_executor(self._sealer, sealing)
 
-    async def record(self, model: str, job_id: str) -> Mapping[str, Any] | None:
+    async def record(
+        self, model: str, job_id: str, principal: Principal
+    ) -> Mapping[str, Any] | None:
         """Return how they were made, ``None`` where that is not known; see ``record.json``."""
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         return await asyncio.to_thread(read_record, directory)
 
-    async def open_artifact(self, model: str, job_id: str, path: str) -> tuple[int, Artifact]:
+    async def open_artifact(
+        self, model: str, job_id: str, principal: Principal, path: str
+    ) -> tuple[int, Artifact]:
         """Open a file that the job made; the caller closes the descriptor.
 
         Raises:
             ArtifactNotFound: There is none of that path.
         """
-        job, directory = await self._find(model, job_id)
+        job, directory = await self._find(model, job_id, principal)
         is_final = job.state.is_final
         opening = partial(open_artifact, directory, path, is_final=is_final)
         try:
@@ -177,49 +198,59 @@ class JobHistory:
         except FileNotFoundError as exc:
             raise ArtifactNotFound(path) from exc
 
-    async def open_log(self, model: str, job_id: str) -> int:
+    async def open_log(self, model: str, job_id: str, principal: Principal) -> int:
         """Open the job's log, as far as it is written; the caller closes the descriptor."""
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         fd, _ = await _opened(None, lambda: (_open(directory.log), None))
         return fd
 
-    async def log_reader(self, model: str, job_id: str) -> Callable[[int, int], tuple[bytes, int]]:
+    async def log_reader(
+        self, model: str, job_id: str, principal: Principal
+    ) -> Callable[[int, int], tuple[bytes, int]]:
         """Return what reads the job's log behind an offset; it blocks, see :func:`read_log`."""
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         return partial(read_log, directory.log)
 
-    async def last_events(self, model: str, job_id: str) -> list[Mapping[str, Any]]:
+    async def last_events(
+        self, model: str, job_id: str, principal: Principal
+    ) -> list[Mapping[str, Any]]:
         """Return the job's newest events, oldest first."""
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         return [event for _, event in await asyncio.to_thread(last_events, directory.events)]
 
-    async def log_start(self, model: str, job_id: str, lines: int | None) -> int:
+    async def log_start(
+        self, model: str, job_id: str, principal: Principal, lines: int | None
+    ) -> int:
         """Return where the last lines of the log begin; of all lines, at its beginning."""
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         if lines is None:
             return 0
         return await asyncio.to_thread(tail_offset, directory.log, lines)
 
-    async def has_log_behind(self, model: str, job_id: str, offset: int) -> bool:
+    async def has_log_behind(
+        self, model: str, job_id: str, principal: Principal, offset: int
+    ) -> bool:
         """Whether there is text behind an offset of the log, or may still come."""
-        job, directory = await self._find(model, job_id)
+        job, directory = await self._find(model, job_id, principal)
         return not job.state.is_final or offset < await asyncio.to_thread(size_of, directory.log)
 
-    async def has_events_behind(self, model: str, job_id: str, offset: int) -> bool:
+    async def has_events_behind(
+        self, model: str, job_id: str, principal: Principal, offset: int
+    ) -> bool:
         """Whether there are events behind an offset, or may still come."""
-        job, directory = await self._find(model, job_id)
+        job, directory = await self._find(model, job_id, principal)
         size = await asyncio.to_thread(size_of, directory.events)
         if not job.state.is_final or offset < size:
             return True
         # Behind all that is written is who was told the end that the events do not tell.
-        return offset == size and await self._missing_end(model, job_id) is not None
+        return offset == size and await self._missing_end(model, job_id, principal) is not None
 
     async def follow_log(
-        self, model: str, job_id: str, offset: int
+        self, model: str, job_id: str, principal: Principal, offset: int
     ) -> AsyncGenerator[LogPiece | None, None]:
         """Yield the log's text from an offset on, until the job has ended; ``None`` in between."""
         store, _ = self._jobs.kept(model)
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
         reader = await asyncio.to_thread(LogReader, directory.log, offset)
         following = self._watches.follow(
             store, directory, reader.read, offset, lambda sight: sight.log_bytes
@@ -229,11 +260,11 @@ class JobHistory:
                 yield piece
 
     async def follow_events(
-        self, model: str, job_id: str, offset: int
+        self, model: str, job_id: str, principal: Principal, offset: int
     ) -> AsyncGenerator[list[Entry] | None, None]:
         """Yield the events from an offset on, the last one a final state; ``None`` in between."""
         store, _ = self._jobs.kept(model)
-        _, directory = await self._find(model, job_id)
+        _, directory = await self._find(model, job_id, principal)
 
         def read(start: int, is_ended: bool) -> tuple[list[Entry] | None, int]:
             entries, end = read_events(directory.events, start)
@@ -245,24 +276,24 @@ class JobHistory:
         async with aclosing(following):
             async for entries in following:
                 yield entries
-        if (end := await self._missing_end(model, job_id)) is not None:
+        if (end := await self._missing_end(model, job_id, principal)) is not None:
             yield [end]
 
-    async def final_state(self, model: str, job_id: str) -> JobState | None:
+    async def final_state(self, model: str, job_id: str, principal: Principal) -> JobState | None:
         """Return the state in which a job ended, ``None`` if it has not or was removed."""
         try:
-            job, _ = await self._find(model, job_id)
+            job, _ = await self._find(model, job_id, principal)
         except JobNotFound:
             return None
         return job.state if job.state.is_final else None
 
-    async def _missing_end(self, model: str, job_id: str) -> Entry | None:
+    async def _missing_end(self, model: str, job_id: str, principal: Principal) -> Entry | None:
         """Return the final state of a job that has ended, where its events do not tell it.
 
         Its offset is behind all that is written, for :meth:`has_events_behind`.
         """
         try:
-            job, directory = await self._find(model, job_id)
+            job, directory = await self._find(model, job_id, principal)
         except JobNotFound:
             return None
         if not job.state.is_final:
@@ -272,9 +303,11 @@ class JobHistory:
             return None
         return Entry(await asyncio.to_thread(size_of, directory.events) + 1, _end_event(job))
 
-    async def _find(self, model: str, job_id: str) -> tuple[Job, JobDirectory]:
+    async def _find(
+        self, model: str, job_id: str, principal: Principal
+    ) -> tuple[Job, JobDirectory]:
         _, runner = self._jobs.kept(model)
-        return await self._jobs.find(model, job_id), runner.directory(job_id)
+        return await self._jobs.find(model, job_id, principal), runner.directory(job_id)
 
 
 def _view(job: Job, directory: JobDirectory) -> JobView:

@@ -22,12 +22,14 @@ from deepaas.execution.base import ModelPool
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
+from deepaas.finishing import finished
 from deepaas.model.registry import JobFunction, ModelRegistry
 from deepaas.records import CallInput, Job, JobState, ServedVersion
 from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
 from deepaas.service.job_input import shown_arguments, without_credentials
 from deepaas.service.job_request import TRAIN, JobRequest
+from deepaas.service.ownership import may_see, require_change, sees_all
 from deepaas.store.base import JobStore
 
 #: Finds the version that a job is about.
@@ -169,7 +171,8 @@ class JobService:
         """Accept a new job with the input of one that has ended; otherwise as :meth:`train`.
 
         Raises:
-            JobNotFound: No such job.
+            JobNotFound: No such job that the principal may see.
+            Forbidden: It is another's.
             JobNotEnded: It is queued or running, or its processes are still there.
             Conflict: Its files are gone.
         """
@@ -182,7 +185,7 @@ class JobService:
         task = asyncio.create_task(change)
         self._changing.add(task)
         task.add_done_callback(self._changing.discard)
-        return await asyncio.shield(task)
+        return await finished(task)
 
     async def _accept(
         self, request: JobRequest, incoming: Incoming, find_version: FindVersion | None
@@ -224,7 +227,8 @@ class JobService:
             if name is not None and (earlier := await store.find(name)) is not None:
                 return earlier
             # Later: what was started anew stays so when the job is removed.
-            ended = await self.recorded(request.model, job_id)
+            ended = await self.recorded(request.model, job_id, request.principal)
+            require_change(request.principal, ended)
             again = replace(request, kind=ended.kind)
             function = self._function(again)
             if not ended.state.is_final:
@@ -274,65 +278,77 @@ class JobService:
             self._problem = exc
             raise
 
-    async def list(self, model: str) -> list[Job]:
-        """Return the newest trainings of a model that were not deleted, newest first."""
-        store, _ = self.opened(model)
-        return await store.list(model, kind=TRAIN, limit=_LISTED)
+    async def list(self, model: str, principal: Principal) -> list[Job]:
+        """Return the newest trainings of a model that were not deleted, newest first.
 
-    async def find(self, model: str, job_id: str) -> Job:
+        Those of others are left out for whoever may not see them, and for anonymous callers those
+        of all: nothing says which are their own.
+        """
+        store, _ = self.opened(model)
+        if sees_all(principal, model):
+            return await store.list(model, kind=TRAIN, limit=_LISTED)
+        if principal.name is None:
+            return []
+        return await store.list(model, kind=TRAIN, owner=principal.name, limit=_LISTED)
+
+    async def find(self, model: str, job_id: str, principal: Principal) -> Job:
         """Return a job, whatever its kind, and whether it is hidden or not.
 
         Raises:
-            JobNotFound: The model has none of that id.
+            JobNotFound: The model has none of that id that the principal may see.
         """
         store, _ = self.kept(model)
         job = await store.get(job_id)
-        if job.model != model:
+        if job.model != model or not may_see(principal, job):
             raise JobNotFound(job_id)
         return job
 
-    async def recorded(self, model: str, job_id: str) -> Job:
+    async def recorded(self, model: str, job_id: str, principal: Principal) -> Job:
         """Return a job; one whose end stands, once its processes are gone, or after a while.
 
         Raises:
-            JobNotFound: The model has none of that id.
+            JobNotFound: The model has none of that id that the principal may see.
         """
         _, runner = self.kept(model)
-        job = await self.find(model, job_id)
+        job = await self.find(model, job_id, principal)
         if job.state.is_final:
             return job
         if not await asyncio.to_thread(runner.directory(job_id).is_decided):
             return job
         deadline = asyncio.get_running_loop().time() + _RECORDED_WITHIN_S
         while True:
-            job = await self.find(model, job_id)
+            job = await self.find(model, job_id, principal)
             if job.state.is_final or asyncio.get_running_loop().time() > deadline:
                 return job
             await asyncio.sleep(_LOOK_S)
 
-    async def get(self, model: str, job_id: str) -> Job:
+    async def get(self, model: str, job_id: str, principal: Principal) -> Job:
         """Return a training.
 
         Raises:
-            JobNotFound: There is none, or it was deleted.
+            JobNotFound: There is none that the principal may see, or it was deleted.
         """
         self.opened(model)
-        job = await self.find(model, job_id)
+        job = await self.find(model, job_id, principal)
         if job.kind != TRAIN or job.hidden_at is not None:
             raise JobNotFound(job_id)
         return job
 
-    async def delete(self, model: str, job_id: str) -> Job:
+    async def delete(self, model: str, job_id: str, principal: Principal) -> Job:
         """Cancel a training if it has not ended, and take it out of the list.
 
         Returns:
             The training as it ended: cancelled, or as it had ended before.
-        """
-        return await self.whole(self._delete(model, job_id))
 
-    async def _delete(self, model: str, job_id: str) -> Job:
+        Raises:
+            JobNotFound: There is none that the principal may see, or it was deleted.
+            Forbidden: The principal may not do that with it.
+        """
+        return await self.whole(self._delete(model, job_id, principal))
+
+    async def _delete(self, model: str, job_id: str, principal: Principal) -> Job:
         store, runner = self.opened(model)
-        await self.get(model, job_id)
+        require_change(principal, await self.get(model, job_id, principal))
         job = await runner.cancel(job_id)
         await store.hide(job_id, datetime.now(UTC))
         return job

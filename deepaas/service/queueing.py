@@ -26,6 +26,7 @@ from deepaas.service.incoming import Incoming
 from deepaas.service.job_input import shown_arguments, without_credentials
 from deepaas.service.job_request import JobRequest
 from deepaas.service.jobs import JobService
+from deepaas.service.ownership import require_change
 from deepaas.service.predictions import PredictionService
 from deepaas.service.results import KeptResult, read_result
 from deepaas.service.waiting import EndWaiters
@@ -39,7 +40,8 @@ class PredictionQueue:
     """The queued predictions of the served models.
 
     Its methods raise what :meth:`JobService.kept` does, and
-    :class:`~deepaas.errors.JobNotFound` for a job that the model does not have.
+    :class:`~deepaas.errors.JobNotFound` for a job that the model does not have, or that the
+    principal may not see.
     """
 
     def __init__(
@@ -152,7 +154,8 @@ class PredictionQueue:
         """Accept a new prediction with the input of one that has ended; as :meth:`accept`.
 
         Raises:
-            JobNotFound: No such job.
+            JobNotFound: No such job that the principal may see.
+            Forbidden: It is another's.
             JobNotEnded: It is queued or running.
             Conflict: Its files are gone.
         """
@@ -166,7 +169,8 @@ class PredictionQueue:
             name = request.keyed(operation_fingerprint("retry", job_id))
             if name is not None and (earlier := await store.find(name)) is not None:
                 return earlier
-            ended = await self._jobs.recorded(request.model, job_id)
+            ended = await self._jobs.recorded(request.model, job_id, request.principal)
+            require_change(request.principal, ended)
             if not ended.state.is_final:
                 raise JobNotEnded(job_id)
             before = await asyncio.to_thread(_call_of, runner.directory(job_id))
@@ -239,13 +243,13 @@ class PredictionQueue:
                         await ended.wait()
         return True
 
-    async def result(self, model: str, job_id: str) -> KeptResult:
+    async def result(self, model: str, job_id: str, principal: Principal) -> KeptResult:
         """Return what a prediction came to; the caller closes the descriptor of its body.
 
         Raises:
             Conflict: It has not ended, or it ended without an answer.
         """
-        job = (await self._history.view(model, job_id)).job
+        job = (await self._history.view(model, job_id, principal)).job
         if job.state not in (JobState.DONE, JobState.ERROR):
             what = f"ended as {job.state}" if job.state.is_final else f"is {job.state}"
             raise Conflict(f"The job {job_id!r} {what}: it has no result.")

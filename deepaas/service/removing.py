@@ -11,6 +11,7 @@ from deepaas.execution.apart import run_apart
 from deepaas.execution.jobdir import NO_SPACE, JobDirectory
 from deepaas.execution.removal import SetAside
 from deepaas.execution.submission import storage_error
+from deepaas.finishing import finished
 from deepaas.service.versions import VersionService
 from deepaas.store.base import JobStore
 
@@ -40,7 +41,7 @@ async def remove_ended(
     """
     await versions.require_not_promoted(directory.path.name)
     removing = _remove(directory, server, store, versions)
-    return await asyncio.shield(asyncio.ensure_future(removing))
+    return await finished(asyncio.ensure_future(removing))
 
 
 async def _remove(

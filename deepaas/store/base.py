@@ -88,6 +88,7 @@ class JobStore(Protocol):
         *,
         kind: str | None = None,
         states: Collection[JobState] | None = None,
+        owner: str | None = None,
         include_hidden: bool = False,
         oldest_first: bool = False,
         after: JobPlace | None = None,
@@ -103,6 +104,7 @@ class JobStore(Protocol):
             model: Only jobs of this model; ``None``: of all.
             kind: Only jobs of this kind; ``None``: of every kind.
             states: Only jobs in one of these states; ``None``: in any; an empty one: no job.
+            owner: Only jobs of this owner; ``None``: of every owner, and of none.
             include_hidden: Also jobs that left the contract's view.
             oldest_first: In the order of the queue instead.
             after: Only jobs behind this place, in the order asked for.

@@ -64,6 +64,30 @@ class HistoryContract(StoreScenarios):
         assert await other.list(after=place, include_hidden=True) == behind
 
     @with_stores
+    async def test_the_jobs_of_one_owner_are_paged_as_all_are(
+        self, store: JobStore, other: JobStore
+    ) -> None:
+        """Those of others, and of nobody, neither show nor count, in whatever state they are."""
+        owners = ("ada", "eve", None)
+        jobs = [make_job(n, owner=owners[n % 3]) for n in range(12)]
+        jobs[3] = jobs[3].evolve(kind="predict")
+        jobs[6] = jobs[6].evolve(model="dog")
+        for job in jobs:
+            await store.add(job)
+        jobs[0] = await store.hide(jobs[0].id, NOON)
+        jobs[9] = await store.finish(jobs[9].id, JobEnd(JobState.DONE, NOON))
+        of_ada = jobs[::3]
+        for oldest_first in (True, False):
+            in_order = of_ada if oldest_first else of_ada[::-1]
+            options = {"owner": "ada", "include_hidden": True, "oldest_first": oldest_first}
+            for size in (1, 3, 12):
+                assert await _pages(other, size, **options) == in_order
+        assert await other.list("cat", owner="ada") == [jobs[9], jobs[3]]
+        assert await other.list(owner="ada", states=[JobState.DONE]) == [jobs[9]]
+        assert await other.list(owner="ada", kind="predict", limit=0) == []
+        assert await other.list(owner="nobody", include_hidden=True) == []
+
+    @with_stores
     async def test_lists_leave_results_out_where_they_are_not_wanted(
         self, store: JobStore, other: JobStore
     ) -> None:

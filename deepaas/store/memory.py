@@ -67,6 +67,7 @@ class InMemoryJobStore:
         *,
         kind: str | None = None,
         states: Collection[JobState] | None = None,
+        owner: str | None = None,
         include_hidden: bool = False,
         oldest_first: bool = False,
         after: JobPlace | None = None,
@@ -81,6 +82,7 @@ class InMemoryJobStore:
             if (model is None or job.model == model)
             and (kind is None or job.kind == kind)
             and (states is None or job.state in states)
+            and (owner is None or job.owner == owner)
             and (include_hidden or job.hidden_at is None)
             and (after is None or (_place(job) != after and (_place(job) > after) == oldest_first))
         ]

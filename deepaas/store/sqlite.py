@@ -87,6 +87,7 @@ class SqliteJobStore:
         *,
         kind: str | None = None,
         states: Collection[JobState] | None = None,
+        owner: str | None = None,
         include_hidden: bool = False,
         oldest_first: bool = False,
         after: JobPlace | None = None,
@@ -102,6 +103,7 @@ class SqliteJobStore:
         }
         start = _BEFORE_ALL if oldest_first else _BEHIND_ALL
         place = {
+            "owner": owner,
             "after_created": start if after is None else after.created,
             "after_id": start if after is None else after.id,
             # SQLite takes a negative number for no limit.
@@ -257,7 +259,10 @@ def _first(
     oldest_first: bool,
 ) -> list[str]:
     """Return the ids of the first jobs of these lanes behind a place; reads no other row."""
-    query = "oldest_in_lane" if oldest_first else "newest_in_lane"
+    if place["owner"] is None:
+        query = "oldest_in_lane" if oldest_first else "newest_in_lane"
+    else:
+        query = "oldest_in_lane_of_owner" if oldest_first else "newest_in_lane_of_owner"
     found = [
         execute(connection, query, {**place, **{key: lane[key] for key in _LANE}})
         for lane in execute(connection, "job_lanes", lanes).fetchall()

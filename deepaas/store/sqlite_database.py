@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from deepaas.errors import StorageFull, StorageUnavailable
+from deepaas.finishing import finished
 from deepaas.store.base import storable
 from deepaas.store.queries import queries
 from deepaas.store.reserve import SpaceReserve
@@ -129,7 +130,7 @@ class SqliteDatabase:
             with converted_errors(self.path):
                 return work()
 
-        return await asyncio.shield(asyncio.wrap_future(self._thread.submit(converted)))
+        return await finished(asyncio.wrap_future(self._thread.submit(converted)))
 
     def _connect(self) -> None:
         self._connection = open_database(self.path, busy_timeout_s=self._busy_timeout_s)

@@ -21,6 +21,7 @@ WALKED = (
     "howto/evaluate.rst",
     "howto/integrate.rst",
     "howto/queue.rst",
+    "howto/sign-in.rst",
     "howto/throughput.rst",
     "howto/train.rst",
 )

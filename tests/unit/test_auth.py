@@ -3,6 +3,7 @@
 """A principal may do what it is allowed, and everyone may ask whether the service lives."""
 
 import pytest
+from multidict import CIMultiDict
 
 from deepaas.auth import NoSignIn, Policy, Principal
 
@@ -20,6 +21,6 @@ def test_a_policy_allows_itself_and_no_other(policy: Policy) -> None:
 
 
 async def test_without_sign_in_everyone_may_do_everything() -> None:
-    principal = await NoSignIn().authenticate({"Authorization": "nonsense"})
+    principal = await NoSignIn().authenticate(CIMultiDict(Authorization="nonsense"))
     assert principal.name is None
     assert all(principal.may(policy) for policy in Policy)

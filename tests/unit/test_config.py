@@ -15,6 +15,8 @@ from oslo_config import cfg
 from deepaas import __version__
 from deepaas.config import Settings, list_opts, load_settings
 from deepaas.config.guards import GuardSettings, Rate, TlsSettings
+from deepaas.config.oidc import OidcSettings, UserinfoUse
+from deepaas.config.sign_in import SignInSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -89,6 +91,22 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "use-journal": ("true", "log", LogSettings(use_journal=True)),
     "use-json": ("true", "log", LogSettings(use_json=True)),
     "use-syslog": ("true", "log", LogSettings(use_syslog=True)),
+    "auth-keys-file": ("/x/keys", "sign_in", SignInSettings(keys_file=Path("/x/keys"))),
+    "allow-read": ("anonymous", "sign_in", SignInSettings(allow={"read": "anonymous"})),
+    "allow-predict": ("key:a,b=c", "sign_in", SignInSettings(allow={"predict": "key:a,b=c"})),
+    "allow-train": ("role:x", "sign_in", SignInSettings(allow={"train": "role:x"})),
+    "allow-manage": ("group:/g", "sign_in", SignInSettings(allow={"manage": "group:/g"})),
+    "allow-jobs": ("signed-in", "sign_in", SignInSettings(allow={"jobs": "signed-in"})),
+    "auth-issuer": ("https://a/,https://b", "oidc", OidcSettings(("https://a", "https://b"))),
+    "auth-audience": ("a, b", "oidc", OidcSettings(audiences=("a", "b"))),
+    "auth-clock-skew": ("5", "oidc", OidcSettings(clock_skew_s=5.0)),
+    "auth-userinfo": ("always", "oidc", OidcSettings(userinfo=UserinfoUse.ALWAYS)),
+    "auth-client-id": ("a,,b", "oidc", OidcSettings(client_ids=("a", "", "b"))),
+    "auth-client-secret": ("a,b", "oidc", OidcSettings(client_secrets=("a,b",))),
+    "auth-client-secret-file": ("/x", "oidc", OidcSettings(client_secret_file=Path("/x"))),
+    "auth-opaque-userinfo": ("true", "oidc", OidcSettings(opaque_userinfo=True)),
+    "auth-issuer-hosts": ("a, b:8443", "oidc", OidcSettings(issuer_hosts=("a", "b:8443"))),
+    "auth-ca-file": ("/x", "oidc", OidcSettings(ca_file=Path("/x"))),
     "openwhisk-detect": ("true", "warnings", (OPENWHISK,)),
 }
 WRONG = [
@@ -138,6 +156,10 @@ WRONG = [
     ("cancel-grace", "nan"),
     ("shutdown-grace", "inf"),
     ("syslog-log-facility", "LOG_NOWHERE"),
+    ("auth-issuer", "http://a.example"),
+    ("auth-clock-skew", "-1"),
+    ("auth-userinfo", "often"),
+    ("auth-issuer-hosts", "a/b"),
 ]
 
 
@@ -145,10 +167,11 @@ WRONG = [
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let no file or variable of this machine take part."""
     for name in os.environ:
-        if name.startswith("OS_"):
+        if name.startswith(("OS_", "DEEPAAS_API_KEYS")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    for name in ("XDG_STATE_HOME", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def flag(option: str, text: str) -> str:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference names what there is, and nothing else."""
 
+import argparse
 import re
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from oslo_config import cfg
 
 import deepaas
 from deepaas import config
-from deepaas.cmd.jobs.main import make_parser
+from deepaas.cmd import keys
+from deepaas.cmd.jobs import main as jobs
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "source" / "reference"
 #: Declared by oslo.config itself.
@@ -32,12 +34,11 @@ def declared() -> set[str]:
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
-    return written | options_of_jobs()
+    return written | options_of(jobs.make_parser()) | options_of(keys.make_parser())
 
 
-def options_of_jobs() -> set[str]:
-    """Return the options of all actions of ``deepaas jobs``."""
-    parser = make_parser()
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the options of all actions of a command."""
     (actions,) = (each for each in parser._actions if isinstance(each.choices, dict))
     assert isinstance(actions.choices, dict)
     return {

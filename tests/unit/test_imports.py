@@ -18,7 +18,7 @@ LAYERS = (
     ("service",),
     ("execution",),
     ("model", "store", "storage", "auth"),
-    ("config", "telemetry"),
+    ("config", "telemetry", "finishing"),
     ("records", "errors"),
 )
 #: What writers of drivers use in their own tests, and what authors import besides the package.

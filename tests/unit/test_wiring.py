@@ -118,12 +118,13 @@ async def test_everything_works_and_closes(tmp_path: Path) -> None:
         assert (await service.health.readiness()).models[0].workers == 2
         job = await service.jobs.train("wiring_good", Incoming(), principal=ANYONE, request_id="")
         found = await eventually(
-            lambda: service.jobs.get("wiring_good", job.id), lambda found: found.state.is_final
+            lambda: service.jobs.get("wiring_good", job.id, ANYONE),
+            lambda found: found.state.is_final,
         )
         assert found.result == "2"
     assert not service.uploads.exists()
     async with open_service(settings(tmp_path), models) as again:
-        assert [found.id for found in await again.jobs.list("wiring_good")] == [job.id]
+        assert [found.id for found in await again.jobs.list("wiring_good", ANYONE)] == [job.id]
 
 
 async def test_jobs_that_ended_too_long_ago_are_removed(
@@ -138,7 +139,7 @@ async def test_jobs_that_ended_too_long_ago_are_removed(
         ]
         for job in (old, young):
             await eventually(
-                lambda job=job: service.jobs.get("wiring_old", job.id),  # type: ignore[misc]
+                lambda job=job: service.jobs.get("wiring_old", job.id, ANYONE),  # type: ignore[misc]
                 lambda found: found.state.is_final,
             )
     with closing(sqlite3.connect(tmp_path / "state" / "jobs.sqlite")) as connection, connection:
@@ -146,8 +147,8 @@ async def test_jobs_that_ended_too_long_ago_are_removed(
         connection.execute("UPDATE jobs SET finished = :finished WHERE id = :id", values)
     options = ["--jobs-max-age=1h", "--jobs-max-count=9", "--jobs-max-size=1TB"]
     async with open_service(settings(tmp_path, *options), models) as again:
-        await eventually(lambda: again.jobs.list("wiring_old"), lambda jobs: len(jobs) == 1)
-        assert [job.id for job in await again.jobs.list("wiring_old")] == [young.id]
+        await eventually(lambda: again.jobs.list("wiring_old", ANYONE), lambda jobs: len(jobs) == 1)
+        assert [job.id for job in await again.jobs.list("wiring_old", ANYONE)] == [young.id]
     assert [path.name for path in (tmp_path / "state" / "jobs").iterdir()] == [young.id]
     assert f"Removed job {old.id} of model wiring_old" in caplog.text
 
@@ -169,7 +170,7 @@ async def test_predictions_and_trainings_can_be_switched_off(tmp_path: Path) -> 
         with pytest.raises(EndpointDisabled):
             await service.predictions.predict("wiring_good", Incoming(), request_id="")
         with pytest.raises(EndpointDisabled):
-            await service.jobs.list("wiring_good")
+            await service.jobs.list("wiring_good", ANYONE)
 
 
 async def test_a_state_directory_of_a_newer_version_is_told_though_it_comes_late(

@@ -76,6 +76,7 @@ ERRORS: Mapping[int, Answer] = MappingProxyType(
             "The body cannot be parsed, or the model refused the input.",
             {JSON: "Messages", TEXT: "Text"},
         ),
+        401: Answer("The caller has not signed in, or not with a valid key or token.", _TEXT_ERROR),
         402: Answer("This endpoint is switched off.", _TEXT_ERROR),
         403: Answer("The caller may not do this.", _TEXT_ERROR),
         404: Answer("There is no such model, training or job.", _TEXT_ERROR),

@@ -4,10 +4,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from deepaas import __version__
 from deepaas.api.documents.operations import describe_api
@@ -18,6 +18,8 @@ from deepaas.records import ModelDescription
 
 #: As version 2 had it.
 TITLE = "DEEP as a Service API endpoint"
+#: Of documents: each dialect, for so many different views of the models.
+_MOST_KEPT: Final = 32
 
 
 class Dialect(StrEnum):
@@ -43,38 +45,68 @@ class Documents:
         routes: The routes that are registered.
         registry: The models; looked at for each request.
         base_path: Empty or ``/x``.
+        signs_in: Whether callers sign in here.
     """
 
-    def __init__(self, routes: Sequence[Route], registry: ModelRegistry, base_path: str) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        registry: ModelRegistry,
+        base_path: str,
+        *,
+        signs_in: bool = False,
+    ) -> None:
         self._routes = tuple(routes)
         self._registry = registry
         self._base_path = base_path
-        self._made: dict[Dialect, tuple[int, Document]] = {}
+        self._signs_in = signs_in
+        #: By the names of the models in it too: not everybody sees every model.
+        self._made: dict[tuple[Dialect, tuple[str, ...]], tuple[int, Document]] = {}
         self._making = asyncio.Lock()
 
-    async def get(self, dialect: Dialect) -> Document:
-        """Return the document for the models that are served now."""
+    async def get(self, dialect: Dialect, sees: Callable[[str], bool] | None = None) -> Document:
+        """Return the document for the models that are served now.
+
+        Args:
+            dialect: Of the document.
+            sees: Tells by a model's name whether it may be shown; ``None``: every one.
+        """
         async with self._making:
             revision = self._registry.revision
-            made = self._made.get(dialect)
+            models = [
+                model.description
+                for model in self._registry
+                if sees is None or sees(model.description.name)
+            ]
+            key = dialect, tuple(model.name for model in models)
+            made = self._made.get(key)
             if made is not None and made[0] == revision:
                 return made[1]
-            models = [model.description for model in self._registry]
             # Some hundred milliseconds the first time, most of it for the import.
             document = await asyncio.to_thread(self._make, dialect, models)
-            self._made[dialect] = (revision, document)
+            if len(self._made) >= _MOST_KEPT:
+                self._made.clear()
+            self._made[key] = (revision, document)
             return document
 
     def _make(self, dialect: Dialect, models: Sequence[ModelDescription]) -> Document:
-        body = encode_json(make_document(dialect, self._routes, models, self._base_path))
+        made = make_document(
+            dialect, self._routes, models, self._base_path, signs_in=self._signs_in
+        )
+        body = encode_json(made)
         return Document(body, hashlib.sha256(body).hexdigest()[:32])
 
 
 def make_document(
-    dialect: Dialect, routes: Sequence[Route], models: Sequence[ModelDescription], base_path: str
+    dialect: Dialect,
+    routes: Sequence[Route],
+    models: Sequence[ModelDescription],
+    base_path: str,
+    *,
+    signs_in: bool = False,
 ) -> dict[str, Any]:
     """Return a document; blocks, and may be called from any thread."""
-    api = describe_api(routes, models, base_path)
+    api = describe_api(routes, models, base_path, signs_in=signs_in)
     if dialect is Dialect.SWAGGER:
         from deepaas.api.documents.swagger import write_swagger
 

@@ -3,6 +3,7 @@
 """OpenAPI 3.1: JSON Schema as it is, bodies of several media types, cookies."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from apispec import APISpec
@@ -21,6 +22,13 @@ URLENCODED = "application/x-www-form-urlencoded"
 BINARY = "application/octet-stream"
 
 _PREFIX = "#/components/schemas/"
+#: How callers sign in, where they do: in one of these ways.
+SCHEMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key, or a token."},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+)
 #: OpenAPI ignores parameters of these names: the media types of body and answers say it.
 _IMPLIED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 
@@ -32,6 +40,9 @@ def write_openapi(api: Api, title: str, version: str) -> dict[str, Any]:
         spec.components.schema(name, refer(shape, _PREFIX))
     spec.components.header("RequestId", REQUEST_ID)
     spec.components.header("ModelVersion", MODEL_VERSION)
+    if api.signs_in:
+        for name, scheme in SCHEMES.items():
+            spec.components.security_scheme(name, dict(scheme))
     for operation in api.operations:
         spec.path(operation.path, operations={operation.method: _operation(operation)})
     return spec.to_dict()
@@ -59,6 +70,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if about.description is not None:
         made["description"] = about.description
+    if operation.is_guarded:
+        made["security"] = [{name: []} for name in SCHEMES]
     for place in (Place.QUERY, Place.HEADER, Place.COOKIE):
         for argument in places[place]:
             if place is Place.HEADER and argument.wire_name.lower() in _IMPLIED_HEADERS:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from deepaas.api.documents.about import ANYTHING, ERRORS, JSON, PROBLEM, About, Answer
 from deepaas.api.documents.shapes import SHAPES
 from deepaas.api.routing import Route
+from deepaas.auth import Policy
 from deepaas.model.jsonschema import vetted
 from deepaas.records import Argument, ModelDescription
 
@@ -34,6 +35,8 @@ class Operation:
     preferences: tuple[Argument, ...]
     #: By status, in ascending order.
     answers: Mapping[int, Answer]
+    #: Whether callers must sign in, or may have to.
+    is_guarded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,16 @@ class Api:
     operations: tuple[Operation, ...]
     #: Name to JSON Schema; references in them are bare names.
     shapes: Mapping[str, Mapping[str, Any]]
+    #: Whether callers sign in here.
+    signs_in: bool
 
 
 def describe_api(
-    routes: Iterable[Route], models: Sequence[ModelDescription], base_path: str
+    routes: Iterable[Route],
+    models: Sequence[ModelDescription],
+    base_path: str,
+    *,
+    signs_in: bool = False,
 ) -> Api:
     """Join the routes with the models.
 
@@ -54,16 +63,19 @@ def describe_api(
         routes: Those that are registered.
         models: Those that are served, in order.
         base_path: Empty or ``/x``; it is part of every path.
+        signs_in: Whether callers sign in here.
     """
     shapes: dict[str, Mapping[str, Any]] = dict(SHAPES)
     answers = {model.name: _prediction(model, shapes) for model in models}
     operations: list[Operation] = []
     for route in routes:
         if _MODEL not in route.path:
-            operations.append(_operation(route, base_path, None, answers))
+            operations.append(_operation(route, base_path, None, answers, signs_in))
             continue
-        operations.extend(_operation(route, base_path, model, answers) for model in models)
-    return Api(tuple(operations), shapes)
+        operations.extend(
+            _operation(route, base_path, model, answers, signs_in) for model in models
+        )
+    return Api(tuple(operations), shapes, signs_in)
 
 
 def _operation(
@@ -71,8 +83,10 @@ def _operation(
     base_path: str,
     model: ModelDescription | None,
     predictions: Mapping[str, Answer],
+    signs_in: bool,
 ) -> Operation:
     about = route.about
+    is_guarded = signs_in and route.policy is not Policy.PUBLIC
     path = _PATH_PARAMETER.sub(r"{\1}", route.path)
     arguments: tuple[Argument, ...] = ()
     success = about.success
@@ -86,7 +100,7 @@ def _operation(
     if about.parameters is not None:
         arguments = _joined(arguments, about.parameters().arguments)
     answers = {about.status: success, **about.others}
-    for status in about.errors:
+    for status in (401, *about.errors) if is_guarded else about.errors:
         answers[status] = _error(status, route)
     return Operation(
         method=route.method.lower(),
@@ -97,6 +111,7 @@ def _operation(
         arguments=arguments,
         preferences=() if about.preferences is None else about.preferences().arguments,
         answers=dict(sorted(answers.items())),
+        is_guarded=is_guarded,
     )
 
 

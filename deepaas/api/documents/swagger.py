@@ -7,6 +7,7 @@ file. It has one list of media types for all answers of an operation, those of e
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from apispec import APISpec
@@ -22,6 +23,18 @@ from deepaas.records import Argument
 VERSION = "2.0"
 
 _PREFIX = "#/definitions/"
+#: How callers sign in; the format has no word for bearer tokens.
+SCHEMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "bearer": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "Bearer, a space, and a key or a token.",
+        },
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+)
 _COLLECTIONS = {",": "csv", " ": "ssv", "\t": "tsv", "|": "pipes"}
 _LIMITS = frozenset(
     {
@@ -41,6 +54,9 @@ def write_swagger(api: Api, title: str, version: str) -> dict[str, Any]:
     spec = APISpec(title, version, VERSION)
     for name, shape in api.shapes.items():
         spec.components.schema(name, definition(refer(shape, _PREFIX)))
+    if api.signs_in:
+        for name, scheme in SCHEMES.items():
+            spec.components.security_scheme(name, dict(scheme))
     for operation in api.operations:
         spec.path(operation.path, operations={operation.method: _operation(operation)})
     return spec.to_dict()
@@ -63,6 +79,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if about.description is not None:
         made["description"] = about.description
+    if operation.is_guarded:
+        made["security"] = [{name: []} for name in SCHEMES]
     consumes = _consumes(parameters)
     if consumes:
         made["consumes"] = consumes

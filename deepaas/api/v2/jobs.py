@@ -11,6 +11,7 @@ from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
 from deepaas.api.v2.jobshape import artifact_shape, path_of, shape_of
 from deepaas.api.v2.queued import send_result
 from deepaas.api.v2.responses import json_response, json_text
+from deepaas.auth import Principal
 from deepaas.errors import JobNotFound
 from deepaas.execution.queued import PREDICT
 from deepaas.model.encoding import encode_json
@@ -18,9 +19,9 @@ from deepaas.records import JobState
 from deepaas.service.history import JobView
 
 
-def named(request: web.Request) -> tuple[str, str]:
-    """Return the model and the job that a request's path names."""
-    return request.match_info["model"], request.match_info["job"]
+def named(request: web.Request) -> tuple[str, str, Principal]:
+    """Return the model and the job that a request's path names, and who asks for it."""
+    return request.match_info["model"], request.match_info["job"], request[PRINCIPAL]
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -29,6 +30,7 @@ async def list_all(request: web.Request) -> web.Response:
     states = wanted.get("state")
     page = await request.app[SERVICE].history.page(
         request.match_info["model"],
+        request[PRINCIPAL],
         kind=wanted.get("kind"),
         states=None if states is None else [JobState(state) for state in states],
         oldest_first=wanted["order"] == "oldest",
@@ -63,9 +65,11 @@ async def retry(request: web.Request) -> web.Response:
     """Start a job anew as another one."""
     service = request.app[SERVICE]
     taker = service.queue if await _is_prediction(request) else service.jobs
+    model, job_id, principal = named(request)
     job = await taker.retry(
-        *named(request),
-        principal=request[PRINCIPAL],
+        model,
+        job_id,
+        principal=principal,
         request_id=request[REQUEST_ID],
         key=parameters.read_key(request),
     )
@@ -97,9 +101,10 @@ async def _is_prediction(request: web.Request) -> bool:
 
 async def result(request: web.Request) -> web.StreamResponse:
     """Show what a job's function returned; a prediction is answered as the call would have been."""
+    model, job_id, principal = named(request)
     if await _is_prediction(request):
-        return await send_result(request, *named(request))
-    text = await request.app[SERVICE].history.result(*named(request))
+        return await send_result(request, model, job_id)
+    text = await request.app[SERVICE].history.result(model, job_id, principal)
     return json_text(text.encode())
 
 
@@ -110,7 +115,7 @@ async def metrics(request: web.Request) -> web.Response:
 
 async def artifacts(request: web.Request) -> web.Response:
     """List the files that a job made, and say how."""
-    _, job = named(request)
+    _, job, _ = named(request)
     history = request.app[SERVICE].history
     files = await history.artifacts(*named(request))
     return json_response(

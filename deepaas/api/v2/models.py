@@ -6,8 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from deepaas.api.keys import SERVICE, SETTINGS
+from deepaas.api.keys import PRINCIPAL, SERVICE, SETTINGS
 from deepaas.api.v2.responses import json_response
+from deepaas.auth import Policy
 from deepaas.records import ModelDescription
 
 
@@ -18,10 +19,19 @@ def _model(description: ModelDescription, base_path: str) -> dict[str, Any]:
     return {"id": name, "name": name, "links": links, **description.metadata}
 
 
+def sees_model(request: web.Request, name: str) -> bool:
+    """Tell whether a model may be shown to who asks."""
+    return request[PRINCIPAL].may(Policy.READ, name)
+
+
 async def list_models(request: web.Request) -> web.Response:
-    """Answer every model."""
+    """Answer every model that may be shown."""
     base_path = request.app[SETTINGS].base_path
-    shown = [_model(model.description, base_path) for model in request.app[SERVICE].models]
+    shown = [
+        _model(model.description, base_path)
+        for model in request.app[SERVICE].models
+        if sees_model(request, model.description.name)
+    ]
     return json_response({"models": shown})
 
 

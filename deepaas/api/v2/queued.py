@@ -41,7 +41,7 @@ async def accept(request: web.Request, preferences: Preferences) -> web.StreamRe
             return await send_result(request, model, job.id, applied)
         except Conflict:
             pass  # it has none: its shape says why
-    view = await request.app[SERVICE].history.view(model, job.id)
+    view = await request.app[SERVICE].history.view(model, job.id, request[PRINCIPAL])
     response = json_response(shape_of(request, view), status=202)
     response.headers.update({"Location": path_of(request, job), **applied})
     return response
@@ -61,7 +61,7 @@ async def send_result(
     Raises:
         Conflict: It has no answer.
     """
-    kept = await request.app[SERVICE].queue.result(model, job_id)
+    kept = await request.app[SERVICE].queue.result(model, job_id, request[PRINCIPAL])
     more = {**_AS_IT_IS, **(headers or {})}
     if kept.prediction is None or kept.prediction.fd is None:
         assert kept.error is not None

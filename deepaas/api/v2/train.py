@@ -14,6 +14,7 @@ from deepaas.api.keys import PRINCIPAL, REQUEST_ID, SERVICE
 from deepaas.api.parameters import read_key
 from deepaas.api.v2.jobshape import hides_errors, message_of
 from deepaas.api.v2.responses import json_response, json_text
+from deepaas.auth import Principal
 from deepaas.model.encoding import encode_json
 from deepaas.records import Job, JobState
 
@@ -57,6 +58,11 @@ def _message(job: Job, *, hides: bool) -> str:
     return message_of(job, hides=hides) or ""
 
 
+def _named(request: web.Request) -> tuple[str, str, Principal]:
+    """Return the model and the training that a request's path names, and who asks for it."""
+    return request.match_info["model"], request.match_info["uuid"], request[PRINCIPAL]
+
+
 async def start(request: web.Request) -> web.Response:
     """Start a training."""
     key = read_key(request)
@@ -73,7 +79,7 @@ async def start(request: web.Request) -> web.Response:
 
 async def list_all(request: web.Request) -> web.Response:
     """List the trainings, newest first."""
-    jobs = await request.app[SERVICE].jobs.list(request.match_info["model"])
+    jobs = await request.app[SERVICE].jobs.list(request.match_info["model"], request[PRINCIPAL])
 
     def shown() -> bytes:
         return encode_json([_training(request, job) for job in jobs])
@@ -84,7 +90,7 @@ async def list_all(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Show a training, and how far it is."""
     service = request.app[SERVICE].jobs
-    job = await service.get(request.match_info["model"], request.match_info["uuid"])
+    job = await service.get(*_named(request))
     shown = _training(request, job)
     progress = await service.progress(job)
     if progress is not None:
@@ -94,7 +100,5 @@ async def show(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """Cancel a training, and remove it from the list."""
-    job = await request.app[SERVICE].jobs.delete(
-        request.match_info["model"], request.match_info["uuid"]
-    )
+    job = await request.app[SERVICE].jobs.delete(*_named(request))
     return json_response(_training(request, job))

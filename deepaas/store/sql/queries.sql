@@ -47,6 +47,22 @@ WHERE model = :model AND kind = :kind AND state = :state AND (hidden_at IS NOT N
 ORDER BY created, id
 LIMIT :limit;
 
+-- name: newest_in_lane_of_owner
+SELECT created, id FROM jobs INDEXED BY jobs_of_owners
+WHERE owner = :owner
+    AND model = :model AND kind = :kind AND state = :state AND (hidden_at IS NOT NULL) = :is_hidden
+    AND (created, id) < (:after_created, :after_id)
+ORDER BY created DESC, id DESC
+LIMIT :limit;
+
+-- name: oldest_in_lane_of_owner
+SELECT created, id FROM jobs INDEXED BY jobs_of_owners
+WHERE owner = :owner
+    AND model = :model AND kind = :kind AND state = :state AND (hidden_at IS NOT NULL) = :is_hidden
+    AND (created, id) > (:after_created, :after_id)
+ORDER BY created, id
+LIMIT :limit;
+
 -- name: next_queued_job
 -- The first of each lane, then of those: of models that are not asked for, no job is read. The
 -- plus takes the column's affinity away, with which the index would serve no order.

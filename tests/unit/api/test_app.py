@@ -42,9 +42,10 @@ async def test_every_route_and_method_has_the_policy_of_the_table(tmp_path: Path
     assert found == wanted
 
 
-def test_only_probes_are_public_and_only_readers_may_just_read() -> None:
+def test_only_probes_and_the_page_are_public_and_only_readers_may_just_read() -> None:
     public = {route.path for route in ROUTES if route.policy is Policy.PUBLIC}
-    assert public == {"/v2/health/live", "/v2/health/ready", "/v2/models/{model}/ready"}
+    probes = {"/v2/health/live", "/v2/health/ready", "/v2/models/{model}/ready"}
+    assert public == probes | {route.path for route in ROUTES if route.is_page}
     managed = {route.path for route in ROUTES if route.policy is Policy.MANAGE}
     assert managed == {
         "/v2/debug/",  # it shows what other clients' calls printed
@@ -86,7 +87,10 @@ async def test_a_caller_may_do_what_the_policies_say(
         response = await client.request(method, path)
         assert response.status == status
         if status == 403:
-            assert await response.text() == "403: The caller may not do this."
+            verb = "predict" if "predict" in path else "train"
+            assert await response.text() == (
+                f"403: You are signed in as guest and may not {verb} here (model 'echo')."
+            )
 
 
 async def test_bodies_have_no_limit_of_aiohttp(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from webargs import validate as check
 from deepaas.api.app import ROUTES
 from deepaas.api.documents.cache import Dialect, Documents, make_document
 from deepaas.api.documents.openapi import BINARY
+from deepaas.auth import Policy
 from deepaas.model.arguments import ArgumentParser
 from deepaas.model.encoding import encode_json
 from deepaas.model.registry import ModelRegistry
@@ -538,3 +539,39 @@ def test_a_header_that_route_and_model_read_is_described_once(dialect: Dialect) 
     made = evaluate_of(document(dialect, model(evaluate_arguments=declared)))
     names = [each["name"].lower() for each in made["parameters"]]
     assert sorted(names) == ["idempotency-key", "x-model-version"]
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_how_to_sign_in_is_said_where_callers_do(dialect: Dialect) -> None:
+    """Where nobody does, the documents are as they were."""
+    openly = make_document(dialect, ROUTES, [], "")
+    made = make_document(dialect, ROUTES, [], "", signs_in=True)
+    is_swagger = dialect is Dialect.SWAGGER
+    home = made if is_swagger else made["components"]
+    schemes = home.pop("securityDefinitions" if is_swagger else "securitySchemes")
+    assert schemes["key"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    assert schemes["bearer"]["type"] == ("apiKey" if is_swagger else "http")
+    for route in ROUTES:
+        if "{model}" in route.path:
+            continue
+        operation = made["paths"][route.path][route.method.lower()]
+        if route.policy is Policy.PUBLIC:
+            assert "security" not in operation
+            assert "401" not in operation["responses"]
+        else:
+            assert operation.pop("security") == [{"bearer": []}, {"key": []}]
+            del operation["responses"]["401"]
+            if "produces" in operation:
+                operation["produces"] = openly["paths"][route.path]["get"]["produces"]
+    assert made == openly
+    validate(make_document(dialect, ROUTES, [], "", signs_in=True))
+
+
+async def test_documents_of_many_views_are_not_all_kept() -> None:
+    registry = ModelRegistry()
+    for number in range(40):
+        registry.put(ModelDescription(f"m{number}", {}))
+    documents = Documents(ROUTES[:1], registry, "")
+    for number in range(40):
+        await documents.get(Dialect.OPENAPI, f"m{number}".__eq__)
+    assert len(documents._made) <= 32

@@ -109,7 +109,7 @@ async def test_the_version_that_is_served_and_one_that_is_named(tmp_path: Path) 
             0: ShownEvaluation(package.id, package.finished, {**metrics, "bytes": 0}),
         }
         # It is no training: the contract's view has none of them, and none can be promoted.
-        assert [job.id for job in await place.service.jobs.list("echo")] == [
+        assert [job.id for job in await place.service.jobs.list("echo", WHO)] == [
             make_job(2).id,
             first,
         ]
@@ -124,7 +124,7 @@ async def test_the_version_is_fixed_when_the_job_is_accepted(tmp_path: Path) -> 
         behind = await place.evaluate(how="wait")
         job = await place.evaluate()
         await place.promoted(2, "12345")
-        await place.service.history.cancel("echo", behind.id)
+        await place.service.history.cancel("echo", behind.id, WHO)
         assert json.loads((await ended(place.store, job)).result or "")["bytes"] == 3
         again = await place.service.jobs.retry("echo", job.id, principal=WHO, request_id="r")
         assert (again.kind, again.version) == ("evaluate", 1)
@@ -235,9 +235,9 @@ async def test_what_is_evaluated_is_not_removed(
         assert not await versions.is_promoted(made)
         job = await place.evaluate(1)
         with pytest.raises(errors.Conflict, match=r"Version 1 .* is being evaluated; cancel"):
-            await history.remove("echo", made)
-        await history.cancel("echo", job.id)
-        await history.remove("echo", made)
+            await history.remove("echo", made, WHO)
+        await history.cancel("echo", job.id, WHO)
+        await history.remove("echo", made, WHO)
         with pytest.raises(errors.Conflict, match="its files are gone"):
             await place.evaluate(1)
 
@@ -248,7 +248,7 @@ async def test_an_evaluation_that_is_removed_is_forgotten(tmp_path: Path) -> Non
         found = (await place.evaluations())[0]
         assert found is not None
         assert found.job == last.id
-        await place.service.history.remove("echo", last.id)
+        await place.service.history.remove("echo", last.id, WHO)
         found = (await place.evaluations())[0]
         assert found is not None
         assert found.job == first.id

@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 import pytest
 
+from deepaas.auth import Policy, Principal
 from deepaas.execution.artifacts import checksum_of
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import JobEnd, JobState
 from deepaas.service.history import JobHistory
 from deepaas.testing import NOON, make_job
 from tests.unit.parts import Elsewhere, echo_service, open_fds, until
+
+WHO = Principal(None, frozenset(Policy))
 
 
 class Scene(NamedTuple):
@@ -45,11 +48,11 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 async def test_who_leaves_while_a_file_is_opened_leaves_it_closed(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
-        await there.history.view("echo", there.job)  # the threads are there
+        await there.history.view("echo", there.job, WHO)  # the threads are there
         # Who opens a pipe to read it waits for who writes it.
         os.mkfifo(there.directory.log)
         before = open_fds()
-        opening = asyncio.create_task(there.history.open_log("echo", there.job))
+        opening = asyncio.create_task(there.history.open_log("echo", there.job, WHO))
 
         def leave() -> bool:
             try:
@@ -69,7 +72,7 @@ async def test_who_leaves_an_open_that_fails_hears_nothing(
 ) -> None:
     async with scene(tmp_path) as there:
         before = open_fds()
-        opening = asyncio.create_task(there.history.open_artifact("echo", there.job, "none"))
+        opening = asyncio.create_task(there.history.open_artifact("echo", there.job, WHO, "none"))
         while not opening.done():
             await asyncio.sleep(0)
             opening.cancel()
@@ -94,11 +97,13 @@ async def test_sealing_holds_up_nobody_and_is_done_once(
     monkeypatch.setattr("deepaas.execution.artifacts.checksum_of", slowly)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     async with scene(tmp_path) as there:
-        asked = [asyncio.create_task(there.history.artifacts("echo", there.job)) for _ in range(2)]
-        sent = asyncio.create_task(there.history.open_artifact("echo", there.job, "m.bin"))
+        asked = [
+            asyncio.create_task(there.history.artifacts("echo", there.job, WHO)) for _ in range(2)
+        ]
+        sent = asyncio.create_task(there.history.open_artifact("echo", there.job, WHO, "m.bin"))
         try:
             await until(started.is_set)
-            assert (await there.history.view("echo", there.job)).job.state is JobState.DONE
+            assert (await there.history.view("echo", there.job, WHO)).job.state is JobState.DONE
         finally:
             go_on.set()
         (first,), (second,) = await asyncio.gather(*asked)

@@ -67,9 +67,9 @@ async def test_without_a_state_directory_trainings_are_refused(tmp_path: Path) -
         incoming = given(tmp_path / "upload")
         for call in (
             train(jobs, incoming, "cat"),
-            jobs.list("cat"),
-            jobs.get("cat", "1"),
-            jobs.delete("cat", "1"),
+            jobs.list("cat", WHO),
+            jobs.get("cat", "1", WHO),
+            jobs.delete("cat", "1", WHO),
         ):
             with pytest.raises(errors.StorageUnavailable) as caught:
                 await call
@@ -77,13 +77,13 @@ async def test_without_a_state_directory_trainings_are_refused(tmp_path: Path) -
         assert not (tmp_path / "upload").exists()
         assert await jobs.progress(make_job()) is None
         with pytest.raises(errors.ModelNotFound):
-            await jobs.list("dog")
+            await jobs.list("dog", WHO)
 
 
 async def test_trainings_are_switched_off(tmp_path: Path) -> None:
     async with echo_service(tmp_path, train=False) as service:
         incoming = given(tmp_path / "upload")
-        for call in (train(service.jobs, incoming), service.jobs.list("echo")):
+        for call in (train(service.jobs, incoming), service.jobs.list("echo", WHO)):
             with pytest.raises(errors.EndpointDisabled):
                 await call
         assert not (tmp_path / "upload").exists()
@@ -121,7 +121,7 @@ async def test_wrong_arguments(tmp_path: Path, where: str) -> None:
             await train(service.jobs, given(tmp_path / "upload", epochs="many"))
         assert caught.value.messages == {"epochs": ["Not a valid integer."]}
         assert not (tmp_path / "upload").exists()
-        assert await service.jobs.list("echo") == []
+        assert await service.jobs.list("echo", WHO) == []
 
 
 async def test_what_is_shown_of_a_training(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_what_is_shown_of_a_training(tmp_path: Path) -> None:
         assert shown["token"] == "***"
         assert len(shown["how"]) == 300_000
         assert (small.owner, small.kind, small.model) == ("me", "train", "echo")
-        assert [job.id for job in await service.jobs.list("echo")] == [large.id, small.id]
+        assert [job.id for job in await service.jobs.list("echo", WHO)] == [large.id, small.id]
         await ended(store, small)
         await ended(store, large)
 
@@ -182,7 +182,9 @@ async def test_a_job_keeps_no_credentials(tmp_path: Path) -> None:
         kept = list(tmp_path.rglob(f"{job.id}/call.json"))
         assert len(kept) == 1
         assert "secret" not in kept[0].read_text()
-        await eventually(lambda: service.jobs.get("echo", job.id), lambda it: it.state.is_final)
+        await eventually(
+            lambda: service.jobs.get("echo", job.id, WHO), lambda it: it.state.is_final
+        )
 
 
 async def test_jobs_that_are_not_to_be_seen(tmp_path: Path) -> None:
@@ -196,10 +198,10 @@ async def test_jobs_that_are_not_to_be_seen(tmp_path: Path) -> None:
     async with echo_service(tmp_path, store=store) as service:
         for job_id in (other.id, kind.id, hidden.id, "0" * 32):
             with pytest.raises(errors.JobNotFound):
-                await service.jobs.get("echo", job_id)
+                await service.jobs.get("echo", job_id, WHO)
             with pytest.raises(errors.JobNotFound):
-                await service.jobs.delete("echo", job_id)
-        assert await service.jobs.list("echo") == []
+                await service.jobs.delete("echo", job_id, WHO)
+        assert await service.jobs.list("echo", WHO) == []
 
 
 @pytest.mark.parametrize(
@@ -337,10 +339,10 @@ async def test_a_client_that_goes_away_leaves_no_deletion_by_half(tmp_path: Path
     store = Gated()
     async with echo_service(tmp_path, store=store) as service:
         job = await train(service.jobs, Incoming())
-        request = asyncio.create_task(service.jobs.delete("echo", job.id))
+        request = asyncio.create_task(service.jobs.delete("echo", job.id, WHO))
         await store.is_asked.wait()
         # Its end is decided, which everybody sees before it is recorded.
-        view = await service.history.view("echo", job.id)
+        view = await service.history.view("echo", job.id, WHO)
         assert view.job.state is JobState.CANCELLED
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -407,7 +409,7 @@ async def test_progress_is_that_of_the_attempt_wherever_it_is_shown(tmp_path: Pa
 
         async def shown() -> list[object]:
             found = await store.get(job.id)
-            view = await service.history.view("echo", job.id)
+            view = await service.history.view("echo", job.id, WHO)
             both = (await service.jobs.progress(found), view.progress)
             return [progress and progress["done"] for progress in both]
 

@@ -111,7 +111,9 @@ async def test_a_job_keeps_no_credentials(tmp_path: Path) -> None:
         assert "secret" not in text
         assert "text/plain" in text
         assert job.owner == "me"
-        await eventually(lambda: service.jobs.find("echo", job.id), lambda it: it.state.is_final)
+        await eventually(
+            lambda: service.jobs.find("echo", job.id, WHO), lambda it: it.state.is_final
+        )
 
 
 MANY = """
@@ -153,10 +155,10 @@ async def test_files_that_are_gone(tmp_path: Path) -> None:
         folder = tmp_path / "jobs" / job.id
         (folder / "answer.json").unlink()
         with pytest.raises(errors.Conflict, match="has no result"):
-            await service.queue.result("echo", job.id)
+            await service.queue.result("echo", job.id, WHO)
         (folder / "call.json").unlink()
         with pytest.raises(errors.Conflict, match="has no result"):
-            await service.queue.result("echo", job.id)
+            await service.queue.result("echo", job.id, WHO)
         with pytest.raises(errors.Conflict, match="start a new one"):
             await service.queue.retry("echo", job.id, principal=WHO, request_id="r")
 

@@ -88,3 +88,12 @@ def test_a_page_begins_at_its_place(name: str) -> None:
         " (model=? AND kind=? AND state=? AND <expr>=? AND (created,id)"
         f"{'<' if name == 'newest_in_lane' else '>'}(?,?))"
     ]
+
+
+@pytest.mark.parametrize("name", ["newest_in_lane_of_owner", "oldest_in_lane_of_owner"])
+def test_a_page_of_one_owner_begins_at_its_place(name: str) -> None:
+    assert plan_of(name) == [
+        "SEARCH jobs USING INDEX jobs_of_owners"
+        " (owner=? AND model=? AND kind=? AND state=? AND <expr>=? AND (created,id)"
+        f"{'<' if name.startswith('newest') else '>'}(?,?))"
+    ]

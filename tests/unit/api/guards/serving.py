@@ -39,7 +39,7 @@ async def serving(
     settings = load_settings(["--listen-port=0", *options])
     async with echo_service(tmp_path) as service:
         with bind(settings) as sock:
-            async with listen(service, settings, sock, asyncio.Event(), certificate):
+            async with listen(service, settings, sock, asyncio.Event(), certificate=certificate):
                 yield Place(*sock.getsockname()[:2])
 
 

@@ -28,7 +28,7 @@ class OneKey:
         self.asked += 1
         match headers.get("X-API-Key"):
             case None:
-                return Principal(None, frozenset(Policy))
+                return Principal(None, frozenset({Policy.READ}))
             case "right":
                 return Principal("key:right", frozenset(Policy))
         raise InvalidCredentials
@@ -110,6 +110,12 @@ async def test_callers_have_budgets_of_their_own(tmp_path: Path) -> None:
     )
     # What leads nowhere costs as much as what does: it is looked up all the same.
     assert found == [200, 200, 429, 200, 200, 429, 200, 429]
+
+
+async def test_who_is_refused_has_asked_all_the_same(tmp_path: Path) -> None:
+    guards = make_guards(GuardSettings(rate=Rate(2, 3600.0)), on_loopback=True)
+    debug = ("/v2/debug/", {})
+    assert await statuses(tmp_path, guards, OneKey(), *[debug] * 3) == [401, 401, 429]
 
 
 async def test_what_is_wrongly_addressed_is_refused_before_anybody_signs_in(

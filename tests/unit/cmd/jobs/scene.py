@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from deepaas.api.app import create_app
 from deepaas.api.keys import ApiSettings
+from deepaas.auth import Authenticator
 from deepaas.cmd.jobs.main import main
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.records import Job, JobEnd, JobState
@@ -89,12 +90,18 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, hides: bool = False, base_path: str = ""
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    hides: bool = False,
+    base_path: str = "",
+    authenticator: Authenticator | None = None,
 ) -> AsyncIterator[Scene]:
     """Serve the echo model, none of whose jobs runs."""
     store = Elsewhere()
     async with echo_service(tmp_path, store=store) as service:
-        app = create_app(service, ApiSettings(base_path, hide_model_errors=hides))
+        settings = ApiSettings(base_path, hide_model_errors=hides)
+        app = create_app(service, settings, authenticator)
         async with TestServer(app, shutdown_timeout=0.1) as server:
             url = str(server.make_url(base_path)).rstrip("/")
             yield Scene(store, tmp_path / "jobs", Command(url, capsys))

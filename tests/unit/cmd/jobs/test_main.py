@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from deepaas.auth.access import AccessRules
+from deepaas.auth.keyring import KeyRing
+from deepaas.auth.keys import make_key
+from deepaas.auth.signin import SignIn
 from deepaas.records import JobState
 from tests.service import free_port
 from tests.unit.cmd.jobs.scene import DEEP, Command, always, answering, scene
@@ -252,6 +256,30 @@ async def test_the_token_comes_from_the_environment_and_is_never_shown(
         assert await run("show", ID) == 2
         assert "den" not in run.err
         assert "DEEPAAS_TOKEN holds no token" in run.err
+
+
+async def test_a_key_shows_and_changes_the_jobs_of_its_owner(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, record = make_key("ada", ["train"])
+    rules = AccessRules()
+    door = SignIn(rules, KeyRing([], record.line, principal_of=rules.principal_of))
+    async with scene(tmp_path, capsys, authenticator=door) as there:
+        mine = await there.add(1, owner="key:ada")
+        other = await there.add(2, owner="key:eve")
+        assert await there.run("list") == 1
+        assert "401" in there.run.err
+        assert "DEEPAAS_TOKEN" in there.run.err
+        file = tmp_path / "key"
+        file.write_text(f"{key}\n")
+        monkeypatch.setenv("DEEPAAS_TOKEN_FILE", str(file))
+        assert await there.run("list", "--json") == 0
+        assert [job["id"] for job in there.run.json["jobs"]] == [mine.id]
+        assert await there.run("cancel", mine.id) == 0
+        for action in ("show", "cancel", "delete", "log", "follow"):
+            assert await there.run(action, other.id) == 1
+            assert "404" in there.run.err
+        assert await there.store.get(other.id) == other
 
 
 async def test_an_answer_without_end_is_not_held_in_memory(

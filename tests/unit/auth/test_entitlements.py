@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Who is in a group, or has a role there, by what an issuer attests."""
+
+import warnings
+
+import pytest
+
+from deepaas.auth.entitlements import Entitlement
+
+NS = "urn:geant:aai.example.org"
+#: What is asked for, what somebody has, whether that is enough.
+CASES = [
+    (f"{NS}:group:vo", f"{NS}:group:vo", True),
+    (f"{NS}:group:vo", f"{NS}:group:vo#aai.example.org", True),
+    (f"{NS}:group:vo", f"{NS}:group:vo:sub:deep", True),
+    (f"{NS}:group:vo", f"{NS}:group:vo:role=admin", True),
+    (f"{NS}:group:vo", f"{NS}:group:vo:sub:role=admin", True),
+    (f"{NS}:group:vo:sub", f"{NS}:group:vo", False),
+    (f"{NS}:group:vo:sub", f"{NS}:group:vo:other", False),
+    (f"{NS}:group:vo", f"{NS}:group:vo2", False),
+    (f"{NS}:group:vo", f"{NS}:group:other:vo", False),
+    (f"{NS}:group:vo:role=admin", f"{NS}:group:vo:role=admin", True),
+    (f"{NS}:group:vo:role=admin", f"{NS}:group:vo", False),
+    (f"{NS}:group:vo:role=admin", f"{NS}:group:vo:role=member", False),
+    (f"{NS}:group:vo:role=admin", f"{NS}:group:vo:sub:role=admin", False),
+    (f"{NS}:group:vo", "urn:geant:elsewhere.org:group:vo", False),
+    (f"{NS}:group:vo", "urn:mace:aai.example.org:group:vo", False),
+    (f"{NS}:group:vo", "URN:GEANT:AAI.example.org:group:vo", True),
+    (f"{NS}:group:vo", f"{NS}:group:VO", False),
+    (f"{NS}:group:v%2fo", f"{NS}:group:v%2Fo", True),
+    (f"{NS}:deep:group:vo", f"{NS}:deep:group:vo", True),
+]
+
+
+@pytest.mark.parametrize(("wanted", "has", "is_enough"), CASES)
+def test_a_group_is_had_by_its_members_and_those_of_its_subgroups(
+    wanted: str, has: str, is_enough: bool
+) -> None:
+    assert Entitlement.parse(has).satisfies(Entitlement.parse(wanted)) == is_enough
+
+
+@pytest.mark.parametrize(("wanted", "has", "is_enough"), CASES)
+def test_the_library_of_the_recommendation_says_the_same(
+    wanted: str, has: str, is_enough: bool
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from aarc_entitlement import G069  # type: ignore[import-untyped] # has no types
+    assert G069(has).satisfies(G069(wanted)) == is_enough
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "is_enough"),
+    [
+        (f"{NS}:group:vo#a.org", f"{NS}:group:vo#a.org", True),
+        (f"{NS}:group:vo#a.org", f"{NS}:group:vo#b.org", False),
+        (f"{NS}:group:vo#a.org", f"{NS}:group:vo", False),
+        # Whoever has a part of the namespace to give away could else give the whole.
+        (f"{NS}:group:vo", f"{NS}:mine:group:vo", False),
+        # Capabilities (AARC-G027) and what is of no form are the same or not.
+        (f"{NS}:res:gpu:act:use", f"{NS}:res:gpu:act:use#a.org", True),
+        (f"{NS}:res:gpu", f"{NS}:res:gpu:act:use", False),
+        ("member", "member", True),
+        ("member", "members", False),
+        (f"{NS}:group:", f"{NS}:group:vo", False),
+        (f"{NS}:group:vo::x", f"{NS}:group:vo::x", True),
+        (f"{NS}:group:vo:role=", f"{NS}:group:vo", False),
+        (f"{NS}:group:role=admin", f"{NS}:group:vo:role=admin", False),
+        (NS, f"{NS}:group:vo", False),
+    ],
+)
+def test_what_is_stricter_than_the_library(wanted: str, has: str, is_enough: bool) -> None:
+    assert Entitlement.parse(has).satisfies(Entitlement.parse(wanted)) == is_enough
