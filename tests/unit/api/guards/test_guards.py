@@ -114,8 +114,8 @@ async def test_callers_have_budgets_of_their_own(tmp_path: Path) -> None:
 
 async def test_who_is_refused_has_asked_all_the_same(tmp_path: Path) -> None:
     guards = make_guards(GuardSettings(rate=Rate(2, 3600.0)), on_loopback=True)
-    debug = ("/v2/debug/", {})
-    assert await statuses(tmp_path, guards, OneKey(), *[debug] * 3) == [401, 401, 429]
+    debug: list[tuple[str, Mapping[str, str]]] = [("/v2/debug/", {})]
+    assert await statuses(tmp_path, guards, OneKey(), *debug * 3) == [401, 401, 429]
 
 
 async def test_what_is_wrongly_addressed_is_refused_before_anybody_signs_in(
