@@ -28,6 +28,10 @@ from deepaas.service import Service
 _READ_BYTES = 256 * 1024
 
 
+#: So many of the longest; a longer head is a short time's guest, since memory holds it.
+_LINES_OF_A_HEAD = 8
+
+
 class _ServerLog(logging.LoggerAdapter[logging.Logger]):
     """The log of aiohttp's server, in which what is no HTTP is one line, and no error of ours.
 
@@ -142,7 +146,12 @@ def _connections(runner: web.AppRunner, settings: Settings) -> Connections:
     assert runner.server is not None  # it is set up
     return Connections(
         runner.server,
-        ConnectionLimits(guards.header_timeout_s, guards.body_timeout_s, guards.max_connections),
+        ConnectionLimits(
+            header_timeout_s=guards.header_timeout_s,
+            head_max_bytes=_LINES_OF_A_HEAD * guards.header_max_bytes,
+            body_timeout_s=guards.body_timeout_s,
+            max_connections=guards.max_connections,
+        ),
         access_log=None,
         logger=_ServerLog(logging.getLogger("aiohttp.server")),
         read_bufsize=_READ_BYTES,

@@ -37,6 +37,10 @@ class ConnectionLimits:
 
     #: For the head of a request.
     header_timeout_s: float = 0.0
+    #: For one that has more bytes than ``head_max_bytes``; a crowd of them would fill the memory.
+    long_header_timeout_s: float = 1.0
+    #: 0: none is too long.
+    head_max_bytes: int = 0
     #: Without a byte of the body.
     body_timeout_s: float = 0.0
     #: 0: as many as the descriptors of this process allow.
@@ -53,7 +57,15 @@ class Connection(web.RequestHandler):
         options: Those of :class:`aiohttp.web.RequestHandler`.
     """
 
-    __slots__ = ("_body", "_counted", "_head_since", "_keeper", "_patience_s", "_task")
+    __slots__ = (
+        "_body",
+        "_counted",
+        "_head_since",
+        "_keeper",
+        "_patience_s",
+        "_task",
+        "head_bytes",
+    )
 
     def __init__(
         self,
@@ -72,6 +84,8 @@ class Connection(web.RequestHandler):
         self._patience_s = 0.0
         #: When the client began with the head that it has not ended yet, ``None`` if it has not.
         self._head_since: float | None = None
+        #: How many bytes have come while no request was being served.
+        self.head_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, unless there are too many."""
@@ -85,14 +99,17 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Note when a head begins."""
-        if self._head_since is None and not self.is_busy():
-            self._head_since = self._loop.time()
+        """Note when a head begins, and how long it is."""
+        if not self.is_busy() and self._has_whole_body():
+            if self._head_since is None:
+                self._head_since = self._loop.time()
+            self.head_bytes += len(data)
         super().data_received(data)
 
     def begin(self, request: web.BaseRequest) -> None:
         """Note that a request has come, with its head at least, and is being served."""
         self._head_since = None
+        self.head_bytes = 0
         task = asyncio.current_task()
         self._task = _nothing if task is None else weakref.ref(task)
         self._body = request.content
@@ -103,6 +120,9 @@ class Connection(web.RequestHandler):
         """Whether a request is being served, or its answer written."""
         task = self._task()
         return task is not None and not task.done()
+
+    def _has_whole_body(self) -> bool:
+        return self._body is None or self._body.is_eof()
 
     @property
     def received(self) -> int:
@@ -120,14 +140,22 @@ class Connection(web.RequestHandler):
             if self._body is not None and self._patience_s > 0 and not self._body.is_eof():
                 self._look_at_body(self._body, passed_s)
             return
-        self._body = None  # what nobody has read of it is not to be held
-        limit_s = self._keeper.limits.header_timeout_s
-        if limit_s and self._head_since is not None and now - self._head_since > limit_s:
+        if not self._has_whole_body():
+            return  # it is answered already; aiohttp reads the rest for a while, and then closes
+        self._body = None
+        if self._head_since is not None and self._owes_head(now - self._head_since):
             logger.info(
                 "A client is too slow; its connection is closed.",
                 extra={"action": "head_too_slow"},
             )
             self.close_now()
+
+    def _owes_head(self, waited_s: float) -> bool:
+        limits = self._keeper.limits
+        is_long = limits.head_max_bytes and self.head_bytes > limits.head_max_bytes
+        if is_long and waited_s > limits.long_header_timeout_s:
+            return True
+        return bool(limits.header_timeout_s) and waited_s > limits.header_timeout_s
 
     def _look_at_body(self, body: StreamReader, passed_s: float) -> None:
         if self.transport is None or not self.transport.is_reading():

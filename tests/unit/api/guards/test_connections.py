@@ -116,6 +116,49 @@ async def test_a_second_head_that_does_not_end(tmp_path: Path, is_on: bool) -> N
             await reader.readuntil(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_a_long_head_that_does_not_end(tmp_path: Path, is_on: bool) -> None:
+    """It is held in memory, so a crowd of them is not to be waited for."""
+    limits = ConnectionLimits(head_max_bytes=65_536) if is_on else OFF
+    lines = b"".join(b"x%d: %s\r\n" % (n, b"y" * 8000) for n in range(10))
+    async with (
+        serving(tmp_path, limits) as (place, connections),
+        connection(place) as (reader, writer),
+    ):
+        writer.write(HEAD + lines)
+        await until(lambda: sum(each.head_bytes for each in connections) > 80_000)
+        pass_time(connections, 0.5)
+        assert len(connections) == 1
+        pass_time(connections, 1.5)
+        if is_on:
+            assert await is_cut_off(reader)
+        else:
+            writer.write(b"\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_what_comes_behind_an_answer_is_no_head(tmp_path: Path) -> None:
+    """Who sends on what nobody wanted to read is let finish, and may read the answer."""
+    limits = ConnectionLimits(header_timeout_s=30.0, head_max_bytes=65_536)
+    async with (
+        serving(tmp_path, limits) as (place, connections),
+        connection(place) as (reader, writer),
+    ):
+        writer.write(HEAD + b"Content-Length: 200000\r\n\r\n" + b"x" * 100_000)
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        (served,) = connections
+        await until(lambda: not served.is_busy())
+        writer.write(b"x" * 99_999)
+        await has_received(served, 199_999)
+        pass_time(connections, LONG_S)
+        assert list(connections) == [served]
+        writer.write(b"x" + HEAD + b"\r\n")
+        await reader.readuntil(b"HTTP/1.1 200 ")
+        await until(lambda: not served.is_busy())
+        pass_time(connections, LONG_S)
+        assert list(connections) == [served]
+
+
 BODY = b'{"text": "x"}'
 HALF = request("POST", PREDICT, "x", "Content-Type: application/json", body=BODY)[:-5]
 
