@@ -45,6 +45,18 @@ class SubjectKind(StrEnum):
     SUBJECT = "subject"
 
 
+#: By what rules know those who sign in through an issuer.
+OF_ISSUERS: Final = frozenset(
+    {
+        SubjectKind.ANONYMOUS,
+        SubjectKind.SIGNED_IN,
+        SubjectKind.GROUP,
+        SubjectKind.ENTITLEMENT,
+        SubjectKind.SUBJECT,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whom a rule is about."""
@@ -102,11 +114,6 @@ class AccessRules:
             ConfigurationError: A subject is none; the message names it and the option.
         """
         return cls({policy: _rule(option_of(policy), text) for policy, text in texts.items()})
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no rule at all."""
-        return not any(rule.general or rule.for_models for rule in self.rules.values())
 
     @property
     def models(self) -> frozenset[str]:
