@@ -134,7 +134,7 @@ async def test_jobs_keep_what_was_fetched(tmp_path: Path, monkeypatch: pytest.Mo
         again = await s.service.jobs.retry("fetches", jobs[0].id, principal=WHO, request_id="r")
         assert (await ended(s.store, again)).result == (await s.store.get(jobs[0].id)).result
         await ended(s.store, jobs[2])
-        kept = await s.service.queue.result("fetches", jobs[2].id)
+        kept = await s.service.queue.result("fetches", jobs[2].id, principal=WHO)
         assert kept.prediction is not None
         assert kept.prediction.fd is not None
         with open(kept.prediction.fd, "rb") as file:
