@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from deepaas.api.access import LOGGER, AccessLog
 from deepaas.api.app import create_app
 from deepaas.api.keys import ApiSettings
 from deepaas.auth import Authenticator
@@ -64,10 +65,13 @@ async def listen(
         form_max_parts=settings.form_max_parts,
         form_max_fields=settings.form_max_fields,
         form_max_text_bytes=settings.form_max_text_bytes,
+        metrics_endpoint=settings.watching.metrics_endpoint,
+        access_log=settings.watching.access_log,
     )
     runner = web.AppRunner(
         create_app(service, api, authenticator),
-        access_log=None,
+        access_log=logging.getLogger(LOGGER) if api.access_log else None,
+        access_log_class=AccessLog,
         logger=_ServerLog(logging.getLogger("aiohttp.server")),
         handle_signals=False,
         handler_cancellation=True,

@@ -7,6 +7,7 @@ from oslo_config import cfg
 from deepaas.config.fetching import FETCH_OPTIONS
 from deepaas.config.oidc import OIDC_OPTIONS
 from deepaas.config.sign_in import SIGN_IN_OPTIONS
+from deepaas.config.watching import WATCHING_OPTIONS
 
 #: What decides which models there are, and how they start; of every command.
 MODEL_OPTIONS: tuple[cfg.Opt, ...] = (
@@ -251,6 +252,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
     *FETCH_OPTIONS,
     *SIGN_IN_OPTIONS,
     *OIDC_OPTIONS,
+    *WATCHING_OPTIONS,
 )
 
 # The names are those of version 2: long, so that no argument of a model has them.

@@ -25,6 +25,7 @@ from deepaas.config.options import (
 from deepaas.config.reading import Reading, read_options
 from deepaas.config.sign_in import SignInSettings, read_sign_in
 from deepaas.config.units import age, size
+from deepaas.config.watching import WatchingSettings, watching
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -85,6 +86,7 @@ class Settings:
     fetching: FetchSettings
     oidc: OidcSettings
     sign_in: SignInSettings
+    watching: WatchingSettings
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -179,6 +181,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         fetching=fetch_settings(values),
         oidc=oidc_settings(values),
         sign_in=read_sign_in(values),
+        watching=watching(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),
     )

@@ -122,6 +122,10 @@ class ModelRegistry:
     def __iter__(self) -> Iterator[RegisteredModel]:
         return iter(sorted(self._models.values(), key=lambda model: self._order[model.name]))
 
+    def __contains__(self, name: object) -> bool:
+        """Whether a model of this name is served."""
+        return name in self._models
+
     def __len__(self) -> int:
         return len(self._models)
 

@@ -19,15 +19,20 @@ from deepaas.service import (
     EvaluationService,
     HealthService,
     JobHistory,
+    JobObserver,
     JobService,
+    Monitoring,
+    Observer,
     PredictionQueue,
     PredictionService,
     Service,
     Switching,
+    Traffic,
     UrlFetcher,
     VersionService,
 )
 from deepaas.telemetry import Transcript
+from deepaas.telemetry.stalls import LoopWatch
 from deepaas.wiring.loading import load_all
 from deepaas.wiring.parts import Parts, end_task
 
@@ -81,7 +86,17 @@ async def open_service(
             max_jobs=settings.predict_max_jobs,
             fetcher=fetcher,
         )
-        parts = Parts(executor, pools, jobs, versions, queue)
+        watch = await stack.enter_async_context(LoopWatch(settings.watching.slow_callback_s))
+        traffic, job_observer = Traffic(), JobObserver(jobs)
+        monitoring = Monitoring(
+            pools,
+            health,
+            traffic,
+            jobs,
+            job_observer,
+            interval_s=settings.watching.history_interval_s,
+        )
+        parts = Parts(executor, pools, jobs, versions, queue, job_observer, monitoring)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
             load_all(settings, opened, parts, registry, force), name="loading"
@@ -100,6 +115,9 @@ async def open_service(
             health,
             queue,
             executor.uploads,
+            traffic,
+            Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
             loading,
             transcript,
             drain=Drain(pools),

@@ -33,17 +33,22 @@ from deepaas.service import (
     EvaluationService,
     HealthService,
     JobHistory,
+    JobObserver,
     JobService,
+    Monitoring,
+    Observer,
     PredictionQueue,
     PredictionService,
     Service,
     Switching,
+    Traffic,
     UrlFetcher,
     VersionService,
 )
 from deepaas.service.predictions import error_of
 from deepaas.store.base import Jobs, JobStore
-from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
+from deepaas.telemetry.stalls import LoopWatch
+from deepaas.testing import InMemoryJobStore, InMemoryMonitoringStore, InMemoryVersionStore
 
 T = TypeVar("T")
 
@@ -232,6 +237,7 @@ async def echo_service(
             )
         )
         fetcher = None if fetching is None else UrlFetcher.of(fetching, executor.uploads)
+        traffic, watch = Traffic(), LoopWatch(0)
         jobs = JobService(
             registry,
             pools,
@@ -262,6 +268,9 @@ async def echo_service(
             )
         )
         queue.open(queued)
+        job_observer = JobObserver(jobs)
+        monitoring = Monitoring(pools, health, traffic, jobs, job_observer, interval_s=0)
+        monitoring.open(InMemoryMonitoringStore())
         yield Service(
             registry,
             predictions,
@@ -272,4 +281,7 @@ async def echo_service(
             health,
             queue,
             executor.uploads,
+            traffic,
+            Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
         )

@@ -17,6 +17,7 @@ from deepaas.config import FetchSettings, Settings, list_opts, load_settings
 from deepaas.config.oidc import OidcSettings, UserinfoUse
 from deepaas.config.reading import read_options
 from deepaas.config.sign_in import SignInSettings
+from deepaas.config.watching import WatchingSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -54,6 +55,10 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "promote-in-place": ("true", "promote_in_place", True),
     "rewarm-after-train": ("true", "rewarm_after_train", True),
     "shutdown-grace": ("0", "shutdown_grace_s", 0.0),
+    "metrics-endpoint": ("false", "watching", WatchingSettings(metrics_endpoint=False)),
+    "access-log": ("true", "watching", WatchingSettings(access_log=True)),
+    "slow-callback": ("0", "watching", WatchingSettings(slow_callback_s=0.0)),
+    "history-interval": ("5", "watching", WatchingSettings(history_interval_s=5.0)),
     "listen-early": ("true", "listen_early", True),
     "doc-endpoint": ("false", "doc_endpoint", False),
     "debug-endpoint": ("true", "debug_endpoint", True),
@@ -124,6 +129,11 @@ WRONG = [
     ("cancel-grace", "-1"),
     ("cancel-grace", "nan"),
     ("shutdown-grace", "inf"),
+    ("slow-callback", "-1"),
+    ("slow-callback", "nan"),
+    ("slow-callback", "0.001"),
+    ("history-interval", "inf"),
+    ("history-interval", "0.5"),
     ("syslog-log-facility", "LOG_NOWHERE"),
     ("fetch-max-size", "much"),
     ("fetch-timeout", "inf"),

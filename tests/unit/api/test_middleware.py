@@ -11,11 +11,14 @@ import pytest
 from aiohttp import ClientError, web
 
 from deepaas.api.documents import about
-from deepaas.api.keys import AUTHENTICATOR, PRINCIPAL, REQUEST_ID
+from deepaas.api.keys import AUTHENTICATOR, METER, PRINCIPAL, REQUEST_ID
+from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import HEADER, guard_requests
-from deepaas.api.routing import Route, add_routes
+from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.auth import NoSignIn, Policy
 from deepaas.errors import ModelNotFound
+from deepaas.model.registry import ModelRegistry
+from deepaas.service import Traffic
 from deepaas.telemetry import request_id
 from tests.unit.api.client import Client, echo_client, opened, raw
 
@@ -51,6 +54,8 @@ def application() -> web.Application:
     app = web.Application(middlewares=[guard_requests])
     app[AUTHENTICATOR] = NoSignIn()
     add_routes(app, [Route("GET", "/{how}", fail, Policy.READ, about.LIVE)], "")
+    rows = app[ROWS]
+    app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())
     return app
 
 
