@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
-from deepaas.api.access import LOGGER
+from deepaas.api.access import LOGGER, AccessLog
 from deepaas.api.app import create_app
+from deepaas.api.documents import about
 from deepaas.api.keys import ApiSettings
+from deepaas.api.routing import Route, add_routes
+from deepaas.auth import Policy
 from deepaas.cmd.http import listen
 from deepaas.cmd.run import bind
 from deepaas.config import load_settings
@@ -130,6 +135,25 @@ async def test_a_client_that_leaves_is_counted_and_is_a_line(
     (line,) = written(caplog)
     assert (line["status"], line["bytes"], line["path"]) == (None, 0, PREDICT)
     assert f"POST {PREDICT} gone, 0 bytes" in caplog.text
+
+
+async def test_an_answer_that_breaks_off_is_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though the server beneath tells of it too, as of an error."""
+    caplog.set_level(logging.INFO, LOGGER)
+
+    async def leave(request: web.Request) -> web.Response:
+        raise ConnectionResetError
+
+    async with echo_service(tmp_path) as service:
+        app = create_app(service, ApiSettings(access_log=True))
+        add_routes(app, [Route("GET", "/leave", leave, Policy.READ, about.LIVE)], "")
+        server = TestServer(app)
+        await server.start_server(access_log=logging.getLogger(LOGGER), access_log_class=AccessLog)
+        async with TestClient(server) as client:
+            assert (await client.get("/leave")).status == 500
+    assert [line["status"] for line in written(caplog)] == [None]
 
 
 async def test_without_the_option_there_is_no_line(
