@@ -13,6 +13,8 @@ from aiohttp.abc import AbstractAccessLogger
 LOGGER: Final = "deepaas.access"
 #: When a request began, by :func:`time.perf_counter`.
 STARTED = web.RequestKey("started", float)
+#: Its address, as trusted proxies tell it.
+CLIENT = web.RequestKey("client", str)
 _IS_LOGGED = web.RequestKey("is_logged", bool)
 
 
@@ -57,7 +59,11 @@ def _write(
     Made here, for :meth:`logging.Logger.info` looks for the line of code that has called it, which
     takes as long as the rest.
     """
-    client, method, path = request.remote or "-", request.method, request.rel_url.raw_path
+    client, method, path = (
+        request.get(CLIENT) or request.remote or "-",
+        request.method,
+        request.rel_url.raw_path,
+    )
     shown = "gone" if status is None else status
     record = logging.LogRecord(
         logger.name,
