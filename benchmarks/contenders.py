@@ -5,7 +5,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,8 @@ class Contender:
     #: Sent with a call of the model ``stream``.
     stream_accept: str = "*/*"
     is_peer: bool = True
+    #: The models that it is measured with; empty: all.
+    only: tuple[str, ...] = ()
 
     def call(self, model: str, arguments: Mapping[str, Any]) -> Call:
         """Make the request for arguments that travel as JSON."""
@@ -107,6 +109,10 @@ def _ours(python: str, model: str, port: int) -> list[str]:
     ]
 
 
+def _watched(python: str, model: str, port: int) -> list[str]:
+    return [*_ours(python, model, port), "--access-log", "--use-json"]
+
+
 def _deepaas2(python: str, model: str, port: int) -> list[str]:
     run = str(Path(python).with_name("deepaas-run"))
     return [run, "--listen-ip=127.0.0.1", f"--listen-port={port}", f"--model-name={model}"]
@@ -138,10 +144,13 @@ OURS = Contender(
     stream_accept="application/x-ndjson",
     is_peer=False,
 )
+#: Ours, telling of each request.
+WATCHED = replace(OURS, name="watched", title="DEEPaaS, watched", command=_watched, only=("noop",))
 CONTENDERS = (
     IN_PROCESS,
     LIMIT,
     OURS,
+    WATCHED,
     Contender(
         "deepaas2",
         "DEEPaaS 2.6.0",
@@ -202,6 +211,8 @@ def reason_against(contender: Contender, workload: Workload) -> str | None:
     """Say why a server does not take part in a workload, ``None`` if it does."""
     if workload.kind is Kind.TRAININGS and contender.name not in _TRAINS:
         return "it has no trainings"
+    if contender.only and workload.model not in contender.only:
+        return "it is measured with the smallest call alone"
     return contender.cannot.get(workload.name) or contender.cannot.get(workload.model)
 
 

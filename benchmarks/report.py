@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.results import Results
-from benchmarks.targets import LIMIT, Verdict, judge
+from benchmarks.targets import LIMIT, OURS, Verdict, judge
 from benchmarks.workloads import WORKLOADS, Workload
 
 #: Figure to what it is called in a row, with its unit.
@@ -122,7 +122,13 @@ def _target_row(verdict: Verdict) -> list[str]:
     sign = "≥" if target.at_least else "≤"
     reached = NOTHING if verdict.reached is None else number(verdict.reached)
     met = {True: "yes", False: "no", None: "not measured"}[verdict.is_met]
-    return [f"{title}: {LABELS[target.figure]}{against}", f"{sign} {target.bound:g}", reached, met]
+    of = "" if target.of == OURS else f", {target.of}"
+    return [
+        f"{title}{of}: {LABELS[target.figure]}{against}",
+        f"{sign} {target.bound:g}",
+        reached,
+        met,
+    ]
 
 
 def _problems(results: Results) -> Table:

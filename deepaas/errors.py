@@ -301,6 +301,13 @@ class VersionFailed(DeepaasError):
         self.reason = reason
 
 
+class CannotFetch(DeepaasError):
+    """What an address leads to cannot be handed to the model.
+
+    Its message is for clients: of what is not public it tells nothing, not even whether it exists.
+    """
+
+
 class RequestFailed(DeepaasError):
     """A service that was asked over the network did not do what it was asked for.
 

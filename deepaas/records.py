@@ -204,6 +204,10 @@ class Argument:
     delimiter: str | None = None
     #: Masked wherever it is shown.
     is_secret: bool = False
+    #: An address (``Url``): the model gets the file that it leads to.
+    is_fetched: bool = False
+    #: Media types that such a file may have, ``image/*`` for all of a kind; empty: any.
+    media_types: tuple[str, ...] = ()
     description: str | None = None
     #: Allowed values: of a ``OneOf`` validator, else of a documentary ``enum``.
     choices: tuple[Any, ...] | None = None
@@ -218,15 +222,16 @@ class CallInput:
     """What a client sent, before the declared arguments are looked up in it.
 
     Pairs keep their order and may repeat a name. ``body`` is the JSON body or ``None``; it is a
-    ``memoryview`` where it stays in memory shared between processes.
+    ``memoryview`` where it stays in memory shared between processes. Its ``repr`` shows nothing of
+    it: there may be secrets in all of it.
     """
 
-    query: tuple[tuple[str, str], ...] = ()
-    form: tuple[tuple[str, str], ...] = ()
-    files: tuple[tuple[str, UploadedFile], ...] = ()
-    body: bytes | memoryview | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    cookies: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    files: tuple[tuple[str, UploadedFile], ...] = field(default=(), repr=False)
+    body: bytes | memoryview | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cookies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

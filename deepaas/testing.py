@@ -14,15 +14,19 @@ Importing this module needs no pytest.
 
 from deepaas.store.contract import JobStoreContract
 from deepaas.store.memory import InMemoryJobStore
+from deepaas.store.memory_monitoring import InMemoryMonitoringStore
 from deepaas.store.memory_versions import InMemoryVersionStore
+from deepaas.store.monitoring_contract import MonitoringStoreContract
 from deepaas.store.scenarios import NOON, make_job, make_key
 from deepaas.store.version_contract import VersionStoreContract
 
 __all__ = [
     "NOON",
     "InMemoryJobStore",
+    "InMemoryMonitoringStore",
     "InMemoryVersionStore",
     "JobStoreContract",
+    "MonitoringStoreContract",
     "VersionStoreContract",
     "make_job",
     "make_key",

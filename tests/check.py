@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MINUTES = 60.0
 #: What a check that was interrupted gets to clean up.
 GRACE_S = 30.0
+#: The make that started this is not the one that a test starts. And the thousands of processes that
+#: the tests start would take twice the processor if each one compiled all that it imports.
+NOT_INHERITED = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,8 @@ def _measured(*arguments: str) -> Step:
 
 
 #: Of the tests with real servers, those that run apart: those about jobs and what becomes of them,
-#: with the benchmarks about half of the time; and the fuzzer's, which wait for it alone.
-APART = (
-    ("trainings", "jobs", "versions", "queued", "evaluations", "benchmarks"),
-    ("fuzzed",),
-)
+#: about half of the time; and the fuzzer's, which wait for it alone.
+APART = (("trainings", "jobs", "versions", "queued"), ("fuzzed",))
 
 
 def _patterns(subjects: Iterable[str]) -> list[str]:
@@ -105,7 +105,8 @@ CHECKS = (
         together=(
             _all_but_apart(),
             *map(_apart, APART),
-            _measured("tests/unit", "tests/contract", "tests/acceptance", "examples"),
+            _measured("tests/contract", "tests/acceptance", "examples"),
+            _measured("tests/unit"),
         ),
     ),
     Check(
@@ -218,8 +219,7 @@ def main(names: Iterable[str]) -> int:
     # A short path: the address of a Unix socket has 107 bytes.
     temporary = Path(tempfile.mkdtemp(prefix="dpt-"))
     environment = os.environ | {"TMPDIR": str(temporary)}
-    # The make that started this is not the one that a test starts.
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    for name in NOT_INHERITED:
         environment.pop(name, None)
     summary = []
     failed = False

@@ -4,13 +4,22 @@
 
 from aiohttp import web
 
-from deepaas.api import pages
+from deepaas.api import metrics, pages
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
 from deepaas.api.guards import Guards
-from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, GUARDS, SERVICE, SETTINGS, ApiSettings
+from deepaas.api.keys import (
+    AUTHENTICATOR,
+    DOCUMENTS,
+    GUARDS,
+    METER,
+    SERVICE,
+    SETTINGS,
+    ApiSettings,
+)
+from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
-from deepaas.api.routing import Route, add_routes
+from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.api.v2 import (
     debug,
     evaluate,
@@ -19,6 +28,7 @@ from deepaas.api.v2 import (
     jobs,
     model_versions,
     models,
+    monitoring,
     predict,
     train,
     versions,
@@ -102,6 +112,14 @@ ROUTES = (
         about.ROLLBACK,
         is_new=True,
     ),
+    Route(
+        "GET",
+        "/v2/models/{model}/history",
+        monitoring.history,
+        Policy.READ,
+        about.HISTORY,
+        is_new=True,
+    ),
     Route("GET", "/v2/debug/", debug.show, Policy.MANAGE, about.DEBUG),
     Route("GET", "/v2/health/live", health.live, Policy.PUBLIC, about.LIVE, is_new=True),
     Route("GET", "/v2/health/ready", health.ready, Policy.PUBLIC, about.READY, is_new=True),
@@ -113,6 +131,7 @@ ROUTES = (
         about.MODEL_READY,
         is_new=True,
     ),
+    Route("GET", "/metrics", metrics.show, Policy.READ, about.SERVER_METRICS, is_new=True),
     Route("GET", "/swagger.json", pages.show_swagger, Policy.READ, about.SWAGGER),
     Route("GET", "/openapi.json", pages.show_openapi, Policy.READ, about.OPENAPI, is_new=True),
     # The page itself tells nothing: it asks for a key where the document is not for everybody.
@@ -151,9 +170,12 @@ def create_app(
     app[AUTHENTICATOR] = authenticator or NoSignIn()
     app[GUARDS] = guards or Guards()
     app.on_response_prepare.append(app[GUARDS].headers.add)
-    routes = [row for row in ROUTES if app[SETTINGS].doc_endpoint or not row.is_page]
+    routes = [row for row in ROUTES if _is_on(row, app[SETTINGS])]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
+    rows = app[ROWS]
+    proxies = app[GUARDS].proxies if app[SETTINGS].access_log else None
+    app[METER] = RequestMeter(service.traffic, rows, service.models, logs_through=proxies)
     app[DOCUMENTS] = Documents(
         routes,
         service.models,
@@ -161,6 +183,12 @@ def create_app(
         signs_in=not isinstance(app[AUTHENTICATOR], NoSignIn),
     )
     return app
+
+
+def _is_on(route: Route, settings: ApiSettings) -> bool:
+    if route.handler is metrics.show:
+        return settings.metrics_endpoint
+    return settings.doc_endpoint or not route.is_page
 
 
 async def _end_followers(app: web.Application) -> None:

@@ -17,10 +17,10 @@ from deepaas.api.multipart import (
     TransferDecoder,
     malformed,
 )
-from deepaas.api.uploads import Upload
 from deepaas.errors import MalformedBody
 from deepaas.records import UploadedFile
 from deepaas.service.incoming import Incoming
+from deepaas.service.uploads import Upload
 
 #: A form up to this size is taken apart in the event loop, a larger one by a thread.
 _PARSE_IN_LOOP_BYTES = 64 * 1024

@@ -13,12 +13,12 @@ from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.api.limits import Budget
 from deepaas.api.multipart import disposition_of
 from deepaas.api.routing import ROWS
-from deepaas.api.uploads import Upload
 from deepaas.errors import BodyTooSlow, DeepaasError, MalformedBody, Unavailable
 from deepaas.execution.messages import memory_file, write_all
 from deepaas.model.arguments import sole_upload
 from deepaas.records import Argument, CallInput, UploadedFile
 from deepaas.service.incoming import Incoming
+from deepaas.service.uploads import Upload
 
 #: A body up to this size is kept as bytes, a larger one in memory of its own.
 _IN_LOOP_BYTES = 256 * 1024

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from deepaas.api.documents.cache import Documents
 from deepaas.api.guards import Guards
+from deepaas.api.metering import RequestMeter
 from deepaas.auth import Authenticator, Principal
 from deepaas.service import Service
 
@@ -29,11 +30,16 @@ class ApiSettings:
     form_max_fields: int = 10_000
     #: The most text of a form, all of it together; text is held in memory, files are not.
     form_max_text_bytes: int = 16 * 1024 * 1024
+    #: Whether there is a route for Prometheus.
+    metrics_endpoint: bool = True
+    #: Whether there is a line in the log for each request.
+    access_log: bool = False
 
 
 SERVICE = web.AppKey("service", Service)
 SETTINGS = web.AppKey("settings", ApiSettings)
 DOCUMENTS = web.AppKey("documents", Documents)
+METER = web.AppKey("meter", RequestMeter)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 GUARDS = web.AppKey("guards", Guards)
 

@@ -9,15 +9,14 @@ from random import Random
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from deepaas import telemetry
 from deepaas.api.errors import problem_of, response_of, told
 from deepaas.api.guards.connections import note_request
 from deepaas.api.guards.rates import Callers, caller_at
-from deepaas.api.keys import AUTHENTICATOR, GUARDS, PRINCIPAL, REQUEST_ID
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER, PRINCIPAL, REQUEST_ID
 from deepaas.api.routing import ROWS, Route
 from deepaas.auth import STRANGER, Policy, Principal
 from deepaas.errors import DeepaasError, Forbidden, InvalidCredentials, Unauthenticated
-from deepaas.telemetry import principal as current_principal
-from deepaas.telemetry import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +32,11 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     given = request.headers.get(HEADER)
     current = given if given and _USABLE_ID.fullmatch(given) else f"{_random_bits(128):032x}"
     request[REQUEST_ID] = current
-    token = request_id.set(current)
-    who = current_principal.set(None)
+    # Each request has a task of its own, and with it a context: nothing is to be taken back.
+    telemetry.request_id.set(current)
+    meter = request.app[METER]
+    started_s = meter.begin(request)
+    response: web.StreamResponse | None = None
     try:
         note_request(request)
         guards = request.app[GUARDS]
@@ -49,8 +51,7 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception as exc:  # noqa: BLE001 - the border of a request
         response = await _answer(request, exc)
     finally:
-        current_principal.reset(who)
-        request_id.reset(token)
+        meter.end(request, started_s, response)
     if not response.prepared:
         response.headers[HEADER] = current
     return response
@@ -143,7 +144,8 @@ async def _authorize(request: web.Request) -> None:
     if not _may(principal, row, model):
         raise _refusal(principal, row, model)
     request[PRINCIPAL] = principal
-    current_principal.set(principal.name)
+    telemetry.principal.set(principal.name)
+    telemetry.model.set(match.get("model", ""))
 
 
 def _may(principal: Principal, row: Route, model: str | None) -> bool:

@@ -18,7 +18,7 @@ RIGHTS: Final = (Policy.READ, Policy.PREDICT, Policy.TRAIN, Policy.MANAGE, Polic
 LADDER: Final = (Policy.READ, Policy.PREDICT, Policy.TRAIN, Policy.MANAGE)
 _SUBJECT: Final = re.compile(
     r"(?P<plain>anonymous|signed-in)"
-    r"|(?P<kind>role|group|entitlement|key|subject):(?P<value>\S+)"
+    r"|(?P<kind>role|group|entitlement|key|subject):(?P<value>\S(?:.*\S)?)"
 )
 _FORMS: Final = (
     "anonymous, signed-in, role:NAME, group:NAME, entitlement:URN, key:NAME or subject:SUB@ISSUER,"
@@ -43,6 +43,18 @@ class SubjectKind(StrEnum):
     KEY = "key"
     #: Whom an issuer knows by this name.
     SUBJECT = "subject"
+
+
+#: By what rules know those who sign in through an issuer.
+OF_ISSUERS: Final = frozenset(
+    {
+        SubjectKind.ANONYMOUS,
+        SubjectKind.SIGNED_IN,
+        SubjectKind.GROUP,
+        SubjectKind.ENTITLEMENT,
+        SubjectKind.SUBJECT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +114,6 @@ class AccessRules:
             ConfigurationError: A subject is none; the message names it and the option.
         """
         return cls({policy: _rule(option_of(policy), text) for policy, text in texts.items()})
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no rule at all."""
-        return not any(rule.general or rule.for_models for rule in self.rules.values())
 
     @property
     def models(self) -> frozenset[str]:

@@ -20,9 +20,17 @@ from oslo_config import cfg
 
 from deepaas.cmd import method
 from deepaas.cmd.arguments import parse_arguments
+from deepaas.cmd.fetching import with_fetched
 from deepaas.cmd.progress import TerminalSink
 from deepaas.cmd.supervisor import run_in_child
-from deepaas.config import CLI_OPTIONS, LOG_OPTIONS, MODEL_OPTIONS, CliSettings, load_cli_settings
+from deepaas.config import (
+    CLI_OPTIONS,
+    FETCH_OPTIONS,
+    LOG_OPTIONS,
+    MODEL_OPTIONS,
+    CliSettings,
+    load_cli_settings,
+)
 from deepaas.errors import ConfigurationError
 from deepaas.execution.worker import warm_model
 from deepaas.model import bars, context
@@ -97,7 +105,7 @@ def _read(argv: Sequence[str]) -> tuple[CliSettings, str, list[str]]:
 
 def _method_at(argv: Sequence[str]) -> int:
     """Return where the first argument is that is neither an option nor the value of one."""
-    options = (*MODEL_OPTIONS, *LOG_OPTIONS, *CLI_OPTIONS)
+    options = (*MODEL_OPTIONS, *LOG_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS)
     valued = {f"--{each.name}" for each in options if not isinstance(each, cfg.BoolOpt)}
     valued |= {"--config-file", "--config-dir"}
     at = 0
@@ -120,7 +128,9 @@ def _call(
     if name == "get_metadata":
         return method.metadata(adapter)
     # Before the warming, which may take long.
-    arguments = {} if parser is None else parser.parse(given)
+    arguments = {}
+    if parser is not None:
+        arguments = parser.parse(with_fetched(given, parser, settings.fetching, folder))
     if settings.warm or name == "warm":
         warm_model(adapter)
     if name == "warm":

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from deepaas.api.access import LOGGER, AccessLog
 from deepaas.api.app import create_app
 from deepaas.api.guards import make_guards
 from deepaas.api.guards.connections import ConnectionLimits, Connections
@@ -110,6 +111,8 @@ async def listen(
         form_max_parts=settings.form_max_parts,
         form_max_fields=settings.form_max_fields,
         form_max_text_bytes=settings.form_max_text_bytes,
+        metrics_endpoint=settings.watching.metrics_endpoint,
+        access_log=settings.watching.access_log,
     )
     guards = make_guards(settings.guards, on_loopback=_is_loopback(sock))
     runner = web.AppRunner(
@@ -152,7 +155,8 @@ def _connections(runner: web.AppRunner, settings: Settings) -> Connections:
             body_timeout_s=guards.body_timeout_s,
             max_connections=guards.max_connections,
         ),
-        access_log=None,
+        access_log=logging.getLogger(LOGGER) if settings.watching.access_log else None,
+        access_log_class=AccessLog,
         logger=_ServerLog(logging.getLogger("aiohttp.server")),
         read_bufsize=_READ_BYTES,
         keepalive_timeout=guards.keep_alive_timeout_s,

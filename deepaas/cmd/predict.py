@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from deepaas.cmd import method
 from deepaas.cmd.arguments import make_input
+from deepaas.cmd.fetching import fetch_file
 from deepaas.cmd.supervisor import run_in_child
 from deepaas.config import PredictSettings, load_predict_settings
 from deepaas.errors import ConfigurationError
@@ -43,18 +44,21 @@ def run_here(argv: Sequence[str], folder: Path) -> int:
     def run(result: BinaryIO) -> None:
         settings = load_predict_settings(argv)
         method.begin_log(settings.log, settings.warnings)
-        answer = _predict(settings, folder)
-        path = output_path(settings.output, settings.input_file, answer)
+        input_file = Path(settings.input_file)
+        if settings.is_url:
+            input_file = fetch_file("-i", settings.input_file, settings.fetching, folder)
+        answer = _predict(settings, input_file, folder)
+        path = output_path(settings.output, input_file, answer)
         method.write_file(answer, path)
         result.write(f"Output saved at {path}\n".encode())
 
     return method.run_guarded(PROG, run)
 
 
-def _predict(settings: PredictSettings, folder: Path) -> EncodedAnswer:
+def _predict(settings: PredictSettings, input_file: Path, folder: Path) -> EncodedAnswer:
     adapter = load_model(method.choose_source(settings.model_names))
     declared = adapter.predict_parser.arguments
-    texts = {file_argument(declared).wire_name: [str(settings.input_file)]}
+    texts = {file_argument(declared).wire_name: [str(input_file)]}
     accept = next((each for each in declared if each.name == "accept"), None)
     if accept is not None:
         wanted = settings.content_type or method.JSON

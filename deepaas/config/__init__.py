@@ -6,6 +6,7 @@
 :mod:`~deepaas.config.settings` makes checked settings of them.
 """
 
+from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings
 from deepaas.config.options import (
     CLI_OPTIONS,
     LOG_OPTIONS,
@@ -24,10 +25,12 @@ from deepaas.config.settings import (
 
 __all__ = [
     "CLI_OPTIONS",
+    "FETCH_OPTIONS",
     "LOG_OPTIONS",
     "MODEL_OPTIONS",
     "PREDICT_OPTIONS",
     "CliSettings",
+    "FetchSettings",
     "PredictSettings",
     "Settings",
     "list_opts",

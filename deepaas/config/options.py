@@ -4,9 +4,11 @@
 
 from oslo_config import cfg
 
+from deepaas.config.fetching import FETCH_OPTIONS
 from deepaas.config.guards import GUARD_OPTIONS
 from deepaas.config.oidc import OIDC_OPTIONS
 from deepaas.config.sign_in import SIGN_IN_OPTIONS
+from deepaas.config.watching import WATCHING_OPTIONS
 
 #: What decides which models there are, and how they start; of every command.
 MODEL_OPTIONS: tuple[cfg.Opt, ...] = (
@@ -248,9 +250,11 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         min=0.0,
         help="Seconds that running predictions get when the server ends.",
     ),
+    *FETCH_OPTIONS,
     *GUARD_OPTIONS,
     *SIGN_IN_OPTIONS,
     *OIDC_OPTIONS,
+    *WATCHING_OPTIONS,
 )
 
 # The names are those of version 2: long, so that no argument of a model has them.
@@ -283,7 +287,9 @@ CLI_OPTIONS: tuple[cfg.Opt, ...] = (
 )
 
 PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (
-    cfg.StrOpt("input-file", short="i", metavar="FILE", default="", help="File to predict."),
+    cfg.StrOpt(
+        "input-file", short="i", metavar="FILE", default="", help="File to predict, or its address."
+    ),
     cfg.StrOpt(
         "output",
         short="o",
@@ -298,9 +304,7 @@ PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (
         default="",
         help="Media type of the answer, one that the model offers. Empty: application/json.",
     ),
-    cfg.BoolOpt(
-        "url", short="u", default=False, help="Refused: fetch the file first, and name it with -i."
-    ),
+    cfg.BoolOpt("url", short="u", default=False, help="The input file is an address: fetch it."),
 )
 
 #: What a file may hold, since all commands read the same.

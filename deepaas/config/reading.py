@@ -201,6 +201,9 @@ def _value(conf: cfg.ConfigOpts, option: cfg.Opt, files: Sequence[_File]) -> Any
         return conf[option.dest]
     except (cfg.Error, ValueError) as exc:
         place, text = _origin(option, files)
+        if option.secret:
+            # What is wrong with a value quotes it.
+            raise ConfigurationError(f"{place} cannot be used; a secret is not shown.") from None
         raise ConfigurationError(f"{place} is {text!r}: {_reason(option, text, exc)}") from exc
 
 

@@ -12,6 +12,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
+from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
 from deepaas.config.guards import GuardSettings, guard_settings
 from deepaas.config.oidc import OidcSettings, oidc_settings
 from deepaas.config.options import (
@@ -25,6 +26,7 @@ from deepaas.config.options import (
 from deepaas.config.reading import Reading, read_options
 from deepaas.config.sign_in import SignInSettings, read_sign_in
 from deepaas.config.units import age, size
+from deepaas.config.watching import WatchingSettings, watching
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -82,9 +84,11 @@ class Settings:
     promote_in_place: bool
     rewarm_after_train: bool
     shutdown_grace_s: float
+    fetching: FetchSettings
     guards: GuardSettings
     oidc: OidcSettings
     sign_in: SignInSettings
+    watching: WatchingSettings
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -104,6 +108,7 @@ class CliSettings:
     artifact_dir: Path | None
     #: ``None`` for the package as installed.
     model_dir: Path | None
+    fetching: FetchSettings
     log: LogSettings
     warnings: tuple[str, ...] = ()
 
@@ -114,11 +119,14 @@ class PredictSettings:
 
     model_names: tuple[str, ...]
     warm: bool
-    input_file: Path
+    #: A path, or an address if :attr:`is_url`.
+    input_file: str
+    is_url: bool
     #: As given: a slash at its end says that it is a folder.
     output: str
     #: ``None`` for what the model gives by itself.
     content_type: str | None
+    fetching: FetchSettings
     log: LogSettings
     warnings: tuple[str, ...] = ()
 
@@ -172,9 +180,11 @@ def load_settings(argv: Sequence[str]) -> Settings:
         promote_in_place=values["promote_in_place"],
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
+        fetching=fetch_settings(values),
         guards=guard_settings(values),
         oidc=oidc_settings(values),
         sign_in=read_sign_in(values),
+        watching=watching(values),
         log=_log(values, "deepaas-run"),
         warnings=tuple(warnings),
     )
@@ -182,7 +192,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
 
 def load_cli_settings(argv: Sequence[str]) -> CliSettings:
     """Read the options of ``deepaas-cli``; raises as :func:`load_settings` does."""
-    options = (*MODEL_OPTIONS, *CLI_OPTIONS, *LOG_OPTIONS)
+    options = (*MODEL_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     reading = read_options(
         options, argv, prog="deepaas-cli", in_files=FILE_OPTIONS, epilog=_METHODS
     )
@@ -197,6 +207,7 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
         own_process=values["deepaas_with_multiprocessing"],
         artifact_dir=_path(values["deepaas_artifact_dir"]),
         model_dir=model_dir,
+        fetching=fetch_settings(values),
         log=_log(values, "deepaas-cli"),
         warnings=reading.warnings,
     )
@@ -204,28 +215,25 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
 
 def load_predict_settings(argv: Sequence[str]) -> PredictSettings:
     """Read the options of ``deepaas-predict``; raises as :func:`load_settings` does."""
-    options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *LOG_OPTIONS)
+    options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     # Old scripts write the short form with two letters.
     given = ["--content-type" if text == "-ct" else text for text in argv]
     reading: Reading = read_options(options, given, prog="deepaas-predict", in_files=FILE_OPTIONS)
     values = reading.values
-    if values["url"]:
-        raise ConfigurationError(
-            "--url is not supported: addresses are not fetched. Fetch the file first, with curl"
-            " say, and name it with -i."
-        )
     for name, option in (("input_file", "-i"), ("output", "-o")):
         if not values[name]:
             raise ConfigurationError(f"{option} is missing: -i FILE -o FILE.")
-    input_file = Path(values["input_file"])
-    if not input_file.is_file():
-        raise ConfigurationError(f"-i: there is no file {values['input_file']!r}.")
+    input_file = values["input_file"]
+    if not values["url"] and not Path(input_file).is_file():
+        raise ConfigurationError(f"-i: there is no file {input_file!r}.")
     return PredictSettings(
         model_names=_model_names(values),
         warm=values["warm"],
         input_file=input_file,
+        is_url=values["url"],
         output=values["output"],
         content_type=values["content_type"] or None,
+        fetching=fetch_settings(values),
         log=_log(values, "deepaas-predict"),
         warnings=reading.warnings,
     )

@@ -64,12 +64,12 @@ def read_sign_in(values: Mapping[str, Any]) -> SignInSettings:
     """Return the settings of the options, and of the variables that hold keys.
 
     Raises:
-        ConfigurationError: The path of the file of keys cannot be used.
+        ConfigurationError: The path of the file of keys cannot be used, or a variable is empty.
     """
     allow = {right: values[f"allow_{right}"].strip() for right in _RIGHTS}
     return SignInSettings(
         keys_file=keys_file(values["auth_keys_file"], "auth-keys-file"),
-        keys=os.environ.get(KEYS_VARIABLE, ""),
+        keys=_variable(KEYS_VARIABLE),
         allow={right: text for right, text in allow.items() if text},
     )
 
@@ -82,14 +82,30 @@ def keys_file(given: str, option: str) -> Path | None:
         option: Its name, for messages.
 
     Raises:
-        ConfigurationError: It names a home that is not known.
+        ConfigurationError: It names a home that is not known, or the variable is empty.
     """
     text, where = given, option
     if not text:
-        text, where = os.environ.get(KEYS_FILE_VARIABLE, ""), KEYS_FILE_VARIABLE
+        text, where = _variable(KEYS_FILE_VARIABLE), KEYS_FILE_VARIABLE
     try:
         return Path(text).expanduser().absolute() if text else None
     except RuntimeError as exc:
         raise ConfigurationError(
             f"{where} is {text!r}, and the home directory is not known; give an absolute path."
         ) from exc
+
+
+def _variable(name: str) -> str:
+    """Return the value of a variable, empty if there is none.
+
+    Raises:
+        ConfigurationError: It is there and empty: a secret that was not passed on to a container
+            must not open the service to everybody.
+    """
+    text = os.environ.get(name)
+    if text is not None and not text.strip():
+        raise ConfigurationError(
+            f"{name} is set and empty; unset it if nobody is to sign in, or let it say what it is"
+            " for."
+        )
+    return text or ""

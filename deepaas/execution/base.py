@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.messages import Answer, Begin
+from deepaas.execution.stats import PoolStats
 from deepaas.execution.streams import AnswerStream
 from deepaas.records import PACKAGE_VERSION, CallInput, ModelSource, ServedVersion
 
@@ -71,6 +72,7 @@ class CallTaker(Protocol):
         release: Callable[[], None] | None = None,
         stream: str = "",
         principal: str | None = None,
+        job: str = "",
     ) -> Result:
         """Run a function of the model and return what it answered.
 
@@ -86,6 +88,7 @@ class CallTaker(Protocol):
             release: Called once, when the call needs ``body_fd`` and uploaded files no more.
             stream: The media type in which a client wants what a generator yields, or empty.
             principal: Who calls.
+            job: Id of the job that the call is, for the worker's log; empty for none.
 
         Raises:
             WorkerDied: The worker ended before it answered.
@@ -166,6 +169,11 @@ class ModelPool(CallTaker, Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
+        ...
+
+    @property
+    def stats(self) -> PoolStats:
+        """What it does and has done; quick, and made for each caller."""
         ...
 
     def refuse(self) -> None:

@@ -93,6 +93,7 @@ class BatchServing(Serving):
         members = [member for member in group if not self._is_dropped(member)]
         if not members:
             return
+        self._page.tallies.batches.add(len(members))
         self._runner.enter(members[0].call)
         try:
             results = self._adapter.predict_batch([dict(each.arguments) for each in members])

@@ -18,7 +18,7 @@ from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display, display_briefly
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
 from deepaas.records import PROCESS_KINDS, CallInput
-from deepaas.telemetry import principal, request_id
+from deepaas.telemetry import job, principal, request_id
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class CallRunner:
         """Let what follows, the log say, know which request it is about."""
         request_id.set(call.request_id)
         principal.set(call.principal)
+        job.set(call.job)
 
     def parsed(self, call: Call, body: memoryview | None) -> Mapping[str, Any] | Answered:
         """Return the keyword arguments of a call, or its answer if they are wrong."""

@@ -13,12 +13,12 @@ from pathlib import Path
 from deepaas.errors import GuardFailed, JobNotFound
 from deepaas.execution.base import Executor
 from deepaas.execution.basis import note_basis
+from deepaas.execution.environment import worker_environment
 from deepaas.execution.following import Followed, JobFollower
 from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.local import python
 from deepaas.execution.messages import Begin
 from deepaas.execution.recovery import note_end, to_record
-from deepaas.execution.workers import worker_environment
 from deepaas.records import PROCESS_KINDS, Job, ModelSource, ServedVersion, Training
 from deepaas.store.base import JobStore
 

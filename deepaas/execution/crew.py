@@ -4,13 +4,16 @@
 
 import asyncio
 import logging
+from collections import Counter
 
 from deepaas.errors import ModelLoadError, OutOfMemory
 from deepaas.execution.base import Executor
+from deepaas.execution.environment import worker_environment
 from deepaas.execution.local import python
 from deepaas.execution.messages import Channel, LoadFailed
 from deepaas.execution.processes import is_stopped
-from deepaas.execution.workers import Worker, WorkerOwner, WorkerState, worker_environment
+from deepaas.execution.stats import WorkerEnd
+from deepaas.execution.workers import Worker, WorkerOwner, WorkerState
 from deepaas.records import PACKAGE_VERSION, LogSettings, ModelSource, ServedVersion
 
 logger = logging.getLogger(__name__)
@@ -53,6 +56,8 @@ class Crew:
         self._warm = warm
         self._log = log
         self._devices = devices
+        #: Why workers have ended.
+        self.ends: Counter[str] = Counter()
         self._first_load = _new_future()
         self._was_loaded = False
         self._failures = 0
@@ -184,6 +189,7 @@ class Crew:
             if not self.workers:
                 self._all_gone.set()
             return
+        self.ends[worker.why if was_serving else WorkerEnd.NOT_LOADED] += 1
         if was_told or worker.is_candidate:
             return
         self._report_end(worker, status, was_serving=was_serving)
@@ -216,6 +222,7 @@ class Crew:
             extra={"action": "worker_closing", "model": self._source.name},
         )
         self.send_off(worker)
+        worker.why = WorkerEnd.DAMAGED
         self._replace_ready(worker)
 
     def send_off(self, worker: Worker) -> None:

@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepaas import telemetry
 from deepaas.errors import CallFailed, Conflict, ModelLoadError, Unavailable, WorkerDied
 from deepaas.execution.base import Load, Result
 from deepaas.execution.messages import Call, map_file
+from deepaas.execution.stats import PoolStats
 from deepaas.model import context
 from deepaas.records import (
     PACKAGE_VERSION,
@@ -99,6 +101,7 @@ class InlinePool:
         )
 
     def _work(self) -> None:
+        telemetry.model.set(self.source.name)
         while (task := self._tasks.get()) is not None:
             with _one_at_a_time:
                 folder = self.version.model_dir
@@ -150,6 +153,13 @@ class InlinePool:
         return bool(self._waiting)
 
     @property
+    def stats(self) -> PoolStats:
+        """What waits and runs; no more is counted, and its process is the server's."""
+        running = int(self._begun is not None and not self._begun.done())
+        state = "ready" if self._is_loaded else "loading"
+        return PoolStats(len(self._waiting) - running, running, {state: 1})
+
+    @property
     def load(self) -> Load:
         """How much of it is used: it runs one call at a time."""
         capacity = 0 if self._is_refusing else self.ready_workers
@@ -173,9 +183,11 @@ class InlinePool:
         release: Callable[[], None] | None = None,
         stream: str = "",
         principal: str | None = None,
+        job: str = "",
     ) -> Result:
         """Run a function of the model; what a generator yields is collected."""
-        call = Call(0, function, request_id, arguments, given, body_fd is not None, "", principal)
+        is_apart = body_fd is not None
+        call = Call(0, function, request_id, arguments, given, is_apart, "", principal, job)
         future: asyncio.Future[Result] = self._loop.create_future()
 
         def done(result: Result | None, error: Exception | None) -> None:

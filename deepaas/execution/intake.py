@@ -51,7 +51,9 @@ class Intake:
         page.set_receiving(True)
         try:
             call, fds = self.calls.receive()
-            page.begin(call.id, time.monotonic(), slot)
+            now_s = time.monotonic()
+            page.begin(call.id, now_s, slot)
+            page.tallies.waited.add(now_s - call.accepted_s)
         except BlockingIOError:
             return None
         finally:

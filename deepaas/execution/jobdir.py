@@ -95,7 +95,8 @@ class JobDirectory:
         """
         self.path.mkdir(mode=0o700, parents=True)
         for folder in (self.inputs, self.checkpoints, self.artifacts):
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
+        self.call.touch(mode=0o600)  # it may hold secrets
         _write_durably(self.call, call)
         sync_directory(self.path)
         sync_directory(self.path.parent)

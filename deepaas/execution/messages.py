@@ -163,6 +163,10 @@ class Call(NamedTuple):
     stream: str = ""
     #: Name of who calls, ``None`` for anonymous.
     principal: str | None = None
+    #: Id of the job that it is, empty for a call that a client waits for.
+    job: str = ""
+    #: When the server accepted it, ``time.monotonic()``.
+    accepted_s: float = 0.0
 
 
 class Answer(NamedTuple):

@@ -14,9 +14,11 @@ a native one, and the other side would see half of a number.
 
 import mmap
 import os
+import time
 from typing import NamedTuple
 
 from deepaas.execution.ring import RING_BYTES, Ring
+from deepaas.execution.tallies import TALLY_WORDS, Tallies
 
 #: The most calls that one worker may run at the same time; as many as a model may ask for.
 MAX_SLOTS = 1024
@@ -31,6 +33,8 @@ _SLOTS_AT, _SLOT_WORDS = 8, 4
 #: Words of a slot. The server writes how much it has passed on, and the id to cancel.
 _ID, _STARTED, _PASSED_ON, _CANCELLED = 0, 1, 2, 3
 _RING_AT = 64 * 1024
+#: The first word of what the worker has counted.
+_TALLIES_AT = _RING_AT // 8 - TALLY_WORDS
 PAGE_BYTES = _RING_AT + RING_BYTES
 
 
@@ -56,6 +60,8 @@ class CallPage:
         with memoryview(self._memory) as memory:
             self._words = memory[:_RING_AT].cast("Q")
             self._times = memory[:_RING_AT].cast("d")
+        #: What the worker has counted.
+        self.tallies = Tallies(self._words[_TALLIES_AT:], self._times[_TALLIES_AT:])
         #: Answers on their way from the worker to the server.
         self.ring = Ring(self._memory, _RING_AT)
 
@@ -69,6 +75,7 @@ class CallPage:
     def close(self) -> None:
         """Unmap the page; may be called twice."""
         self.ring.close()
+        self.tallies.close()
         self._words.release()
         self._times.release()
         self._memory.close()
@@ -101,8 +108,10 @@ class CallPage:
             words[_SLOTS_USED] = slot + 1
 
     def end(self, slot: int = 0) -> None:
-        """Note that the call in a slot has been answered."""
-        self._words[_SLOTS_AT + slot * _SLOT_WORDS] = _NO_CALL
+        """Note that the call in a slot has been answered, and count how long that took."""
+        at = _SLOTS_AT + slot * _SLOT_WORDS
+        self.tallies.ran.add(time.monotonic() - self._times[at + _STARTED])
+        self._words[at] = _NO_CALL
 
     @property
     def running(self) -> list[Running]:

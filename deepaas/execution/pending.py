@@ -4,7 +4,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 
 from deepaas.execution.base import Result
@@ -22,6 +21,7 @@ class Pending:
         "call",
         "future",
         "is_abandoned",
+        "is_counted",
         "lost",
         "release",
         "stream",
@@ -32,12 +32,14 @@ class Pending:
         self.body_fd = body_fd
         self.release = release
         self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.accepted_s = time.monotonic()
+        self.accepted_s = call.accepted_s
         #: How many workers took it and died before they began it.
         self.lost = 0
         self.stream: AnswerStream | None = None
         #: Nobody waits for the answer any more.
         self.is_abandoned = False
+        #: It is known what became of it.
+        self.is_counted = False
 
     def begin_stream(self, worker: Worker, content_type: str, slot: int) -> None:
         """Tell whoever waits that the answer comes piece by piece."""

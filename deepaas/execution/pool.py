@@ -15,12 +15,16 @@ import asyncio
 import itertools
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from deepaas.errors import QueueFull, TimedOut, Unavailable, WorkerDied
+from deepaas.errors import TimedOut, Unavailable, WorkerDied
+from deepaas.execution import stats
+from deepaas.execution.admission import Admission
 from deepaas.execution.base import Executor, Load, PoolLimits, Result
+from deepaas.execution.counting import CallCounts
 from deepaas.execution.crew import Crew
 from deepaas.execution.lost import LostCalls
 from deepaas.execution.messages import (
@@ -33,6 +37,7 @@ from deepaas.execution.messages import (
     StreamStart,
 )
 from deepaas.execution.pending import Pending
+from deepaas.execution.stats import PoolStats
 from deepaas.execution.streams import StreamFailed
 from deepaas.execution.succession import Succession
 from deepaas.execution.sweep import Sweep
@@ -83,7 +88,7 @@ class Pool:
         #: Calls that workers run, or can take, by their ids.
         self.handed: dict[int, Pending] = {}
         self._announce = on_loaded
-        self._is_refusing = False
+        self._counts = CallCounts()
         self._calls, self._workers_end = Channel.pair()
         self._calls.socket.setblocking(False)
         self._crew = Crew(
@@ -96,6 +101,7 @@ class Pool:
             log=log or LogSettings(),
             devices=devices,
         )
+        self._admission = Admission(source.name, self._crew, self.limits.max_queue)
         self._sweep = Sweep(self, self._crew)
         self._succession = Succession(source, self._crew)
         self._lost = LostCalls(self, self._crew)
@@ -157,15 +163,19 @@ class Pool:
     @property
     def load(self) -> Load:
         """How much of it is used."""
-        capacity = 0 if self._is_refusing else self._crew.ready * self._at_once
-        return Load(capacity, len(self.handed) + len(self._queue), self._is_refusing)
+        is_refusing = self._admission.is_refusing
+        capacity = 0 if is_refusing else self._crew.ready * self._at_once
+        return Load(capacity, len(self.handed) + len(self._queue), is_refusing)
+
+    @property
+    def stats(self) -> PoolStats:
+        """What it does and has done."""
+        return self._counts.stats(self._crew, len(self.handed) + len(self._queue))
 
     @property
     def reason(self) -> str | None:
         """Why the model cannot answer at the moment, ``None`` if it can."""
-        if self._is_refusing:
-            return "The service is shutting down."
-        return self._crew.problem
+        return self._admission.reason
 
     async def call(
         self,
@@ -178,22 +188,17 @@ class Pool:
         release: Callable[[], None] | None = None,
         stream: str = "",
         principal: str | None = None,
+        job: str = "",
     ) -> Result:
         """Run a function of the model; see :meth:`deepaas.execution.base.ModelPool.call`."""
-        call = Call(
-            next(self._ids),
-            function,
-            request_id,
-            arguments,
-            given,
-            body_fd is not None,
-            stream,
-            principal,
-        )
+        origin = (stream, principal, job, time.monotonic())
+        is_apart = body_fd is not None
+        call = Call(next(self._ids), function, request_id, arguments, given, is_apart, *origin)
         pending = Pending(call, body_fd, release)
-        refusal = self._refusal() or self._no_room()
+        calls = len(self._queue) + len(self.handed)
+        refusal = self._admission.refusal_for(calls, self._at_once)
         if refusal is not None:
-            pending.end(None, refusal)
+            self._counts.refuse(pending, refusal)
         else:
             self._queue.append(pending)
             self._hand_out()
@@ -207,6 +212,7 @@ class Pool:
 
     def _drop(self, pending: Pending) -> None:
         """Take a call out of the queue, or out of the socket, unless it has begun."""
+        self._counts.end(pending, stats.DROPPED)
         pending.leave()
         if pending.call.id in self.handed:
             self._read_back()
@@ -216,22 +222,6 @@ class Pool:
         elif pending.call.id in self.handed and self.limits.kill_abandoned:
             self._sweep.end_abandoned(pending.call.id)
         self._hand_out()
-
-    def _refusal(self) -> Exception | None:
-        if self._is_refusing:
-            return Unavailable("The service is shutting down.")
-        if self._crew.is_hopeless:
-            return Unavailable(f"The model {self.source.name!r} cannot be loaded at the moment.")
-        return None
-
-    def _no_room(self) -> Exception | None:
-        waiting = len(self._queue) + len(self.handed)
-        if waiting < self.limits.max_queue:
-            return None  # without counting those that run
-        waiting -= self._crew.ready * self._at_once
-        if waiting < self.limits.max_queue:
-            return None
-        return QueueFull(f"{waiting} calls wait already, as many as are allowed; try again later.")
 
     def _hand_out(self) -> None:
         # A batch is taken as a whole, so the next one is to lie ready.
@@ -247,7 +237,7 @@ class Pool:
             except Exception as exc:  # noqa: BLE001 - whatever it is, it is about this call
                 # This call cannot cross (no memory, no descriptors); the others can.
                 self._queue.popleft()
-                pending.end(None, Unavailable(f"The call cannot be handed out: {exc}"))
+                self._counts.refuse(pending, Unavailable(f"The call cannot be handed out: {exc}"))
                 continue
             self._queue.popleft()
             self.handed[pending.call.id] = pending
@@ -257,6 +247,7 @@ class Pool:
         fd = fds[0] if fds else None
         pending = self.handed.pop(answer.call_id, None)
         if pending is not None:
+            self._counts.answered(pending, answer.failure)
             pending.end(Result(answer, fd, None, worker.version.number))
         elif fd is not None:
             os.close(fd)
@@ -289,6 +280,7 @@ class Pool:
                 del self.handed[call_id]
                 pending.stream.end(None if failure is None else StreamFailed(failure))
                 pending.end(None)
+                self._counts.answered(pending, failure)
                 worker.count_answer(failure)
 
     def on_loaded(self, worker: Worker, description: ModelDescription) -> None:
@@ -313,8 +305,10 @@ class Pool:
         for running in worker.running:
             pending = self.handed.pop(running.call_id, None)
             if pending is not None:
+                self._counts.end(pending, stats.KILLED)
                 pending.end(None, WorkerDied(reason))
         was_serving = worker.state is not WorkerState.LOADING
+        self._counts.retire(worker)
         worker.close()
         self._crew.on_end(worker, status, was_serving=was_serving)
         if self._crew.is_closing:
@@ -329,16 +323,16 @@ class Pool:
     def hand_out_again(self, lost: Iterable[Pending]) -> None:
         """Put calls that nobody holds in front of the queue, in order, and hand out what can be."""
         self._queue.extendleft(reversed(tuple(lost)))
-        if self._refusal() is not None:
+        if self._admission.refusal is not None:
             self._fail_queued()
         self._hand_out()
 
     def _fail_queued(self) -> None:
         self._read_back()
         queued, self._queue = self._queue, deque()
-        refusal = self._refusal() or Unavailable()
+        refusal = self._admission.refusal or Unavailable()
         for pending in queued:
-            pending.end(None, refusal)
+            self._counts.refuse(pending, refusal)
 
     def expire(self, now_s: float) -> None:
         """Answer the calls that were accepted longer ago than the limit, begun or not."""
@@ -350,9 +344,10 @@ class Pool:
         for pending in late:
             # One that stands nowhere was taken by a worker that is stopped, or is just answered.
             if pending.call.id in self.handed:
-                pending.give_up(TimedOut(limit_s, waiting=False))
+                self._give_up(pending)
         for pending in [p for p in self._queue if now_s - p.accepted_s > limit_s]:
             self._queue.remove(pending)
+            self._counts.end(pending, stats.TIMED_OUT)
             pending.end(None, TimedOut(limit_s, waiting=True))
         self._hand_out()
 
@@ -360,7 +355,11 @@ class Pool:
         """Answer a call that has run longer than the limit."""
         pending = self.handed.get(call_id)
         if pending is not None:
-            pending.give_up(TimedOut(self.timeout_s, waiting=False))
+            self._give_up(pending)
+
+    def _give_up(self, pending: Pending) -> None:
+        self._counts.end(pending, stats.TIMED_OUT)
+        pending.give_up(TimedOut(self.timeout_s, waiting=False))
 
     def is_abandoned(self, call_id: int) -> bool:
         """Whether nobody waits for this call."""
@@ -381,13 +380,13 @@ class Pool:
 
     def refuse(self) -> None:
         """Take no more calls; those that were taken go on."""
-        self._is_refusing = True
+        self._admission.is_refusing = True
 
     async def close(self, *, grace_s: float) -> None:
         """Refuse what is queued, and end the workers; what runs gets the grace. Repeatable."""
         if self._crew.is_closing:
             return
-        self._is_refusing = True
+        self._admission.is_refusing = True
         self._fail_queued()
         await self._crew.close(grace_s)
         await self._succession.close()

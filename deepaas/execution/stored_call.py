@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from deepaas import telemetry
 from deepaas.errors import CallFailed, TimedOut, Unavailable, WorkerDied
 from deepaas.execution import answers
 from deepaas.execution.attempts import delay
@@ -25,7 +26,6 @@ from deepaas.execution.jobdir import End, JobDirectory
 from deepaas.execution.keeping import STOPPED, AnswerKeeper, Explain, failure_of
 from deepaas.execution.recovery import Again, decided_end, to_record
 from deepaas.records import Job, JobEnd, JobState
-from deepaas.telemetry import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,10 @@ class StoredCall:
                 return call
             if self._is_stopped:
                 return Again(None, _NOT_BEGUN)
-            request_id.set(call.request_id)
+            telemetry.request_id.set(call.request_id)
+            telemetry.principal.set(call.principal)
+            telemetry.model.set(self.job.model)
+            telemetry.job.set(self.job.id)
             ended = await self._answered(call)
         finally:
             if not self.is_handed:
@@ -158,6 +161,7 @@ class StoredCall:
             release=self._free,
             stream=call.stream,
             principal=call.principal,
+            job=self.job.id,
         )
 
     def _free(self) -> None:

@@ -68,6 +68,8 @@ def write_call(directory: JobDirectory, call: JobCall, body_fd: int | None) -> N
         target = directory.inputs / f"{number}{Path(file.filename or '').suffix}"
         shutil.move(file.filename or "", target)
         files.append((name, UploadedFile(file.name, str(target), *file[2:])))
+    if given.body is not None:
+        body_file(directory).touch(mode=0o600)  # it may hold secrets
     if body_fd is not None:
         with open(body_fd, "rb", closefd=False) as source, body_file(directory).open("wb") as copy:
             source.seek(0)

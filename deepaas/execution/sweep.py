@@ -15,6 +15,7 @@ from typing import Protocol
 from deepaas.execution.base import PoolLimits
 from deepaas.execution.crew import Crew
 from deepaas.execution.processes import resident_bytes
+from deepaas.execution.stats import WorkerEnd
 from deepaas.execution.workers import Worker
 from deepaas.records import ModelSource
 
@@ -124,13 +125,15 @@ class Sweep:
         grace_s = _ASYNC_GRACE_S if self.is_async else 0.0
         if any(now_s - each.started_s > limit_s + grace_s for each in overdue):
             worker.is_blameless = True
-            self._kill(worker, f"another call there ran longer than {limit_s:g} s")
+            why = f"another call there ran longer than {limit_s:g} s"
+            self._kill(worker, WorkerEnd.TIMEOUT, why)
 
     def _hold_to_memory(self, worker: Worker) -> None:
         limit = self._pool.limits.memory_bytes
         used = 0 if worker.pid is None else resident_bytes(worker.pid)
         if used > limit:
-            self._kill(worker, f"it used {used} bytes of memory; the limit is {limit}")
+            why = f"it used {used} bytes of memory; the limit is {limit}"
+            self._kill(worker, WorkerEnd.MEMORY, why)
 
     def end_abandoned(self, call_id: int) -> None:
         """End a running call for whose answer nobody waits, unless others would end with it."""
@@ -141,12 +144,13 @@ class Sweep:
             worker.cancel(call_id)
             if not self.is_async and all(self._pool.is_abandoned(each) for each in running):
                 worker.is_blameless = True
-                self._kill(worker, "its clients had left")
+                self._kill(worker, WorkerEnd.ABANDONED, "its clients had left")
 
-    def _kill(self, worker: Worker, why: str) -> None:
+    def _kill(self, worker: Worker, end: WorkerEnd, why: str) -> None:
         if worker in self._reasons:
             return
         self._reasons[worker] = why
+        worker.why = end
         logger.warning(
             "A worker of model %s is killed: %s.",
             self._pool.source.name,

@@ -194,6 +194,8 @@ def _run(kind: str, directory: JobDirectory, provenance: Provenance) -> str:
     provenance.begin(call.source)
     telemetry.request_id.set(call.request_id)
     telemetry.principal.set(call.principal)
+    telemetry.model.set(call.source.name)
+    telemetry.job.set(directory.path.name)
     basis = basis_of(directory)
     if kind == _EVALUATE:
         require_whole(basis)

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from deepaas import telemetry
 from deepaas.errors import ModelLoadError
 from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
@@ -97,6 +98,7 @@ class PredictionWorker:
         """Load the model and serve it until told to stop; return the exit status."""
         message, _ = self._control.receive(wait=True)
         assert isinstance(message, LoadModel)
+        telemetry.model.set(message.source.name)
         try:
             if self._configure is not None and message.log is not None:
                 self._configure(message.log)

@@ -31,6 +31,8 @@ from deepaas.execution.messages import (
     unpack,
 )
 from deepaas.execution.page import CallPage, Running
+from deepaas.execution.stats import WorkerEnd
+from deepaas.execution.tallies import Tallied
 from deepaas.records import (
     PACKAGE_VERSION,
     LogSettings,
@@ -40,46 +42,6 @@ from deepaas.records import (
 )
 
 logger = logging.getLogger(__name__)
-
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-_CUDA = "CUDA_VISIBLE_DEVICES"
-
-
-def worker_environment(workers: int, device: str = "") -> dict[str, str]:
-    """Return what is added to the environment of one of ``workers`` processes.
-
-    Numerical libraries start a thread per core in every process unless told otherwise, and
-    TensorFlow takes all of a GPU's memory; what the operator has set stands.
-
-    Args:
-        workers: How many share the cores.
-        device: ``cuda:N``, the N-th of the devices that this process may use; ``cpu``, none of
-            them; empty, all of them.
-    """
-    cores = len(os.sched_getaffinity(0))
-    wanted = dict.fromkeys(_THREAD_VARIABLES, str(max(1, cores // max(1, workers))))
-    wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
-    wanted = {name: value for name, value in wanted.items() if name not in os.environ}
-    if device == "cpu":
-        wanted[_CUDA] = ""
-    elif device:
-        index = int(device.partition(":")[2])
-        wanted[_CUDA] = _visible_device(index)
-    return wanted
-
-
-def _visible_device(index: int) -> str:
-    """Return the name of one of the GPUs that this process may use, empty if there is none."""
-    if _CUDA not in os.environ:
-        return str(index)
-    visible = [name.strip() for name in os.environ[_CUDA].split(",") if name.strip()]
-    return visible[index] if index < len(visible) else ""
 
 
 class WorkerState(StrEnum):
@@ -156,6 +118,8 @@ class Worker:
         self.is_blameless = False
         #: It was asked to end, and needs no replacement.
         self.is_told = False
+        #: Why it is ended, where somebody ends it.
+        self.why = WorkerEnd.DIED
         self._source = source
         self._owner = owner
         self._on_closing = on_closing
@@ -200,6 +164,11 @@ class Worker:
     def running(self) -> list[Running]:
         """The calls it has begun and not answered; true also after its death."""
         return self._page.running
+
+    @property
+    def tallied(self) -> Tallied:
+        """What it has counted; true also after its death, until :meth:`close`."""
+        return self._page.tallies.read()
 
     @property
     def is_receiving(self) -> bool:
@@ -314,7 +283,7 @@ class Worker:
                     self._owner.on_stream(self, message)
         except Exception:
             # The model wrote over memory that is not its own; nothing here can be trusted.
-            self._is_damaged = True
+            self._is_damaged, self.why = True, WorkerEnd.DAMAGED
             logger.exception(
                 "The memory of a worker is damaged; the worker is ended.",
                 extra={"action": "worker_damaged", "model": self._source.name},
@@ -359,7 +328,7 @@ class Worker:
 
     def drain(self) -> None:
         """Let it finish what it runs, however long that takes, and end."""
-        self.state = WorkerState.ENDING
+        self.state, self.why = WorkerState.ENDING, WorkerEnd.REPLACED
         self.is_told = True
         self._page.request_stop()
         try:

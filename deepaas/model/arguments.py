@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from deepaas.errors import InvalidArguments
 from deepaas.model.accept import ANYTHING, AcceptRule
+from deepaas.model.fetched import FetchedArgument, put_files
 from deepaas.model.jsonform import encode_json, json_safe
-from deepaas.model.lookup import ANYWHERE, Lookup, Rule
+from deepaas.model.lookup import Lookup, rule_of
 from deepaas.records import MISSING, Argument, CallInput, UploadedFile
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: What marshmallow says too where there is nothing else to say.
+_INVALID = "Invalid value."
 #: Shown in the place of a secret.
 MASK = "***"
 #: The longest value that is shown in brief.
@@ -56,6 +59,9 @@ class ArgumentParser:
         self._schema: Schema | None = None
         self._plain: PlainLoader | None = None
         self._accept: AcceptRule | None = None
+        #: Names on the wire.
+        self._secrets: frozenset[str] = frozenset()
+        self._fetched: tuple[FetchedArgument, ...] = ()
         self._mutable_defaults: tuple[tuple[str, str, Any], ...] = ()
         if self._fields:
             self._prepare()
@@ -76,7 +82,13 @@ class ArgumentParser:
         arguments = describe_fields(bound)
         speed_up(bound.values())
         self._plain = PlainLoader(self._schema)
-        self._lookup = Lookup(_rule(argument, bound[argument.name]) for argument in arguments)
+        self._lookup = Lookup(map(rule_of, arguments))
+        self._secrets = frozenset(each.wire_name for each in arguments if each.is_secret)
+        self._fetched = tuple(
+            FetchedArgument(each.wire_name, bound[each.name].attribute or each.name)
+            for each in arguments
+            if each.is_fetched
+        )
         self._mutable_defaults = tuple(
             (argument.wire_name, field.attribute or argument.name, field.load_default)
             for argument, field in ((each, bound[each.name]) for each in arguments)
@@ -100,12 +112,20 @@ class ArgumentParser:
 
         Returns:
             The keyword arguments. An optional one that the client left out and that has no default
-            is absent. Nothing in it is shared with another call.
+            is absent. Nothing in it is shared with another call. In the place of an address to
+            fetch is the file that was fetched.
 
         Raises:
             InvalidArguments: With messages by name on the wire.
             MalformedBody: The JSON body was needed and is not JSON.
         """
+        kwargs = self.parse_texts(call)
+        if self._fetched:
+            put_files(call, self._fetched, kwargs)
+        return kwargs
+
+    def parse_texts(self, call: CallInput) -> dict[str, Any]:
+        """Do as :meth:`parse`, but leave addresses as they are: nothing is fetched yet."""
         if self._schema is None:
             return {}
         data = self._lookup.find(call)
@@ -128,7 +148,7 @@ class ArgumentParser:
         try:
             return self._schema.load(data)  # type: ignore[no-any-return]
         except ValidationError as exc:
-            raise InvalidArguments(_messages(exc)) from exc
+            raise self._refusal(_messages(exc), data) from exc
         except (TypeError, ValueError, ArithmeticError) as exc:
             # A validator met a value it was not made for, such as Range a text in a Raw field.
             messages = self._blame(data)
@@ -136,10 +156,19 @@ class ArgumentParser:
                 raise
             logger.info(
                 "a validator failed on a client's value",
-                exc_info=True,
+                # What Python says of a value may quote it.
+                exc_info=not self._secrets,
                 extra={"action": "argument_validator_failed"},
             )
-            raise InvalidArguments(messages) from exc
+            raise self._refusal(messages, data) from exc
+
+    def _refusal(self, messages: dict[str, Any], data: Mapping[str, Any]) -> InvalidArguments:
+        """Return the error that tells what is wrong; of a secret value, only that it is.
+
+        A validator may quote what it was given, or what it would have liked to be given.
+        """
+        masked = {name: [_INVALID] for name in messages if name in self._secrets and name in data}
+        return InvalidArguments({**messages, **masked})
 
     def _blame(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Check field by field, to name those whose value their validators cannot digest."""
@@ -156,7 +185,7 @@ class ArgumentParser:
             except ValidationError as exc:
                 messages[key] = exc.messages
             except (TypeError, ValueError, ArithmeticError):
-                messages[key] = ["Invalid value."]
+                messages[key] = [_INVALID]
         return messages
 
     def dump(self) -> bytes | None:
@@ -231,16 +260,6 @@ def sole_upload(arguments: Iterable[Argument]) -> Argument | None:
         each for each in arguments if each.is_file and each.location in (None, "form", "files")
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _rule(argument: Argument, field: "Field") -> Rule:
-    return Rule(
-        wire_name=argument.wire_name,
-        sources=(argument.location,) if argument.location else ANYWHERE,
-        is_list=argument.is_list,
-        is_file=argument.is_file,
-        delimiter=None if argument.is_list else getattr(field, "delimiter", None),
-    )
 
 
 def _messages(exc: "ValidationError") -> dict[str, Any]:

@@ -6,13 +6,17 @@ A model has one for its life, made when it is first needed: what ``warm()`` open
 of an HTTP client say, works in the calls that follow.
 """
 
-import asyncio
 import inspect
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+# Imported where a loop is made: it is a fifth of what a worker's start takes, and most models do
+# without a loop.
+if TYPE_CHECKING:
+    import asyncio
 
 _T = TypeVar("_T")
 
@@ -33,6 +37,8 @@ class ModelLoop:
             BaseException: Whatever the coroutine raises.
         """
         if self._runner is None:
+            import asyncio
+
             self._runner = asyncio.Runner(loop_factory=_loop_factory())
             weakref.finalize(self, _close, self._runner, self._runner.get_loop())
         return self._runner.run(coroutine)
@@ -71,7 +77,7 @@ def is_async(function: Callable[..., Any] | None) -> bool:
     )
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     """Return what makes the fastest loop that is installed."""
     try:
         import uvloop
@@ -80,7 +86,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _close(runner: asyncio.Runner, loop: asyncio.AbstractEventLoop) -> None:
+def _close(runner: "asyncio.Runner", loop: "asyncio.AbstractEventLoop") -> None:
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

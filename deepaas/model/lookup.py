@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from deepaas.errors import MalformedBody
 from deepaas.model.jsonform import decode_json
-from deepaas.records import MISSING, CallInput
+from deepaas.model.nesting import MAX_DEPTH, is_too_deep
+from deepaas.records import MISSING, Argument, CallInput
 
 #: Where an argument without a location of its own is looked for, in this order.
 ANYWHERE = ("query", "form", "json")
@@ -26,6 +27,20 @@ class Rule(NamedTuple):
     is_file: bool
     #: Of a delimited list, which JSON may also give as a list (webargs 5 took both).
     delimiter: str | None
+    #: An address to fetch: what was fetched lies among the files, and is no value of it.
+    is_fetched: bool = False
+
+
+def rule_of(argument: Argument) -> Rule:
+    """Return where to look for an argument."""
+    return Rule(
+        wire_name=argument.wire_name,
+        sources=(argument.location,) if argument.location else ANYWHERE,
+        is_list=argument.is_list,
+        is_file=argument.is_file,
+        delimiter=argument.delimiter,
+        is_fetched=argument.is_fetched,
+    )
 
 
 class Lookup:
@@ -97,6 +112,8 @@ class _Reader:
         if source == "headers":
             name = name.lower()
             return [value for key, value in call.headers if key.lower() == name]
+        if rule.is_fetched:
+            return _named(name, call.form)
         # A form holds both; which of the two kinds came first is not known.
         texts, files = _named(name, call.form), _named(name, call.files)
         return files + texts if rule.is_file else texts + files
@@ -124,9 +141,12 @@ class _Reader:
 
 def _decoded(body: bytes | memoryview, *, exact: bool) -> Any:
     try:
-        return decode_json(body, exact=exact)
+        value = decode_json(body, exact=exact)
     except ValueError as exc:
         raise MalformedBody("json", "Invalid JSON body.") from exc
+    if is_too_deep(body):
+        raise MalformedBody("json", f"The JSON body is nested more than {MAX_DEPTH} levels deep.")
+    return value
 
 
 def _may_be_inexact(value: Any) -> bool:

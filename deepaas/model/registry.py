@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from deepaas.errors import ModelNotFound, Unavailable
 from deepaas.model.arguments import ArgumentParser
+from deepaas.model.fetched import fetched_of
 from deepaas.records import Argument, ModelDescription, Training
 
 
@@ -29,11 +30,13 @@ class RegisteredModel:
         description: What the model said of itself.
         predict_parser: ``None`` where only the model's own process can check a call.
         job_functions: By the kind of the job: ``train``, ``evaluate``.
+        predict_fetched: The arguments of ``predict`` that are addresses to fetch.
     """
 
     def __init__(self, description: ModelDescription) -> None:
         self.description = description
         self.predict_parser = _load(description.predict_fields)
+        self.predict_fetched = fetched_of(description.predict_arguments)
         self.job_functions: Mapping[str, JobFunction] = {
             "train": JobFunction(
                 description.can_train,
@@ -118,6 +121,10 @@ class ModelRegistry:
 
     def __iter__(self) -> Iterator[RegisteredModel]:
         return iter(sorted(self._models.values(), key=lambda model: self._order[model.name]))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a model of this name is served."""
+        return name in self._models
 
     def __len__(self) -> int:
         return len(self._models)

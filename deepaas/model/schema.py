@@ -93,7 +93,9 @@ def describe_field(name: str, field: fields.Field) -> Argument:
         is_file=is_file(field),
         is_list=is_list(field),
         delimiter=None if is_list(field) else getattr(field, "delimiter", None),
-        is_secret=_is_secret(field),
+        is_secret=is_secret(field),
+        is_fetched=is_fetched(field),
+        media_types=_media_types(field),
         description=None if description is None else str(description),
         choices=None if choices is None else tuple(choices),
         has_open_choices=choices is not None and not _binds_choices(field),
@@ -157,6 +159,9 @@ def json_schema(field: fields.Field, inside: frozenset[type] = frozenset()) -> d
             schema[str(key)] = json_safe(value)
         elif key == "type" and value in _JSON_TYPES:
             schema[key] = value
+    if is_secret(field):
+        for key in ("example", "examples"):
+            schema.pop(key, None)
     return schema
 
 
@@ -172,6 +177,8 @@ def response_schema(schema: Schema) -> dict[str, Any]:
 def _inner_schema(field: fields.Field, inside: frozenset[type]) -> dict[str, Any]:
     """Return the schema of a value within another, where nothing else says that it may be null."""
     schema = json_schema(field, inside)
+    if is_secret(field):
+        schema.pop("enum", None)  # what it may be is secret too
     return nullable(schema) if field.allow_none else schema
 
 
@@ -295,6 +302,49 @@ def _default(field: fields.Field) -> Any:
     return None if callable(field.load_default) else json_safe(field.load_default)
 
 
-def _is_secret(field: fields.Field) -> bool:
+def is_secret(field: fields.Field, inside: frozenset[type] = frozenset()) -> bool:
+    """Tell whether a value is to be masked: the field says so, or one within it.
+
+    Args:
+        field: A field that is bound to a schema, so that nested ones can be looked up.
+        inside: The nested schemas around it; one that contains itself is not followed.
+    """
     says = field.metadata
-    return bool(says.get("secret")) or "password" in (says.get("format"), says.get("type"))
+    if says.get("secret") or "password" in (says.get("format"), says.get("type")):
+        return True
+    if isinstance(field, fields.Nested):
+        if type(field.schema) in inside:
+            return False
+        inside |= {type(field.schema)}
+    return any(is_secret(each, inside) for each in _within(field))
+
+
+def _within(field: fields.Field) -> Iterator[fields.Field]:
+    """Yield the fields of which a value is made."""
+    if isinstance(field, fields.List):
+        yield field.inner
+    elif isinstance(field, fields.Tuple):
+        yield from field.tuple_fields
+    elif isinstance(field, fields.Mapping):
+        yield from (each for each in (field.key_field, field.value_field) if each is not None)
+    elif isinstance(field, fields.Nested):
+        yield from field.schema.fields.values()
+
+
+def is_fetched(field: fields.Field) -> bool:
+    """Tell whether the model gets what an address leads to; of a list, what each of them does.
+
+    Other fields than ``Url`` may use the word in their metadata for something else.
+    """
+    inner = field.inner if isinstance(field, fields.List) else field
+    says = field.metadata.get("fetch") or inner.metadata.get("fetch")
+    return isinstance(inner, fields.Url) and bool(says) and not is_file(field)
+
+
+def _media_types(field: fields.Field) -> tuple[str, ...]:
+    """Return what an address may lead to, as far as the declaration says."""
+    if not is_fetched(field):
+        return ()
+    inner = field.inner if isinstance(field, fields.List) else field
+    said = field.metadata.get("content_types") or inner.metadata.get("content_types") or ()
+    return (said,) if isinstance(said, str) else tuple(map(str, said))

@@ -11,12 +11,17 @@ from typing import Any
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.drain import Drain
 from deepaas.service.evaluations import EvaluationService
+from deepaas.service.fetching import UrlFetcher
 from deepaas.service.health import HealthService
 from deepaas.service.history import JobHistory
+from deepaas.service.job_facts import JobObserver
 from deepaas.service.jobs import JobService
+from deepaas.service.monitoring import Monitoring
+from deepaas.service.observing import Observer
 from deepaas.service.predictions import PredictionService
 from deepaas.service.queueing import PredictionQueue
 from deepaas.service.switching import Switching
+from deepaas.service.traffic import Traffic
 from deepaas.service.versions import VersionService
 from deepaas.telemetry import Transcript
 
@@ -25,12 +30,17 @@ __all__ = [
     "EvaluationService",
     "HealthService",
     "JobHistory",
+    "JobObserver",
     "JobService",
     "ModelRegistry",
+    "Monitoring",
+    "Observer",
     "PredictionQueue",
     "PredictionService",
     "Service",
     "Switching",
+    "Traffic",
+    "UrlFetcher",
     "VersionService",
 ]
 
@@ -49,6 +59,10 @@ class Service:
     queue: PredictionQueue
     #: Where uploads are written; removed when the service ends.
     uploads: Path
+    #: Counts the requests.
+    traffic: Traffic
+    observer: Observer
+    monitoring: Monitoring
     #: Done when every model is loaded and warm, and trainings run; ``None``: nothing to wait for.
     loading: asyncio.Future[None] | None = None
     #: What was logged and printed, ``None`` where that is not kept.

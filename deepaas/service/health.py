@@ -100,6 +100,16 @@ class HealthService:
         problem = self._version_problems.get(name)
         return ModelHealth(name, pool.ready_workers, reason, pool.version.number, problem)
 
+    def known_reason(self, name: str) -> str | None:
+        """Return why a model cannot answer, as far as that is known without asking it."""
+        starting = self._jobs.problem if self._jobs.is_starting else None
+        return self._pools[name].reason or starting or self._said.get(name, (None,))[0]
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """The models that cannot be loaded, and why."""
+        return self._registry.failures
+
     async def _asked(self, name: str, pool: ModelPool) -> str | None:
         """Return what the model says is wrong with it."""
         if not self._registry.get(name).description.has_health:

@@ -23,8 +23,10 @@ from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobs import JobRunner, files_are_gone
 from deepaas.execution.journal import last_progress
 from deepaas.finishing import finished
+from deepaas.model.fetched import fetched_of
 from deepaas.model.registry import JobFunction, ModelRegistry
 from deepaas.records import CallInput, Job, JobState, ServedVersion
+from deepaas.service.fetching import UrlFetcher
 from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
 from deepaas.service.job_input import shown_arguments, without_credentials
@@ -56,6 +58,7 @@ class JobService:
         runner: JobRunner | None = None,
         problem: StorageUnavailable | None = None,
         is_starting: bool = False,
+        fetcher: UrlFetcher | None = None,
     ) -> None:
         self._registry = registry
         self._pools = pools
@@ -65,6 +68,8 @@ class JobService:
         self._store = store
         self._runner = runner
         self._problem = problem
+        #: ``None``: nothing is fetched.
+        self._fetcher = fetcher
         #: Whether :meth:`open` or :meth:`refuse` is yet to come.
         self.is_starting = is_starting
         self._changing: set[asyncio.Task[Job]] = set()
@@ -205,6 +210,10 @@ class JobService:
                     return earlier
                 await runner.require_space()
                 version = None if find_version is None else await find_version()
+                fetched = fetched_of(function.arguments)
+                if fetched and self._fetcher is not None:
+                    await self._fetcher.fetch(incoming, fetched, function.parser)
+                    given = replace(given, files=incoming.given.files)
                 shown = await shown_arguments(
                     request, incoming, parser=function.parser, pool=self._pools[request.model]
                 )

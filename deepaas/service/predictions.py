@@ -22,6 +22,7 @@ from deepaas.execution.base import ModelPool
 from deepaas.execution.messages import Failure
 from deepaas.execution.streams import AnswerStream
 from deepaas.model.registry import ModelRegistry, RegisteredModel
+from deepaas.service.fetching import UrlFetcher
 from deepaas.service.incoming import Incoming
 
 logger = logging.getLogger(__name__)
@@ -47,11 +48,18 @@ class PredictionService:
     """Runs predictions on the pools of the served models."""
 
     def __init__(
-        self, registry: ModelRegistry, pools: Mapping[str, ModelPool], *, is_enabled: bool
+        self,
+        registry: ModelRegistry,
+        pools: Mapping[str, ModelPool],
+        *,
+        is_enabled: bool,
+        fetcher: UrlFetcher | None = None,
     ) -> None:
         self._registry = registry
         self._pools = pools
         self._is_enabled = is_enabled
+        #: ``None``: nothing is fetched.
+        self._fetcher = fetcher
 
     def require(self, model: str) -> RegisteredModel:
         """Return a model that predicts.
@@ -89,7 +97,8 @@ class PredictionService:
             EndpointDisabled: Predictions are switched off.
             ModelNotFound: No such model.
             NotImplementedByModel: It does not predict.
-            InvalidArguments, MalformedBody: The input is wrong.
+            InvalidArguments, MalformedBody: The input is wrong, or cannot be fetched.
+            StorageFull, StorageUnavailable: What is fetched cannot be written.
             CallFailed: The model raised.
             InvalidAnswer: What it returned cannot be sent.
             WorkerDied, Unavailable, QueueFull: Nothing could answer.
@@ -97,6 +106,10 @@ class PredictionService:
         """
         try:
             registered = self.require(model)
+            if registered.predict_fetched and self._fetcher is not None:
+                await self._fetcher.fetch(
+                    incoming, registered.predict_fetched, registered.predict_parser
+                )
             arguments = None
             if registered.predict_parser is not None and incoming.is_small:
                 arguments = registered.predict_parser.parse(incoming.given)

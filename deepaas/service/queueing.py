@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from deepaas.auth import Principal
 from deepaas.errors import (
@@ -20,6 +21,7 @@ from deepaas.execution.jobs import files_are_gone
 from deepaas.execution.queued import PREDICT, QueuedRunner
 from deepaas.model.arguments import display_briefly
 from deepaas.records import CallInput, Job, JobState
+from deepaas.service.fetching import UrlFetcher
 from deepaas.service.history import JobHistory
 from deepaas.service.idempotency import input_fingerprint, operation_fingerprint
 from deepaas.service.incoming import Incoming
@@ -52,6 +54,7 @@ class PredictionQueue:
         history: JobHistory,
         *,
         max_jobs: int,
+        fetcher: UrlFetcher | None = None,
     ) -> None:
         """Take nothing before :meth:`open`.
 
@@ -61,12 +64,14 @@ class PredictionQueue:
             jobs: Knows where jobs are kept.
             history: Shows them.
             max_jobs: How many predictions of a model may be queued.
+            fetcher: Fetches what clients name by address; ``None``: nothing is fetched.
         """
         self._pools = pools
         self._predictions = predictions
         self._jobs = jobs
         self._history = history
         self._max_jobs = max_jobs
+        self._fetcher = fetcher
         self._runner: QueuedRunner | None = None
         #: How many of each model are being accepted.
         self._accepting: Counter[str] = Counter()
@@ -126,6 +131,11 @@ class PredictionQueue:
                 if name is not None and (earlier := await store.find(name)) is not None:
                     return earlier
                 await runner.require_space()
+                if registered.predict_fetched and self._fetcher is not None:
+                    await self._fetcher.fetch(
+                        incoming, registered.predict_fetched, registered.predict_parser
+                    )
+                    given = replace(given, files=incoming.given.files)
                 async with self._place(store, request.model):
                     shown = await shown_arguments(
                         request,

@@ -11,6 +11,7 @@ from deepaas.errors import ConfigurationError, ModelLoadError, StorageUnavailabl
 from deepaas.execution.base import ModelPool
 from deepaas.model.registry import ModelRegistry
 from deepaas.service import VersionService
+from deepaas.store.sqlite_monitoring import SqliteMonitoringStore
 from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.wiring.parts import Parts, end_task
 from deepaas.wiring.state import State, open_jobs, open_state
@@ -42,7 +43,7 @@ async def load_all(
         task = asyncio.create_task(opening, name="opening the state directory")
         stack.push_async_callback(end_task, task)
         return
-    _open_versions(stack, parts, state)
+    _open_stores(stack, parts, state)
     await _load_models(settings, registry, parts)
     await parts.versions.follow()
     await open_jobs(settings, stack, parts, state, force)
@@ -64,14 +65,14 @@ async def _keep_opening(
             logger.error(exc.message, extra={"action": "state_dir_unusable"})
             parts.jobs.refuse(StorageUnavailable(exc.message))
             return
-        _open_versions(stack, parts, state)
+        _open_stores(stack, parts, state)
         await parts.versions.follow()
         await open_jobs(settings, stack, parts, state, force)
         logger.info("Trainings are taken from now on.", extra={"action": "state_dir_usable"})
         return
 
 
-def _open_versions(stack: AsyncExitStack, parts: Parts, state: State) -> None:
+def _open_stores(stack: AsyncExitStack, parts: Parts, state: State) -> None:
     parts.versions.open(
         SqliteVersionStore(state.jobs.database),
         state.jobs,
@@ -79,6 +80,8 @@ def _open_versions(stack: AsyncExitStack, parts: Parts, state: State) -> None:
         folder=state.folder,
     )
     stack.push_async_callback(parts.versions.close)
+    parts.monitoring.open(SqliteMonitoringStore(state.jobs.database))
+    stack.push_async_callback(parts.monitoring.close)
 
 
 async def _load_models(settings: Settings, registry: ModelRegistry, parts: Parts) -> None:

@@ -19,14 +19,20 @@ from deepaas.service import (
     EvaluationService,
     HealthService,
     JobHistory,
+    JobObserver,
     JobService,
+    Monitoring,
+    Observer,
     PredictionQueue,
     PredictionService,
     Service,
     Switching,
+    Traffic,
+    UrlFetcher,
     VersionService,
 )
 from deepaas.telemetry import Transcript
+from deepaas.telemetry.stalls import LoopWatch
 from deepaas.wiring.loading import load_all
 from deepaas.wiring.parts import Parts, end_task
 
@@ -56,22 +62,41 @@ async def open_service(
             LocalExecutor(None if transcript is None else transcript.append)
         )
         pools = _make_pools(settings, sources, executor, registry, stack)
+        fetcher = UrlFetcher.of(settings.fetching, executor.uploads)
         jobs = JobService(
             registry,
             pools,
             is_enabled=settings.train_endpoint,
             are_shown=settings.predict_endpoint,
             is_starting=True,
+            fetcher=fetcher,
         )
-        predictions = PredictionService(registry, pools, is_enabled=settings.predict_endpoint)
+        predictions = PredictionService(
+            registry, pools, is_enabled=settings.predict_endpoint, fetcher=fetcher
+        )
         switching = Switching(pools, in_place=settings.promote_in_place)
         versions = VersionService(registry, pools, switching, jobs)
         health = HealthService(registry, pools, jobs, switching.problems)
         history = JobHistory(jobs, versions)
         queue = PredictionQueue(
-            pools, predictions, jobs, history, max_jobs=settings.predict_max_jobs
+            pools,
+            predictions,
+            jobs,
+            history,
+            max_jobs=settings.predict_max_jobs,
+            fetcher=fetcher,
         )
-        parts = Parts(executor, pools, jobs, versions, queue)
+        watch = await stack.enter_async_context(LoopWatch(settings.watching.slow_callback_s))
+        traffic, job_observer = Traffic(), JobObserver(jobs)
+        monitoring = Monitoring(
+            pools,
+            health,
+            traffic,
+            jobs,
+            job_observer,
+            interval_s=settings.watching.history_interval_s,
+        )
+        parts = Parts(executor, pools, jobs, versions, queue, job_observer, monitoring)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
             load_all(settings, opened, parts, registry, force), name="loading"
@@ -90,6 +115,9 @@ async def open_service(
             health,
             queue,
             executor.uploads,
+            traffic,
+            Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
             loading,
             transcript,
             drain=Drain(pools),

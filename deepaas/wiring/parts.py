@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deepaas.execution.base import ModelPool
 from deepaas.execution.local import LocalExecutor
-from deepaas.service import JobService, PredictionQueue, VersionService
+from deepaas.service import JobObserver, JobService, Monitoring, PredictionQueue, VersionService
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Parts:
     jobs: JobService
     versions: VersionService
     queue: PredictionQueue
+    job_observer: JobObserver
+    monitoring: Monitoring
 
 
 async def end_task(task: asyncio.Task[None]) -> None:

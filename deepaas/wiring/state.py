@@ -77,10 +77,12 @@ async def open_jobs(
     def on_end(job: Job) -> None:
         if settings.rewarm_after_train:
             rewarming.on_end(job)
+        parts.job_observer.on_end(job)
         retention.on_end(job)
 
     def on_queued_end(job: Job) -> None:
         parts.queue.on_end(job)
+        parts.job_observer.on_end(job)
         retention.on_end(job)
 
     runner = await stack.enter_async_context(

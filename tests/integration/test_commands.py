@@ -625,7 +625,7 @@ def predict(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     [
         (["-o", "x"], "-i is missing"),
         (["-i", "in.png"], "-o is missing"),
-        (["-i", "http://127.0.0.1/", "-u", "-o", "x"], "addresses are not fetched"),
+        (["-i", "http://127.0.0.1/", "-u", "-o", "x"], "-i: The address does not lead"),
         (["-i", "in.png", "-o", "x", "-c", "image/gif"], "accept: Must be one of:"),
     ],
 )

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
+from deepaas.config import FetchSettings
 from deepaas.execution.base import OnEnd
 from deepaas.execution.claiming import JobLimits
 from deepaas.execution.jobs import JobRunner
@@ -32,16 +33,22 @@ from deepaas.service import (
     EvaluationService,
     HealthService,
     JobHistory,
+    JobObserver,
     JobService,
+    Monitoring,
+    Observer,
     PredictionQueue,
     PredictionService,
     Service,
     Switching,
+    Traffic,
+    UrlFetcher,
     VersionService,
 )
 from deepaas.service.predictions import error_of
 from deepaas.store.base import Jobs, JobStore
-from deepaas.testing import InMemoryJobStore, InMemoryVersionStore
+from deepaas.telemetry.stalls import LoopWatch
+from deepaas.testing import InMemoryJobStore, InMemoryMonitoringStore, InMemoryVersionStore
 
 T = TypeVar("T")
 
@@ -62,10 +69,13 @@ async def ended(store: JobStore, job: Job) -> Job:
 
 
 async def eventually(look: Callable[[], Awaitable[T]], suits: Callable[[T], object]) -> T:
-    """Return the first thing that ``look`` finds and that suits, looking again and again."""
+    """Return the first thing that ``look`` finds and that suits, looking again and again.
+
+    A look may be a request, and the processes that it waits for need the processor too.
+    """
     async with asyncio.timeout(PATIENCE_S):
         while not suits(found := await look()):  # noqa: ASYNC110 - others may change the store
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
     return found
 
 
@@ -191,6 +201,7 @@ async def echo_service(
     store: JobStore | None = None,
     source: ModelSource = ECHO,
     max_jobs: int = 100,
+    fetching: FetchSettings | None = None,
 ) -> AsyncIterator[Service]:
     """Open a service of one model, whose jobs are kept in memory and in ``tmp_path``.
 
@@ -201,6 +212,7 @@ async def echo_service(
         store: Where jobs are kept, instead of a store in memory; not closed here.
         source: The model.
         max_jobs: How many predictions may be queued.
+        fetching: What is fetched for the model; without it, nothing.
     """
     registry = ModelRegistry()
     store = store or InMemoryJobStore()
@@ -227,17 +239,27 @@ async def echo_service(
                 keep_trainings=False,
             )
         )
+        traffic, watch = Traffic(), LoopWatch(0)
+        fetcher = None if fetching is None else UrlFetcher.of(fetching, executor.uploads)
         jobs = JobService(
-            registry, pools, is_enabled=train, are_shown=predict, store=store, runner=runner
+            registry,
+            pools,
+            is_enabled=train,
+            are_shown=predict,
+            store=store,
+            runner=runner,
+            fetcher=fetcher,
         )
-        predictions = PredictionService(registry, pools, is_enabled=predict)
+        predictions = PredictionService(registry, pools, is_enabled=predict, fetcher=fetcher)
         switching = Switching(pools, in_place=False)
         versions = VersionService(registry, pools, switching, jobs)
         versions.open(InMemoryVersionStore(), store, presence=presence, folder=folder)
         stack.push_async_callback(versions.close)
         health = HealthService(registry, pools, jobs, switching.problems)
         history = JobHistory(jobs, versions)
-        queue = PredictionQueue(pools, predictions, jobs, history, max_jobs=max_jobs)
+        queue = PredictionQueue(
+            pools, predictions, jobs, history, max_jobs=max_jobs, fetcher=fetcher
+        )
         queued = await stack.enter_async_context(
             QueuedRunner(
                 store,
@@ -249,6 +271,9 @@ async def echo_service(
             )
         )
         queue.open(queued)
+        job_observer = JobObserver(jobs)
+        monitoring = Monitoring(pools, health, traffic, jobs, job_observer, interval_s=0)
+        monitoring.open(InMemoryMonitoringStore())
         yield Service(
             registry,
             predictions,
@@ -259,4 +284,7 @@ async def echo_service(
             health,
             queue,
             executor.uploads,
+            traffic,
+            Observer(pools, health, traffic, job_observer, watch),
+            monitoring,
         )

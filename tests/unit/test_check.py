@@ -41,6 +41,16 @@ def test_one_failure_fails_the_whole(
     assert found[1] == "deepaas_no_such_module: exit status 1"
 
 
+def test_what_the_checks_start_keeps_its_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment says: each of the many processes would compile it all again."""
+    (tmp_path / "keeps.py").write_text("import sys\nsys.exit(sys.dont_write_bytecode)\n")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(check, "CHECKS", (Check("x", (Step(("keeps",), tmp_path),), 60),))
+    assert check.main([]) == 0
+
+
 def test_what_is_left_in_the_temporary_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "pytest-of-someone").mkdir()
     (tmp_path / "deepaas-upload").touch()

@@ -13,10 +13,12 @@ import pytest
 from oslo_config import cfg
 
 from deepaas import __version__
-from deepaas.config import Settings, list_opts, load_settings
+from deepaas.config import FetchSettings, Settings, list_opts, load_settings
 from deepaas.config.guards import GuardSettings, Rate, TlsSettings
 from deepaas.config.oidc import OidcSettings, UserinfoUse
+from deepaas.config.reading import read_options
 from deepaas.config.sign_in import SignInSettings
+from deepaas.config.watching import WatchingSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
@@ -54,6 +56,10 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "promote-in-place": ("true", "promote_in_place", True),
     "rewarm-after-train": ("true", "rewarm_after_train", True),
     "shutdown-grace": ("0", "shutdown_grace_s", 0.0),
+    "metrics-endpoint": ("false", "watching", WatchingSettings(metrics_endpoint=False)),
+    "access-log": ("true", "watching", WatchingSettings(access_log=True)),
+    "slow-callback": ("0", "watching", WatchingSettings(slow_callback_s=0.0)),
+    "history-interval": ("5", "watching", WatchingSettings(history_interval_s=5.0)),
     "allowed-origin": (
         "https://A.example:443/, http://b:8080",
         "guards",
@@ -91,6 +97,17 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "use-journal": ("true", "log", LogSettings(use_journal=True)),
     "use-json": ("true", "log", LogSettings(use_json=True)),
     "use-syslog": ("true", "log", LogSettings(use_syslog=True)),
+    "fetch": ("false", "fetching", FetchSettings(is_enabled=False)),
+    "fetch-max-size": ("1MB", "fetching", FetchSettings(max_bytes=1_000_000)),
+    "fetch-timeout": ("2.5", "fetching", FetchSettings(timeout_s=2.5)),
+    "fetch-allow": (
+        "Store.example.org., 10.1.2.0/24,, ::1,host_1",
+        "fetching",
+        FetchSettings(
+            networks=(ip_network("10.1.2.0/24"), ip_network("::1/128")),
+            hosts=frozenset({"store.example.org", "host_1"}),
+        ),
+    ),
     "auth-keys-file": ("/x/keys", "sign_in", SignInSettings(keys_file=Path("/x/keys"))),
     "allow-read": ("anonymous", "sign_in", SignInSettings(allow={"read": "anonymous"})),
     "allow-predict": ("key:a,b=c", "sign_in", SignInSettings(allow={"predict": "key:a,b=c"})),
@@ -155,7 +172,18 @@ WRONG = [
     ("cancel-grace", "-1"),
     ("cancel-grace", "nan"),
     ("shutdown-grace", "inf"),
+    ("slow-callback", "-1"),
+    ("slow-callback", "nan"),
+    ("slow-callback", "0.001"),
+    ("history-interval", "inf"),
+    ("history-interval", "0.5"),
     ("syslog-log-facility", "LOG_NOWHERE"),
+    ("fetch-max-size", "much"),
+    ("fetch-timeout", "inf"),
+    ("fetch-timeout", "-1"),
+    ("fetch-allow", "10.1.2.3/24"),
+    ("fetch-allow", "a,http://b/"),
+    ("fetch-allow", "127.1"),
     ("auth-issuer", "http://a.example"),
     ("auth-clock-skew", "-1"),
     ("auth-userinfo", "often"),
@@ -378,3 +406,20 @@ def test_a_device_must_be_one_that_the_service_may_use(
             load_settings(["--devices", "cpu,cuda:1"])
     else:
         assert load_settings(["--devices", "cpu,cuda:1"]).devices == ("cpu", "cuda:1")
+
+
+@pytest.mark.parametrize("is_secret", [True, False])
+@pytest.mark.parametrize("way", ["environment", "file"])
+def test_a_secret_that_cannot_be_used_is_not_shown(
+    way: str, is_secret: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = cfg.IntOpt("pin", secret=is_secret, help="A number.")
+    file = tmp_path / "given.conf"
+    file.write_text("[DEFAULT]\n" + ("pin = planted\n" if way == "file" else ""))
+    if way == "environment":
+        monkeypatch.setenv("OS_DEFAULT__PIN", "planted")
+    with pytest.raises(ConfigurationError) as caught:
+        read_options([option], [f"--config-file={file}"], prog="test", in_files=[])
+    assert "pin" in caught.value.message.lower()
+    assert ("planted" in caught.value.message) is not is_secret
+    assert caught.value.__cause__ is None or not is_secret

@@ -10,6 +10,7 @@ import pytest
 
 from deepaas import __version__
 from deepaas.config import (
+    FetchSettings,
     list_opts,
     load_cli_settings,
     load_predict_settings,
@@ -284,12 +285,20 @@ def test_an_option_of_another_command_is_no_option() -> None:
         (["-o", "x"], "-i is missing"),
         (["-i", __file__], "-o is missing"),
         (["-i", "/none", "-o", "x"], "no file '/none'"),
-        (["-i", "http://127.0.0.1/", "--url", "-o", "x"], "--url is not supported"),
+        (["-i", "http://127.0.0.1/", "-o", "x"], "no file 'http://127.0.0.1/'"),
+        (["--url", "-o", "x"], "-i is missing"),
     ],
 )
 def test_what_predict_lacks_is_named(argv: list[str], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         load_predict_settings(argv)
+
+
+@pytest.mark.row("C112")
+def test_predict_takes_an_address() -> None:
+    settings = load_predict_settings(["-i", "http://a.example/x", "--url", "-o", "x"])
+    assert (settings.input_file, settings.is_url) == ("http://a.example/x", True)
+    assert settings.fetching == FetchSettings()
 
 
 @pytest.mark.parametrize("option", ["-c", "-ct", "--content-type"])

@@ -41,3 +41,13 @@ def test_a_home_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEYS_FILE_VARIABLE, "~nobody-here/x")
     with pytest.raises(ConfigurationError, match="DEEPAAS_API_KEYS_FILE is '~nobody-here/x'"):
         load_settings([])
+
+
+@pytest.mark.parametrize("name", [KEYS_VARIABLE, KEYS_FILE_VARIABLE])
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_secret_that_did_not_arrive_opens_nothing(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigurationError, match=f"{name} is set and empty"):
+        load_settings([])

@@ -17,7 +17,7 @@ LAYERS = (
     ("api", "wiring", "export", "orchestrator", "catalog"),
     ("service",),
     ("execution",),
-    ("model", "store", "storage", "auth"),
+    ("model", "store", "storage", "auth", "fetching"),
     ("config", "telemetry", "finishing"),
     ("records", "errors"),
 )

@@ -49,6 +49,12 @@ def test_a_state_is_final_or_not() -> None:
     }
 
 
+def test_what_a_client_sent_is_not_shown_by_chance() -> None:
+    pairs = (("key", "s3cret"),)
+    call = CallInput(pairs, pairs, (), b"s3cret", pairs, pairs)
+    assert repr(call) == f"{call}" == "CallInput()"
+
+
 def test_records_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         JOB.state = JobState.DONE  # type: ignore[misc]

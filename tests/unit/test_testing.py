@@ -13,11 +13,14 @@ import pytest
 from deepaas.errors import IllegalTransition
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.store.base import JobStore
+from deepaas.store.monitoring import MonitoringStore
 from deepaas.store.versions import VersionStore
 from deepaas.testing import (
     InMemoryJobStore,
+    InMemoryMonitoringStore,
     InMemoryVersionStore,
     JobStoreContract,
+    MonitoringStoreContract,
     VersionStoreContract,
     make_job,
 )
@@ -44,6 +47,19 @@ class TestInMemoryJobStoreAsContext(JobStoreContract):
 
     @asynccontextmanager
     async def open_store(self, tmp_path: Path) -> AsyncIterator[JobStore]:
+        """Lend the shared object."""
+        yield self.store
+
+
+class TestInMemoryMonitoringStore(MonitoringStoreContract):
+    """The contract of stores of what was seen, on the store in memory."""
+
+    def setup_method(self) -> None:
+        """Make the object that both servers share."""
+        self.store = InMemoryMonitoringStore()
+
+    @asynccontextmanager
+    async def open_store(self, tmp_path: Path) -> AsyncIterator[MonitoringStore]:
         """Lend the shared object."""
         yield self.store
 

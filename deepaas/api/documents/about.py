@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from deepaas.api import parameters, version_parameters
+from deepaas.api import monitoring_parameters, parameters, version_parameters
 from deepaas.model.arguments import ArgumentParser
 from deepaas.records import Argument, ModelDescription
 
@@ -190,6 +190,15 @@ DELETE_TRAINING = About(
     Answer("The training as it ended.", {JSON: "Training"}),
     _OF_TRAININGS,
 )
+HISTORY = About(
+    "show_history",
+    "models",
+    "Show how the model did over time.",
+    Answer("What was seen, oldest first.", {JSON: "History"}),
+    (403, 404, 422, 500, 503),
+    description="Servers that share a state directory add to the same history.",
+    parameters=monitoring_parameters.history,
+)
 MODEL_VERSIONS = About(
     "list_model_versions",
     "models",
@@ -258,6 +267,14 @@ MODEL_READY = About(
     Answer("It can be called.", {JSON: "ModelReadiness"}),
     (404, 500),
     others={503: Answer("It cannot be called, and why.", {JSON: "ModelReadiness"})},
+)
+SERVER_METRICS = About(
+    "show_server_metrics",
+    "health",
+    "Show what the service does and has done, for Prometheus.",
+    Answer("Every metric.", {TEXT: "Text", "application/openmetrics-text": None}),
+    _SHOWN,
+    description="The reference of DEEPaaS describes each; OpenMetrics where Accept prefers it.",
 )
 SWAGGER = About(
     "swagger",

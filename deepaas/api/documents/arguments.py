@@ -75,7 +75,7 @@ def value_schema(argument: Argument) -> dict[str, Any]:
     """Return the JSON Schema of the argument's value, with what is known of it.
 
     Choices that bind are its ``enum``, others stand in :data:`OPEN_CHOICES`. A default that is no
-    such value is left out, and so is a secret one.
+    such value is left out, and so are the default, choices and examples of a secret.
     """
     schema = vetted(argument.schema)
     schema.pop("description", None)
@@ -87,14 +87,11 @@ def value_schema(argument: Argument) -> dict[str, Any]:
         schema["items"] = {"type": "string", "format": "binary"}
     if argument.is_secret and types_of(schema) == {"string"}:
         schema.setdefault("format", "password")
-    if argument.choices:
+    if argument.choices and not argument.is_secret:
         _add_choices(schema, argument)
     if argument.allow_none and place is Place.BODY:
         schema = nullable(schema)
-    if argument.is_secret:
-        for key in ("example", "examples"):
-            schema.pop(key, None)
-    elif _shows_default(argument) and fits(argument.default, schema):
+    if not argument.is_secret and _shows_default(argument) and fits(argument.default, schema):
         schema["default"] = argument.default
     if argument.description is not None:
         schema["description"] = argument.description

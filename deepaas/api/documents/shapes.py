@@ -51,6 +51,33 @@ def _object(properties: Mapping[str, Shape], *optional: str, **more: Any) -> Sha
     return {**shape, "required": required} if required else shape
 
 
+_COUNTS: Shape = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+_SECONDS: Shape = {"type": ["number", "null"], "description": "Null where there were none."}
+#: What was seen of a model in a piece of time.
+_SAMPLE: Shape = _object(
+    {
+        "time": {**_TIME, "format": "date-time"},
+        "samples": {"type": "integer", "minimum": 0, "description": "How often it was looked at."},
+        "ready": {
+            "type": ["number", "null"],
+            "description": "The share of those looks at which it could be called.",
+        },
+        "requests": {**_COUNTS, "description": "By class of status, such as 2xx; or gone."},
+        "predictions": _object(
+            {
+                "count": {"type": "integer", "minimum": 0},
+                "sum_s": {"type": "number"},
+                "p50_s": _SECONDS,
+                "p95_s": _SECONDS,
+                "p99_s": _SECONDS,
+            },
+            description="How many were asked for, and how long they took.",
+        ),
+        "jobs": {**_COUNTS, "description": "By state, when it was last looked at."},
+    }
+)
+
+
 def _array(items: str) -> Shape:
     return {"type": "array", "items": {"$ref": items}}
 
@@ -240,6 +267,12 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             }
         ),
         "ModelVersions": _object({"versions": _array("ModelVersion")}),
+        "History": _object(
+            {
+                "step_s": {"type": "integer", "description": "Seconds that a sample stands for."},
+                "samples": {"type": "array", "items": _SAMPLE},
+            }
+        ),
         "Liveness": _object({"status": {"type": "string", "enum": ["live"]}}),
         "ModelReadiness": _object({"status": _READY, **_MODEL_HEALTH}),
         "Readiness": _object(

@@ -12,8 +12,9 @@ from deepaas.api.keys import PRINCIPAL, SERVICE, SETTINGS
 from deepaas.api.prefer import read_preferences
 from deepaas.api.v2.responses import json_response
 from deepaas.model.arguments import ArgumentParser
+from deepaas.service.ownership import sees_all
 from deepaas.service.versions import ShownVersion
-from deepaas.store.versions import VersionState
+from deepaas.store.versions import ModelVersion, VersionState
 
 _HIDDEN = "The version could not be served; the log of the service says why."
 
@@ -34,12 +35,18 @@ def _version(request: web.Request, shown: ShownVersion) -> dict[str, Any]:
         "served": version.state is VersionState.SERVED,
         "job": version.job,
         "promoted": None if version.promoted is None else version.promoted.isoformat(),
-        "promoted_by": version.promoted_by,
+        "promoted_by": version.promoted_by if _may_know_who(request, version) else None,
         "reason": _HIDDEN if hides else version.reason,
         "metrics": shown.metrics,
         "evaluation": _evaluation(shown),
         "links": links,
     }
+
+
+def _may_know_who(request: web.Request, version: ModelVersion) -> bool:
+    """Tell whether a caller may learn who promoted a version: it may be a person's name."""
+    principal = request[PRINCIPAL]
+    return version.promoted_by == principal.name or sees_all(principal, version.model)
 
 
 def _evaluation(shown: ShownVersion) -> dict[str, Any] | None:

@@ -156,3 +156,19 @@ def test_a_decompression_bomb_is_refused_unread(tmp_path: Path, side: int) -> No
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b""))
     with pytest.raises(deepaas.InvalidInput, match="too large"):
         grid_of(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_small_file_of_many_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """A few kilobytes would become 36 MB; without the limit they do."""
+    path = tmp_path / "bomb.png"
+    Image.new("1", (6000, 6000), 1).save(path)
+    assert path.stat().st_size < 20_000
+    if guarded:
+        with pytest.raises(deepaas.InvalidInput, match="too large"):
+            images.load_image(str(path))
+    else:
+        monkeypatch.setattr(images, "MAX_PIXELS", 10**9)
+        assert images.load_image(str(path)).mode == "L"

@@ -12,11 +12,14 @@ from aiohttp import ClientError, web
 
 from deepaas.api.documents import about
 from deepaas.api.guards import Guards
-from deepaas.api.keys import AUTHENTICATOR, GUARDS, PRINCIPAL, REQUEST_ID
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER, PRINCIPAL, REQUEST_ID
+from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import HEADER, guard_requests
-from deepaas.api.routing import Route, add_routes
+from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.auth import NoSignIn, Policy
 from deepaas.errors import ModelNotFound
+from deepaas.model.registry import ModelRegistry
+from deepaas.service import Traffic
 from deepaas.telemetry import request_id
 from tests.unit.api.client import Client, echo_client, opened, raw
 
@@ -53,6 +56,8 @@ def application() -> web.Application:
     app[AUTHENTICATOR] = NoSignIn()
     app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/{how}", fail, Policy.READ, about.LIVE)], "")
+    rows = app[ROWS]
+    app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())
     return app
 
 

@@ -223,3 +223,22 @@ async def test_what_one_queues_is_one_s_own(tmp_path: Path) -> None:
         # The same key of another principal is another request.
         async with there.client.post(url, headers={**queued, **header("ada")}) as response:
             assert (await response.json())["id"] != job_id
+
+
+async def test_who_manages_promotes_the_training_of_another_and_only_they_see_who_did(
+    tmp_path: Path,
+) -> None:
+    versions = "/v2/models/echo/versions/"
+    async with scene(tmp_path) as there:
+        job = await there.add("key:ada")
+        path = f"{JOBS}{job.id}/promote"
+        async with there.client.post(path, headers=header("ada")) as response:
+            assert response.status == 403
+        async with there.client.post(path, headers=header("ops")) as response:
+            assert response.status == 200
+            assert (await response.json())["promoted_by"] == "key:ops"
+        for who, told in (("ops", "key:ops"), ("ada", None)):
+            async with there.client.get(versions, headers=header(who)) as response:
+                newest = (await response.json())["versions"][0]
+            assert newest["promoted_by"] == told
+            assert newest["job"] == job.id

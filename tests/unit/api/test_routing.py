@@ -9,10 +9,13 @@ from aiohttp import web
 
 from deepaas.api.documents import about
 from deepaas.api.guards import Guards
-from deepaas.api.keys import AUTHENTICATOR, GUARDS
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER
+from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.auth import NoSignIn, Policy
+from deepaas.model.registry import ModelRegistry
+from deepaas.service import Traffic
 from tests.unit.api.client import opened
 
 
@@ -31,6 +34,8 @@ async def test_a_route_that_came_in_another_way_is_refused() -> None:
     app[AUTHENTICATOR] = NoSignIn()
     app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/known", answer, Policy.READ, about.LIVE)], "")
+    rows = app[ROWS]
+    app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())
     app.router.add_get("/stranger", answer)
     app.router.add_post("/known", answer)
     async with opened(app) as client:

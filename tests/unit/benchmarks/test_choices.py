@@ -25,8 +25,13 @@ def test_workloads_are_chosen_by_name_or_by_beginning() -> None:
 
 
 def test_peers_are_chosen_by_name_and_our_own_always_stay() -> None:
-    assert [each.name for each in contenders.select("")] == ["in-process", "limit", "ours"]
-    assert [each.name for each in contenders.select("cog")][3:] == ["cog"]
+    assert [each.name for each in contenders.select("")] == [
+        "in-process",
+        "limit",
+        "ours",
+        "watched",
+    ]
+    assert [each.name for each in contenders.select("cog")][4:] == ["cog"]
     assert contenders.select(None) == list(CONTENDERS)
     with pytest.raises(ValueError, match="no peer 'nothing'"):
         contenders.select("nothing")

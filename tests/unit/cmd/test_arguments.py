@@ -147,7 +147,9 @@ def test_the_help_tells_what_is_declared_and_no_secret() -> None:
     declared = {
         "a": fields.Int(load_default=5, validate=validate.Range(1), metadata={"description": "D"}),
         "b": fields.Str(required=True, validate=validate.OneOf(["x", "y"])),
-        "c": fields.Str(load_default="hidden", metadata={"secret": True}),
+        "c": fields.Str(
+            load_default="hidden", validate=validate.OneOf(["hidden"]), metadata={"secret": True}
+        ),
     }
     with pytest.raises(HelpAsked) as caught:
         given(declared, "--help")

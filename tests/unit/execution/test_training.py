@@ -285,12 +285,14 @@ def test_what_is_printed_is_in_the_log_in_order(directory: JobDirectory) -> None
     places = [
         text.index(word)
         for word in (
-            *("1 print\n", "2 printf\n", "3 write\n", "INFO mine 4 log\n", "5 puts\n"),
+            *("1 print\n", "2 printf\n", "3 write\n", " 4 log\n", "5 puts\n"),
             *("UserWarning: 6 warning\n", "7 child\n", "8 error\n", "9 before the crash\n"),
             "Fatal Python error: Aborted",
         )
     ]
     assert places == sorted(places)
+    # What is logged says whose it is; what is printed stays as it is.
+    assert f" INFO mine [model=training_model job={directory.path.name}] 4 log\n" in text
 
 
 def test_data_loaders_may_report_too(directory: JobDirectory) -> None:

@@ -4,6 +4,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def echo(tmp_path: Path) -> Iterator[Counterpart]:
     with Counterpart(ECHO, tmp_path) as worker:
         assert worker.loaded().description.name == "echo"
         yield worker
+
+
+def test_a_worker_starts_without_what_most_models_do_not_need() -> None:
+    program = "import sys, deepaas.execution.worker; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not {"asyncio", "aiohttp", "marshmallow", "stevedore"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from deepaas.execution.environment import worker_environment
 from deepaas.execution.messages import (
     Answer,
     Call,
@@ -20,7 +21,7 @@ from deepaas.execution.messages import (
     StreamStart,
 )
 from deepaas.execution.page import Running
-from deepaas.execution.workers import Worker, WorkerState, worker_environment
+from deepaas.execution.workers import Worker, WorkerState
 from deepaas.records import ModelDescription
 from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandExecutor, HandWorker
 from tests.unit.parts import open_fds

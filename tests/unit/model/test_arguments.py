@@ -131,6 +131,42 @@ def test_a_value_that_a_validator_cannot_digest_is_the_clients_mistake(
     assert set(found) == {"odd", "bad"}
 
 
+def quoting(value: Any) -> None:
+    """Quote what was given, as Python itself does."""
+    float(value)
+
+
+@pytest.mark.parametrize("is_secret", [True, False])
+@pytest.mark.parametrize(
+    ("validator", "value"),
+    [
+        (validate.OneOf(["s3cret-a"], error="{input} is none of {choices}"), "s3cret"),
+        (validate.Equal("s3cret-a"), "s3cret"),
+        (quoting, "s3cret"),
+    ],
+)
+def test_of_a_secret_value_only_that_it_is_wrong_is_told(
+    validator: Callable[[Any], Any], value: Any, is_secret: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    metadata = {"secret": is_secret}
+    declared = {
+        "plain": fields.Int(),
+        "odd": fields.Str(validate=validator, metadata=metadata),
+    }
+    with caplog.at_level("DEBUG"):
+        found = messages(declared, call({"odd": value, "plain": "x"}))
+    if is_secret:
+        assert found == {"plain": ["Not a valid integer."], "odd": ["Invalid value."]}
+        assert "s3cret" not in caplog.text
+    else:
+        assert "s3cret" in f"{found}{caplog.text}"
+
+
+def test_of_a_secret_that_is_missing_that_is_told() -> None:
+    declared = {"key": fields.Str(required=True, metadata={"secret": True})}
+    assert messages(declared, call()) == {"key": ["Missing data for required field."]}
+
+
 def test_a_mistake_of_the_authors_is_not_blamed_on_the_client() -> None:
     def broken(value: Any) -> None:
         raise AttributeError("mistake")

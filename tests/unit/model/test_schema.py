@@ -278,6 +278,42 @@ def test_secrets(metadata: dict[str, Any]) -> None:
     assert not describe_field("x", fields.Str()).is_secret
 
 
+class Login(Schema):
+    """Holds a secret, and itself."""
+
+    user = fields.Str()
+    password = fields.Str(validate=validate.OneOf(["a"]), metadata={"secret": True, "example": "a"})
+    other = fields.Nested(lambda: Login())
+
+
+class Person(Schema):
+    """Holds itself, and no secret."""
+
+    name = fields.Str()
+    friend = fields.Nested(lambda: Person())
+
+
+@pytest.mark.parametrize(
+    ("field", "is_secret"),
+    [
+        (fields.Nested(Login), True),
+        (fields.List(fields.Nested(Login)), True),
+        (fields.List(fields.Str(metadata={"secret": True})), True),
+        (fields.Tuple((fields.Int(), fields.Str(metadata={"secret": True}))), True),
+        (fields.Dict(fields.Str(), fields.Str(metadata={"secret": True})), True),
+        (fields.Dict(), False),
+        (fields.Nested(Person), False),
+    ],
+)
+def test_a_value_that_holds_a_secret_is_one(field: Any, is_secret: bool) -> None:
+    assert describe_field("x", field).is_secret is is_secret
+
+
+def test_what_a_secret_within_may_be_is_not_described() -> None:
+    schema = describe_field("x", fields.Nested(Login)).schema
+    assert schema["properties"]["password"] == {"type": "string"}
+
+
 def test_a_response_schema_has_its_name_and_demands() -> None:
     class CatSchema(Schema):
         name = fields.Str(required=True)

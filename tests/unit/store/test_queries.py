@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from deepaas.store import sqlite, sqlite_ended, sqlite_versions
+from deepaas.store import sqlite, sqlite_ended, sqlite_monitoring, sqlite_versions
 from deepaas.store.queries import Migration, migrations, parse_queries, queries
 from deepaas.store.sqlite_file import migrate
 
@@ -25,7 +25,10 @@ def test_a_name_that_occurs_twice_is_refused() -> None:
 
 
 def test_every_query_is_one_statement_that_is_used() -> None:
-    texts = [inspect.getsource(home) for home in (sqlite, sqlite_ended, sqlite_versions)]
+    texts = [
+        inspect.getsource(home)
+        for home in (sqlite, sqlite_ended, sqlite_monitoring, sqlite_versions)
+    ]
     used = set(re.findall(r'"(\w+)"', "".join(texts)))
     for name, statement in queries().items():
         assert name in used

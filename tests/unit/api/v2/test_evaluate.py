@@ -10,7 +10,7 @@ import pytest
 from deepaas.api.app import create_app
 from deepaas.records import ModelDescription
 from tests.unit.api.client import Client, echo_client, opened
-from tests.unit.parts import ROOT, echo_service
+from tests.unit.parts import ROOT, echo_service, eventually
 
 MODEL = "/v2/models/echo"
 EVALUATE = f"{MODEL}/evaluate/"
@@ -25,11 +25,13 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def ended(client: Client, path: str) -> Any:
     """Wait for a job's recorded end, and return it as it is shown."""
-    while (found := await (await client.get(path)).json())["finished"] is None:
-        pass
+
+    async def get(path: str) -> Any:
+        return await (await client.get(path)).json()
+
+    found = await eventually(lambda: get(path), lambda job: job["finished"])
     jobs = path.rpartition("/")[0]
-    while (await (await client.get(f"{jobs}/?state=running")).json())["jobs"]:
-        pass
+    await eventually(lambda: get(f"{jobs}/?state=running"), lambda shown: not shown["jobs"])
     return found
 
 

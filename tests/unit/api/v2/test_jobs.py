@@ -22,7 +22,7 @@ from deepaas.store.base import Jobs
 from deepaas.store.scenarios import TRAINS
 from deepaas.testing import NOON, InMemoryJobStore, make_job
 from tests.unit.api.client import TRAIN, Client, echo_client, opened
-from tests.unit.parts import ROOT, Elsewhere, echo_service
+from tests.unit.parts import ROOT, Elsewhere, echo_service, eventually
 
 JOBS = "/v2/models/echo/jobs/"
 PARTS = ("log", "events", "metrics", "artifacts", "arguments")
@@ -49,11 +49,12 @@ async def started(client: Client, **options: Any) -> str:
 
 
 async def ended(client: Client, job: str) -> Any:
-    while (found := await get(client, job))["state"] in ("queued", "running"):
-        pass
+    found = await eventually(
+        lambda: get(client, job), lambda shown: shown["state"] not in ("queued", "running")
+    )
     # The end is shown when it stands; the record follows when the processes are gone.
-    while (await get(client, "?state=running&state=queued"))["jobs"]:
-        pass
+    unended = "?state=running&state=queued"
+    await eventually(lambda: get(client, unended), lambda listed: not listed["jobs"])
     return found
 
 
@@ -68,8 +69,11 @@ async def test_a_job_reads_as_the_interface_says(tmp_path: Path) -> None:
         response = await client.post(f"/x{TRAIN}?epochs=2&token=secret")
         job = (await response.json())["uuid"]
         path = f"/x{JOBS}{job}"
-        while (found := await (await client.get(path)).json())["state"] != "done":
-            pass
+
+        async def shown() -> Any:
+            return await (await client.get(path)).json()
+
+        found = await eventually(shown, lambda job: job["state"] == "done")
         assert list(found) == [
             *("id", "kind", "model", "state", "created", "started", "finished"),
             *("arguments", "progress", "message", "attempt", "links"),
@@ -219,8 +223,7 @@ async def test_cancelling_may_be_repeated_and_comes_too_late_for_what_has_ended(
     async with echo_client(tmp_path) as client:
         running = await started(client, params={"how": "wait"})
         queued = await started(client)
-        while (await get(client, running))["progress"] is None:
-            pass
+        await eventually(lambda: get(client, running), lambda shown: shown["progress"])
         for job in (queued, running, running):
             response = await client.post(f"{JOBS}{job}/cancel")
             assert response.status == 200
@@ -303,11 +306,11 @@ async def test_an_ended_job_is_removed_with_its_directory(tmp_path: Path) -> Non
         response = await client.delete(JOBS + running)
         assert response.status == 409
         assert "cancel it first" in (await response.json(content_type=None))["detail"]
-        while (await get(client, running))["progress"] is None:
-            pass
+        await eventually(lambda: get(client, running), lambda shown: shown["progress"])
         await client.post(f"{JOBS}{running}/cancel")
-        while (response := await client.delete(JOBS + running)).status == 409:
-            pass
+        response = await eventually(
+            lambda: client.delete(JOBS + running), lambda answer: answer.status != 409
+        )
         assert (response.status, await response.text()) == (204, "")
         assert list((tmp_path / "jobs").iterdir()) == []
         await get(client, running, 404)

@@ -14,7 +14,7 @@ from deepaas.api.app import create_app
 from deepaas.api.keys import ApiSettings
 from deepaas.testing import InMemoryJobStore
 from tests.unit.api.client import PREDICT, TRAIN, Client, echo_client, opened
-from tests.unit.parts import Elsewhere, echo_service, until
+from tests.unit.parts import Elsewhere, echo_service, eventually, until
 
 JOBS = "/v2/models/echo/jobs/"
 ASYNC = {"Prefer": "respond-async"}
@@ -52,9 +52,7 @@ async def shown(client: Client, path: str) -> Any:
 
 
 async def ended(client: Client, path: str) -> Any:
-    while (job := await shown(client, path))["state"] not in FINAL:
-        pass
-    return job
+    return await eventually(lambda: shown(client, path), lambda job: job["state"] in FINAL)
 
 
 async def test_it_is_accepted_as_a_job(tmp_path: Path) -> None:
@@ -204,9 +202,8 @@ async def test_one_that_ends_without_an_answer_in_time_is_a_job(tmp_path: Path) 
     async with echo_client(tmp_path, store=store) as client:
         headers = {"Prefer": "respond-async, wait=60"}
         answering = asyncio.ensure_future(client.post(PREDICT, headers=headers))
-        while not (jobs := (await shown(client, JOBS))["jobs"]):
-            pass
-        await client.post(f"{JOBS}{jobs[0]['id']}/cancel")
+        listed = await eventually(lambda: shown(client, JOBS), lambda found: found["jobs"])
+        await client.post(f"{JOBS}{listed['jobs'][0]['id']}/cancel")
         response = await answering
         assert response.status == 202
         assert (await response.json())["state"] == "cancelled"
@@ -318,6 +315,6 @@ async def test_uploads_lie_with_the_job_and_go_with_it(tmp_path: Path) -> None:
         folder = tmp_path / "jobs" / path.rpartition("/")[2]
         assert [file.read_bytes() for file in (folder / "inputs").iterdir()] == [b"archive"]
         await until(lambda: (folder / "answer.json").exists())
-        while (await client.delete(path)).status == 409:
-            pass  # its end is shown before it is recorded
+        # Its end is shown before it is recorded.
+        await eventually(lambda: client.delete(path), lambda answer: answer.status != 409)
         assert not folder.exists()

@@ -11,12 +11,15 @@ from aiohttp import FormData, web
 
 from deepaas.api.documents import about
 from deepaas.api.guards import Guards
-from deepaas.api.keys import AUTHENTICATOR, GUARDS
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER
+from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
-from deepaas.api.routing import Route, add_routes
+from deepaas.api.routing import ROWS, Route, add_routes
 from deepaas.api.v2.responses import json_response, send
 from deepaas.auth import NoSignIn, Policy
 from deepaas.execution.messages import memory_file
+from deepaas.model.registry import ModelRegistry
+from deepaas.service import Traffic
 from deepaas.service.predictions import Prediction
 from tests.unit.api.client import PREDICT, Client, echo_client, opened
 from tests.unit.parts import open_fds, until
@@ -32,6 +35,8 @@ def sender(prediction: Prediction) -> web.Application:
     app[AUTHENTICATOR] = NoSignIn()
     app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/", handler, Policy.READ, about.LIVE)], "")
+    rows = app[ROWS]
+    app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())
     return app
 
 

@@ -13,7 +13,7 @@ from aiohttp import FormData
 from deepaas.records import Job, JobEnd, JobState
 from deepaas.testing import InMemoryJobStore, make_job
 from tests.unit.api.client import TRAIN, Client, echo_client
-from tests.unit.parts import ROOT
+from tests.unit.parts import ROOT, eventually
 
 DATE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 NOON = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -34,10 +34,7 @@ async def shown(client: Client, job: str) -> Any:
 
 async def ended(client: Client, job: str) -> Any:
     """Wait for a training's end and return it as it is shown."""
-    found = await shown(client, job)
-    while found["status"] == "running":
-        found = await shown(client, job)
-    return found
+    return await eventually(lambda: shown(client, job), lambda found: found["status"] != "running")
 
 
 async def kept(store: InMemoryJobStore, number: int, end: JobEnd | None, **changes: Any) -> Job:
@@ -125,8 +122,9 @@ async def test_a_running_training_is_cancelled_and_leaves_the_view(tmp_path: Pat
         started = await (await client.post(f"{TRAIN}?how=wait")).json()
         queued = await (await client.post(TRAIN)).json()
         assert queued["status"] == "running"
-        while "progress" not in await shown(client, started["uuid"]):
-            pass
+        await eventually(
+            lambda: shown(client, started["uuid"]), lambda training: "progress" in training
+        )
         for job in (queued, started):
             response = await client.delete(TRAIN + job["uuid"])
             assert response.status == 200

@@ -1,68 +1,124 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Logging, and the id of the request that is being served."""
+"""Where the log goes, and how its lines look.
+
+A record begins at the start of a line, and what more lines it has are indented: nothing that a
+client sent, and a model or a traceback repeats, can pass for a record of its own.
+"""
 
 import errno
 import json
 import logging
 import os
+import re
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextvars import ContextVar
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
+from deepaas.telemetry.ids import current_ids
 
-#: Id of the request in this context, empty outside one.
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-#: Name of who made that request, ``None`` for anonymous.
-principal: ContextVar[str | None] = ContextVar("principal", default=None)
+try:
+    import orjson
 
-_FORMAT = "%(asctime)s %(levelname)s %(name)s %(request)s%(message)s"
-_SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(request)s%(message)s"
+    _HAS_ORJSON = True
+except ImportError:
+    # As where answers are encoded: slower, and otherwise the same.
+    _HAS_ORJSON = False
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s %(ids)s%(message)s"
+_SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(ids)s%(message)s"
+#: What could move a terminal's cursor, begin a line, or hide what follows: ISO 6429's controls, and
+#: the separators of Unicode at which :meth:`str.splitlines` cuts too.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _SYSLOG = "/dev/log"
 #: The protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 _JOURNAL = "/run/systemd/journal/socket"
 #: Level of a record to the priority of syslog(3).
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-#: What every record has; the rest came by ``extra``.
-_COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request"}
+#: How many attributes every record has; the others came by ``extra``, or from another formatter.
+_STANDARD = len(vars(logging.makeLogRecord({})))
+_OF_FORMATTERS = ("asctime", "ids")
 
 
-class _RequestFilter(logging.Filter):
-    """Adds the request's id to every record."""
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        current = request_id.get()
-        record.request = f"[{current}] " if current else ""
-        return True
+
+def indented(text: str) -> str:
+    """Return a text whose lines but the first are indented, its control characters escaped."""
+    if text.isprintable():
+        return text
+    return _CONTROLS.sub(_escaped, text.replace("\r\n", "\n")).replace("\n", "\n  ")
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people: time, level, logger, in brackets what was served, message.
+
+    The first brackets hold the id of the request, the next ones ``model=``, ``job=`` and
+    ``principal=``, each only where it is known.
+    """
+
+    def __init__(self, fmt: str = _FORMAT, datefmt: str | None = None) -> None:
+        super().__init__(fmt, datefmt)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines."""
+        return indented(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the first part, without a traceback."""
+        known = {name: value for name, value in current_ids().items() if value}
+        request = known.pop("request_id", None)
+        words = " ".join(f"{name}={value}" for name, value in known.items())
+        record.ids = "".join(f"[{part}] " for part in (request, words) if part)
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the facts that came by ``extra``."""
+    """One JSON object a line, with what was served and the facts that came by ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        facts = {name: value for name, value in vars(record).items() if name not in _COMMON}
+        found = vars(record)
         when = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
             "time": when.strftime(self.datefmt) if self.datefmt else when.isoformat(),
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
-            "request_id": request_id.get() or None,
+            "action": None,
+            **current_ids(),
             "message": record.getMessage(),
-            **facts,
+            "traceback": None,
+            # Behind what every record has, whose order is always the same.
+            **dict(islice(found.items(), _STANDARD, None)),
         }
+        for name in _OF_FORMATTERS:
+            line.pop(name, None)
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _one_line(line)
+
+
+def _one_line(line: dict[str, Any]) -> str:
+    """Return JSON in ASCII, so that no text of a client's means anything to a terminal."""
+    if _HAS_ORJSON:
+        try:
+            quickly = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+        except TypeError:
+            pass  # lone surrogates, or a number of many digits
+        else:
+            if quickly.isascii():
+                return quickly.decode()
+    return json.dumps(line, default=str)
 
 
 class JournalHandler(logging.Handler):
@@ -118,8 +174,7 @@ class Transcript(logging.Handler):
         self._data = bytearray()
         self._keeps_all = True
         self._guard = threading.Lock()
-        self.setFormatter(logging.Formatter(_FORMAT))
-        self.addFilter(_RequestFilter())
+        self.setFormatter(TextFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
@@ -194,7 +249,6 @@ def _handlers(settings: LogSettings) -> tuple[list[logging.Handler], list[str]]:
         except OSError as exc:
             problems.append(f"There is no journal at {_JOURNAL}: {exc.strerror}.")
     for handler in handlers:
-        handler.addFilter(_RequestFilter())
         if handler.formatter is None:
             handler.setFormatter(formatter)
     return handlers, problems
@@ -203,7 +257,7 @@ def _handlers(settings: LogSettings) -> tuple[list[logging.Handler], list[str]]:
 def _formatter(settings: LogSettings, form: str) -> logging.Formatter:
     if settings.use_json:
         return JsonFormatter(datefmt=settings.date_format)
-    return logging.Formatter(form, settings.date_format)
+    return TextFormatter(form, settings.date_format)
 
 
 def _main_handler(settings: LogSettings) -> logging.Handler:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.api import uploads
-from deepaas.api.uploads import Upload
 from deepaas.errors import StorageFull, StorageUnavailable
+from deepaas.service import uploads
 from deepaas.service.incoming import Incoming
+from deepaas.service.uploads import Upload
 from tests.unit.parts import open_fds, until
 
 KB = 1024

@@ -18,8 +18,10 @@ from deepaas.records import LogSettings
 from deepaas.telemetry import (
     JournalHandler,
     JsonFormatter,
+    TextFormatter,
     Transcript,
     configure_logging,
+    logs,
     request_id,
 )
 
@@ -44,6 +46,23 @@ def configured(settings: LogSettings) -> Iterator[list[str]]:
         root.handlers[:] = kept
         root.setLevel(level)
         logging.getLogger("asyncio").setLevel(quiet)
+
+
+@contextmanager
+def ids(request: str, model: str, job: str, principal: str | None) -> Iterator[None]:
+    """Say what is served until the block ends."""
+    tokens = [
+        (telemetry.request_id, telemetry.request_id.set(request)),
+        (telemetry.model, telemetry.model.set(model)),
+        (telemetry.job, telemetry.job.set(job)),
+    ]
+    token = telemetry.principal.set(principal)
+    try:
+        yield
+    finally:
+        telemetry.principal.reset(token)
+        for variable, before in tokens:
+            variable.reset(before)
 
 
 def lines(path: Path) -> list[str]:
@@ -73,8 +92,8 @@ def test_a_configuration_that_is_not_there_is_named() -> None:
 def test_what_the_machine_does_not_have_is_told_and_the_log_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telemetry, "_SYSLOG", str(tmp_path / "syslog"))
-    monkeypatch.setattr(telemetry, "_JOURNAL", str(tmp_path / "journal"))
+    monkeypatch.setattr(logs, "_SYSLOG", str(tmp_path / "syslog"))
+    monkeypatch.setattr(logs, "_JOURNAL", str(tmp_path / "journal"))
     file = tmp_path / "logs" / "x.log"
     settings = LogSettings(file=str(file), use_syslog=True, use_journal=True)
     with configured(settings) as problems:
@@ -122,6 +141,78 @@ def test_a_json_line_has_the_facts_and_the_request() -> None:
     assert len(found["time"]) == 4
 
 
+def test_a_json_line_says_what_was_served() -> None:
+    """In each line, whether it is known or not; what a record says itself counts more."""
+    record = logging.LogRecord("x", logging.INFO, "", 1, "said", (), None)
+    assert json.loads(JsonFormatter().format(record)) | {"time": "", "process": 0} == {
+        "time": "",
+        "level": "INFO",
+        "logger": "x",
+        "process": 0,
+        "action": None,
+        "request_id": None,
+        "model": None,
+        "job": None,
+        "principal": None,
+        "message": "said",
+        "traceback": None,
+    }
+    with ids("r1", "cat", "j1", "key:ada"):
+        record.model = "dog"
+        found = json.loads(JsonFormatter().format(record))
+    named = {name: found[name] for name in ("request_id", "model", "job", "principal")}
+    assert named == {"request_id": "r1", "model": "dog", "job": "j1", "principal": "key:ada"}
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_json_line_is_ascii_and_takes_anything(
+    is_quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With orjson, and without it."""
+    monkeypatch.setattr(logs, "_HAS_ORJSON", is_quick)
+    record = logging.LogRecord("x", logging.INFO, "", 1, "\x9b2J \udcff \x1b", (), None)
+    record.odd = {1: Path("/x"), "y": {2}}
+    record.asctime = "noon"  # another handler's formatter was first
+    line = JsonFormatter().format(record)
+    assert line.isascii()
+    assert "noon" not in line
+    assert line.isprintable()
+    assert json.loads(line)["message"] == "\x9b2J \udcff \x1b"
+    record.msg = "ü"
+    assert json.loads(JsonFormatter().format(record))["message"] == "ü"
+    record.msg = "plain"
+    assert json.loads(JsonFormatter().format(record))["odd"] == {"1": "/x", "y": "{2}"}
+
+
+def test_a_text_line_says_what_was_served() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 1, "said", (), None)
+    formatter = TextFormatter("%(ids)s%(message)s")
+    assert formatter.format(record) == "said"
+    with ids("r1", "cat", "j1", "key:ada"):
+        assert formatter.format(record) == "[r1] [model=cat job=j1 principal=key:ada] said"
+    with ids("", "cat", "", None):
+        assert formatter.format(record) == "[model=cat] said"
+
+
+def test_nothing_in_a_record_looks_like_another(tmp_path: Path) -> None:
+    """Further lines are indented, and what moves a cursor or ends a line is shown as a code."""
+    file = tmp_path / "x.log"
+    forged = "2026-11-26 12:00:00,000 ERROR deepaas all is lost"
+    with configured(LogSettings(file=str(file))):
+        for end in ("\n", "\r", "\r\n", "\x0b", "\x1b[2K\x1b[1G", "\x85", "\u2028"):
+            try:
+                raise ValueError(f"it was{end}{forged}")
+            except ValueError:
+                logger.exception("asked%s%s\tand told", end, forged)
+    text = file.read_text()
+    begun = [line for line in text.splitlines() if not line.startswith("  ")]
+    assert len(begun) == 7
+    assert all("tests.telemetry asked" in line for line in begun)
+    assert set(text) & {chr(code) for code in (*range(32), 127, 0x85, 0x9B)} == {"\n", "\t"}
+    assert "  Traceback (most recent call last):" in text
+    assert "asked\\x1b[2K\\x1b[1G2026" in text
+
+
 def test_the_journal_gets_whole_records(tmp_path: Path) -> None:
     path = str(tmp_path / "j")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
@@ -138,7 +229,7 @@ def test_the_journal_gets_whole_records(tmp_path: Path) -> None:
 
 def test_syslog_gets_the_facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "s")
-    monkeypatch.setattr(telemetry, "_SYSLOG", path)
+    monkeypatch.setattr(logs, "_SYSLOG", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(path)
         settings = LogSettings(file=os.devnull, use_syslog=True, syslog_facility="local0")
