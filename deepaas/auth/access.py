@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
-from deepaas.auth.entitlements import Entitlement
+from deepaas.auth.entitlements import WantedEntitlement
 from deepaas.auth.principal import Identity, Policy, Principal
 from deepaas.errors import ConfigurationError
 
@@ -64,7 +64,7 @@ class Subject:
     kind: SubjectKind
     #: Empty for the kinds that need none.
     value: str = ""
-    entitlement: Entitlement | None = field(default=None, compare=False)
+    entitlement: WantedEntitlement | None = field(default=None, compare=False)
 
     def matches(self, identity: Identity | None) -> bool:
         """Tell whether somebody is meant; ``None``: who has not signed in."""
@@ -85,7 +85,7 @@ class Subject:
                 return identity.name == self.value
         wanted = self.entitlement
         assert wanted is not None
-        return any(Entitlement.parse(each).satisfies(wanted) for each in identity.entitlements)
+        return wanted.is_among(identity.entitlements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,5 +204,5 @@ def _subject(option: str, text: str) -> tuple[str | None, Subject]:
         raise ConfigurationError(
             f"{option}: {text!r} names no issuer; it must be subject:SUB@ISSUER."
         )
-    wanted = Entitlement.parse(value) if kind is SubjectKind.ENTITLEMENT else None
+    wanted = WantedEntitlement(value) if kind is SubjectKind.ENTITLEMENT else None
     return model and model.strip(), Subject(kind, value, wanted)
