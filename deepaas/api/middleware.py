@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deepaas import telemetry
+from deepaas.api.access import CLIENT
 from deepaas.api.errors import problem_of, response_of, told
 from deepaas.api.guards.connections import note_request
 from deepaas.api.guards.rates import Callers, caller_at
@@ -40,6 +41,8 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         note_request(request)
         guards = request.app[GUARDS]
+        if guards.proxies.are_expected:
+            request[CLIENT] = str(guards.proxies.client_of(request).address)
         guards.check(request)
         if guards.callers is None:
             await _authorize(request)

@@ -8,6 +8,7 @@ so, and show that nothing was served beside the refusal.
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,20 @@ async def test_an_address_that_is_made_up_gets_round_the_limit(tmp_path: Path, g
             for n in range(20)
         ]
         assert statuses.count(200) == (5 if guard == "on" else 20)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "client"), [("10.0.0.1", "127.0.0.1"), ("127.0.0.1", "6.6.6.6")]
+)
+async def test_the_access_log_believes_trusted_proxies_only(
+    tmp_path: Path, trusted: str, client: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(tmp_path, "--access-log", f"--trusted-proxy={trusted}") as place:
+        headers = ("X-Forwarded-For: 5.5.5.5, 6.6.6.6",)
+        await exchange(place, request("GET", TRAIN, place.authority, *headers))
+    [record] = [each for each in caplog.records if each.name == "deepaas.access"]
+    assert vars(record)["client"] == client
 
 
 @pytest.mark.parametrize("guard", ["on", "off"])
