@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from deepaas import errors
+from deepaas.api.guards.headers import CHALLENGE, REFUSED_CHALLENGE
 from deepaas.api.keys import REQUEST_ID, SETTINGS
 from deepaas.model.encoding import encode_json
 
@@ -53,10 +54,13 @@ def _phrase(text: str) -> str:
 
 
 def _unauthenticated(exc: errors.Unauthenticated) -> web.Response:
-    # RFC 6750, section 3: a request without a token is told no error code.
-    code = ', error="invalid_token"' if isinstance(exc, errors.InvalidCredentials) else ""
-    challenge = f'Bearer realm="deepaas"{code}'
+    is_wrong = isinstance(exc, errors.InvalidCredentials)
+    challenge = REFUSED_CHALLENGE if is_wrong else CHALLENGE
     return _text(401, exc.message, **{"WWW-Authenticate": challenge})
+
+
+def _too_many(exc: errors.TooManyRequests) -> web.Response:
+    return _text(429, exc.message, **{"Retry-After": str(exc.retry_after_s)})
 
 
 def _unavailable(exc: errors.Unavailable) -> web.Response:
@@ -74,6 +78,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.InvalidArguments: lambda exc: _json(422, exc.messages),
     errors.MalformedBody: lambda exc: _json(400, {exc.kind: [exc.message]}),
     errors.TooLarge: lambda exc: web.Response(status=413, text=exc.message),
+    errors.BodyTooSlow: lambda exc: _text(408, exc.message),
     errors.InvalidInput: lambda exc: _text(400, exc.message),
     errors.ModelNotFound: lambda exc: _text(404, "Not Found"),
     errors.JobNotFound: lambda exc: _text(404, "Not Found"),
@@ -83,6 +88,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.Conflict: lambda exc: _text(409, exc.message),
     errors.Unauthenticated: _unauthenticated,
     errors.Forbidden: lambda exc: _text(403, exc.message),
+    errors.TooManyRequests: _too_many,
     errors.EndpointDisabled: lambda exc: _text(402, "Payment Required"),
     errors.NotImplementedByModel: lambda exc: _text(501, exc.message),
     errors.CallFailed: _call_failed,

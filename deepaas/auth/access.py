@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
-from deepaas.auth.entitlements import Entitlement
+from deepaas.auth.entitlements import WantedEntitlement
 from deepaas.auth.principal import Identity, Policy, Principal
 from deepaas.errors import ConfigurationError
 
@@ -45,19 +45,16 @@ class SubjectKind(StrEnum):
     SUBJECT = "subject"
 
 
-class _Caller(NamedTuple):
-    """Who asks, ``None`` for who has not signed in, with what is worked out of that once."""
-
-    identity: Identity | None
-    by_role: frozenset[Policy]
-    entitlements: tuple[Entitlement, ...]
-
-    @classmethod
-    def of(cls, identity: Identity | None) -> Self:
-        if identity is None:
-            return cls(None, frozenset(), ())
-        held = tuple(map(Entitlement.parse, identity.entitlements))
-        return cls(identity, _allowed_by(identity.roles), held)
+#: By what rules know those who sign in through an issuer.
+OF_ISSUERS: Final = frozenset(
+    {
+        SubjectKind.ANONYMOUS,
+        SubjectKind.SIGNED_IN,
+        SubjectKind.GROUP,
+        SubjectKind.ENTITLEMENT,
+        SubjectKind.SUBJECT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +64,10 @@ class Subject:
     kind: SubjectKind
     #: Empty for the kinds that need none.
     value: str = ""
-    entitlement: Entitlement | None = field(default=None, compare=False)
+    entitlement: WantedEntitlement | None = field(default=None, compare=False)
 
-    def matches(self, caller: _Caller) -> bool:
-        """Tell whether somebody is meant."""
-        identity = caller.identity
+    def matches(self, identity: Identity | None) -> bool:
+        """Tell whether somebody is meant; ``None``: who has not signed in."""
         if self.kind is SubjectKind.ANONYMOUS:
             return True
         if identity is None:
@@ -89,7 +85,7 @@ class Subject:
                 return identity.name == self.value
         wanted = self.entitlement
         assert wanted is not None
-        return any(each.satisfies(wanted) for each in caller.entitlements)
+        return wanted.is_among(identity.entitlements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +114,6 @@ class AccessRules:
             ConfigurationError: A subject is none; the message names it and the option.
         """
         return cls({policy: _rule(option_of(policy), text) for policy, text in texts.items()})
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no rule at all."""
-        return not any(rule.general or rule.for_models for rule in self.rules.values())
 
     @property
     def models(self) -> frozenset[str]:
@@ -154,19 +145,21 @@ class AccessRules:
 
     def principal_of(self, identity: Identity | None) -> Principal:
         """Return what somebody may do; ``None``: who has not signed in."""
-        caller = _Caller.of(identity)
+        by_role = frozenset() if identity is None else _allowed_by(identity.roles)
         name = None if identity is None else identity.name
-        allowed_for = {model: self._allowed(caller, model) for model in self.models}
-        return Principal(name, self._allowed(caller, None), allowed_for)
+        allowed_for = {model: self._allowed(identity, by_role, model) for model in self.models}
+        return Principal(name, self._allowed(identity, by_role, None), allowed_for)
 
-    def _allowed(self, caller: _Caller, model: str | None) -> frozenset[Policy]:
+    def _allowed(
+        self, identity: Identity | None, by_role: frozenset[Policy], model: str | None
+    ) -> frozenset[Policy]:
         allowed = set()
         for policy in RIGHTS:
             rule = self.rules.get(policy, Rule())
             alone = None if model is None else rule.for_models.get(model)
             subjects = rule.general if alone is None else alone
-            is_by_role = alone is None and policy in caller.by_role
-            if is_by_role or any(each.matches(caller) for each in subjects):
+            is_by_role = alone is None and policy in by_role
+            if is_by_role or any(each.matches(identity) for each in subjects):
                 allowed.add(policy)
         if Policy.MANAGE in allowed:
             allowed.add(Policy.JOBS)
@@ -211,5 +204,5 @@ def _subject(option: str, text: str) -> tuple[str | None, Subject]:
         raise ConfigurationError(
             f"{option}: {text!r} names no issuer; it must be subject:SUB@ISSUER."
         )
-    wanted = Entitlement.parse(value) if kind is SubjectKind.ENTITLEMENT else None
+    wanted = WantedEntitlement(value) if kind is SubjectKind.ENTITLEMENT else None
     return model and model.strip(), Subject(kind, value, wanted)
