@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an issuer attests becomes an identity, however odd it is."""
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from deepaas.auth import Identity, Policy
-from deepaas.auth.access import RIGHTS, AccessRules
+from deepaas.auth import Identity
 from deepaas.auth.oidc.claims import identity_of, says_memberships, subject_of, time_of
 from deepaas.errors import InvalidCredentials
 
@@ -38,24 +36,11 @@ def test_what_is_no_membership_is_none(value: Any) -> None:
     assert found == Identity("ada@i")
 
 
-def test_an_issuer_that_attests_without_end_holds_up_nobody() -> None:
-    """As much as userinfo may say, with a rule for each right and some models."""
-    texts = [
-        "x" * 1001,
-        "urn:a:b" + ":group" * 10_000,
-        *(f"urn:a:b:group:{i}" for i in range(9000)),
-    ]
-    rule = ",".join(
-        ["entitlement:urn:a:b:group:2", *(f"m{i}=entitlement:urn:a:b:group:9" for i in range(3))]
-    )
-    rules = AccessRules.parse(dict.fromkeys(RIGHTS, rule))
-    started_s = time.process_time()
+def test_an_issuer_that_attests_without_end_is_heard_to_a_bound() -> None:
+    """Each is compared with each rule: as much as userinfo may say would take seconds."""
+    texts = ["x" * 1001, *(f"urn:a:b:group:{i}" for i in range(9000))]
     identity = identity_of("i", "ada", [{"groups": texts, "entitlements": texts}], None)
-    principal = rules.principal_of(identity)
-    assert time.process_time() - started_s < 0.1  # a second and more without the bound
-    assert principal.may(Policy.READ)
-    assert principal.may(Policy.READ, "m0")
-    assert identity.groups == identity.entitlements == frozenset(texts[2:1002])
+    assert identity.groups == identity.entitlements == frozenset(texts[1:1001])
 
 
 @pytest.mark.parametrize(

@@ -158,13 +158,13 @@ async def test_what_one_refuses_another_may_know(
     claim: dict[str, Any], played: PlayedIssuer, authority: Authority
 ) -> None:
     """Else an issuer that is trusted could keep out whom another one lets in."""
-    played.introspection[TOKEN] = {**ACTIVE, **claim}
+    played.introspection[TOKEN] = active(**claim)
 
     async def answer_later(request: web.Request) -> web.Response:
         while INTROSPECTION not in played.requests:  # noqa: ASYNC110 - in another thread
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)  # the refusal is there first
-        return web.json_response(ACTIVE)
+        return web.json_response(active())
 
     with PlayedIssuer(authority) as other:
         other.instead[INTROSPECTION] = answer_later
@@ -178,11 +178,11 @@ async def test_what_one_refuses_is_refused_although_another_is_down(
     """Unless it says that the token is one of another issuer."""
     with PlayedIssuer(authority) as gone:
         pass
-    played.introspection[TOKEN] = {**ACTIVE, "exp": 1}
+    played.introspection[TOKEN] = active(exp=1)
     async with asking(authority, played, gone) as opaque:
         with pytest.raises(InvalidCredentials, match="expired"):
             await opaque.attest(TOKEN)
-        played.introspection[TOKEN] = {**ACTIVE, "iss": gone.url}
+        played.introspection[TOKEN] = active(iss=gone.url)
         with pytest.raises(IssuerUnavailable):
             await opaque.attest(TOKEN)
 
