@@ -13,6 +13,7 @@ from deepaas.api.keys import (
     DOCUMENTS,
     GUARDS,
     METER,
+    PRINCIPAL,
     SERVICE,
     SETTINGS,
     ApiSettings,
@@ -33,7 +34,7 @@ from deepaas.api.v2 import (
     train,
     versions,
 )
-from deepaas.auth import Authenticator, NoSignIn, Policy
+from deepaas.auth import STRANGER, Authenticator, NoSignIn, Policy
 from deepaas.service import Service
 
 _JOBS = "/v2/models/{model}/jobs/"
@@ -176,12 +177,10 @@ def create_app(
     rows = app[ROWS]
     proxies = app[GUARDS].proxies if app[SETTINGS].access_log else None
     app[METER] = RequestMeter(service.traffic, rows, service.models, logs_through=proxies)
-    app[DOCUMENTS] = Documents(
-        routes,
-        service.models,
-        app[SETTINGS].base_path,
-        signs_in=not isinstance(app[AUTHENTICATOR], NoSignIn),
-    )
+    signs_in = not isinstance(app[AUTHENTICATOR], NoSignIn)
+    app[DOCUMENTS] = Documents(routes, service.models, app[SETTINGS].base_path, signs_in=signs_in)
+    if signs_in:
+        app.on_response_prepare.append(_keep_from_caches)
     return app
 
 
@@ -194,3 +193,13 @@ def _is_on(route: Route, settings: ApiSettings) -> bool:
 async def _end_followers(app: web.Application) -> None:
     """Let go of who follows a job; they come again when the server does."""
     app[SERVICE].history.close()
+
+
+async def _keep_from_caches(request: web.Request, response: web.StreamResponse) -> None:
+    """Let no cache on the way answer one caller with what was for another.
+
+    It knows that an answer to ``Authorization`` is for nobody else (RFC 9111, section 3.5), and
+    takes ``X-API-Key`` for any header.
+    """
+    if request.get(PRINCIPAL) is not STRANGER:
+        response.headers.setdefault("Cache-Control", "no-store")

@@ -114,13 +114,10 @@ class KeyRing:
         try:
             entries = await asyncio.to_thread(self._read_changed)
         except ConfigurationError as exc:
-            if exc.message != self._problem:
-                self._problem = exc.message
-                logger.error(
-                    "%s The keys that were read before stay valid; no other is.",
-                    exc.message,
-                    extra={"action": "keys_unreadable"},
-                )
+            self._tell(exc.message)
+            return
+        except Exception as exc:  # noqa: BLE001 - the border of a task, which is to look again
+            self._tell(f"The files of keys cannot be looked at: {type(exc).__name__}: {exc}.", exc)
             return
         if entries is not None:
             self._problem = ""
@@ -128,6 +125,17 @@ class KeyRing:
             logger.info(
                 "There are %d keys from now on.", len(entries), extra={"action": "keys_read"}
             )
+
+    def _tell(self, problem: str, fault: Exception | None = None) -> None:
+        if problem == self._problem:
+            return
+        self._problem = problem
+        logger.error(
+            "%s The keys that were read before stay valid; no other is.",
+            problem,
+            exc_info=fault,
+            extra={"action": "keys_unreadable"},
+        )
 
     async def _look_on(self) -> None:
         while True:

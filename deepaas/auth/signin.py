@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find out who calls, from keys and from tokens of issuers."""
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
@@ -26,6 +27,8 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _MOST_TOKENS: Final = 4096
 #: What an issuer takes back, a group say, is seen after this time.
 _KEPT_S: Final = 300.0
+#: Entitlements that are looked at in the event loop.
+_MOST_AT_ONCE: Final = 20
 _NONE: Final[Sequence[str]] = ()
 
 
@@ -104,9 +107,15 @@ class SignIn:
                 return known.principal
             self._known.pop(digest, None)
         identity = await self._identify(token)
-        principal = self._rules.principal_of(identity)
+        principal = await self._principal_of(identity)
         self._keep(digest, principal, identity)
         return principal
+
+    async def _principal_of(self, identity: Identity) -> Principal:
+        if len(identity.entitlements) > _MOST_AT_ONCE:
+            # Each is compared with each rule: nobody else is to wait for that.
+            return await asyncio.to_thread(self._rules.principal_of, identity)
+        return self._rules.principal_of(identity)
 
     async def _identify(self, token: str) -> Identity:
         if not _TOKEN.fullmatch(token):

@@ -5,6 +5,7 @@
 import argparse
 import fcntl
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -181,15 +182,20 @@ def _read(path: Path, missing: str | None = None) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file, whole or not at all; its owner stays, and only they may read it."""
+    """Replace the file, whole or not at all; a new one is for its owner alone.
+
+    Who may read one that was there stays as it is, and the file too where that cannot be: a service
+    that could not read what has changed would go on with the keys that it knows.
+    """
     try:
         # 0600 from its beginning on, which mkstemp sees to.
         fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with open(fd, "w", encoding="utf-8") as file:
-                with suppress(FileNotFoundError, PermissionError):
+                with suppress(FileNotFoundError):
                     before = path.stat()
                     os.fchown(fd, before.st_uid, before.st_gid)
+                    os.fchmod(fd, stat.S_IMODE(before.st_mode))
                 file.write(text)
                 file.flush()
                 os.fsync(fd)

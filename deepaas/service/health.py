@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from deepaas.execution.base import ModelPool
 from deepaas.execution.messages import Failure
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.jobs import JobService
+
+logger = logging.getLogger(__name__)
 
 #: A model is asked for its health at most this often, and has this long to answer.
 _ASK_AGAIN_S = 1.0
@@ -128,6 +131,11 @@ class HealthService:
         else:
             failure = result.answer.failure
             said = _complaint(result.answer.body) if failure is None else _failed(failure)
+        if said is not None and said != self._said.get(name, (None,))[0]:
+            # The answer to a probe may have to leave it out.
+            logger.warning(
+                "Model %s is not well: %s", name, said, extra={"action": "unhealthy", "model": name}
+            )
         self._said[name] = said, time.monotonic() + _ASK_AGAIN_S
         return said
 

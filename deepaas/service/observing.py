@@ -6,14 +6,16 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from deepaas.auth import Policy, Principal
 from deepaas.execution.base import ModelPool
 from deepaas.execution.processes import is_stopped, resident_bytes
 from deepaas.execution.stats import PoolStats
 from deepaas.service.health import HealthService
 from deepaas.service.job_facts import JobFacts, JobGroup, JobObserver
+from deepaas.service.ownership import sees_all
 from deepaas.service.traffic import Asked, Traffic
 from deepaas.telemetry.histogram import Buckets
 from deepaas.telemetry.stalls import LoopWatch
@@ -74,6 +76,35 @@ class Observation:
     loop_lag: Buckets
     loop_stalls: int
     server: ServerProcess
+
+    def seen_by(self, principal: Principal) -> "Observation":
+        """Return what somebody may see: of the models those that they may read.
+
+        A job is named to who sees the jobs of others only: for an anonymous caller, to know the id
+        of what another one has started is to have it.
+        """
+
+        def may(model: str) -> bool:
+            return principal.may(Policy.READ, model)
+
+        counts = {group: count for group, count in self.jobs.counts.items() if may(group.model)}
+        progress = (each for each in self.jobs.progress if may(each.model))
+        return replace(
+            self,
+            models=tuple(model for model in self.models if may(model.name)),
+            failed=tuple(name for name in self.failed if may(name)),
+            requests={
+                asked: buckets
+                for asked, buckets in self.requests.items()
+                if not asked.model or may(asked.model)
+            },
+            jobs=JobFacts(
+                counts, tuple(each for each in progress if sees_all(principal, each.model))
+            ),
+            job_durations={
+                group: buckets for group, buckets in self.job_durations.items() if may(group.model)
+            },
+        )
 
 
 class Observer:

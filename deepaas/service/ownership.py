@@ -27,6 +27,15 @@ def may_see(principal: Principal, job: Job) -> bool:
     return job.owner == principal.name or sees_all(principal, job.model)
 
 
+def is_told(principal: Principal, model: str, owner: str | None) -> bool:
+    """Tell whether somebody who did not name a job is told its id.
+
+    That of a job which an anonymous caller has made is not even told to anonymous callers: to know
+    it is to have the job.
+    """
+    return sees_all(principal, model) or (owner is not None and owner == principal.name)
+
+
 def require_change(principal: Principal, job: Job) -> None:
     """Check that somebody may cancel, repeat or remove a job that they may see.
 

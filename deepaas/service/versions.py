@@ -38,6 +38,8 @@ class ShownEvaluation(NamedTuple):
     finished: datetime
     #: By name; empty if it gave no number.
     metrics: Mapping[str, Any]
+    #: Who made the job, ``None`` for an anonymous caller.
+    owner: str | None = None
 
 
 class ShownVersion(NamedTuple):
@@ -48,6 +50,8 @@ class ShownVersion(NamedTuple):
     metrics: Mapping[str, Any] | None
     #: The last one of it, ``None`` if there is none.
     evaluation: ShownEvaluation | None = None
+    #: Who made the training, ``None`` for an anonymous caller, and where nobody did.
+    owner: str | None = None
 
 
 class VersionService:
@@ -134,27 +138,26 @@ class VersionService:
         """Return versions of one model as they are shown."""
         evaluations = await self._job_store.latest_evaluations(versions[0].model)
         latest = {job.version: job for job in evaluations}
-        return [
-            ShownVersion(
-                version,
-                await self._trained_to(version.job),
-                await self._evaluated(latest.get(version.number)),
-            )
-            for version in versions
-        ]
+        return [await self._show(version, latest.get(version.number)) for version in versions]
 
-    async def _trained_to(self, job_id: str | None) -> Mapping[str, Any] | None:
+    async def _show(self, version: ModelVersion, evaluation: Job | None) -> ShownVersion:
+        training = await self._training(version.job)
+        metrics = None if training is None else await self._metrics(training)
+        owner = None if training is None else training.owner
+        return ShownVersion(version, metrics, await self._evaluated(evaluation), owner)
+
+    async def _training(self, job_id: str | None) -> Job | None:
         if job_id is None:
             return None
         try:
-            return await self._metrics(await self._job_store.get(job_id))
+            return await self._job_store.get(job_id)
         except JobNotFound:
             return None
 
     async def _evaluated(self, job: Job | None) -> ShownEvaluation | None:
         if job is None or job.finished is None:
             return None
-        return ShownEvaluation(job.id, job.finished, await self._metrics(job) or {})
+        return ShownEvaluation(job.id, job.finished, await self._metrics(job) or {}, job.owner)
 
     async def _metrics(self, job: Job) -> Mapping[str, Any] | None:
         """Return what a job reported last."""

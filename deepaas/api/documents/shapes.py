@@ -248,7 +248,10 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 "version": {"type": "integer", "minimum": 0},
                 "state": {"type": "string", "enum": [str(state) for state in VersionState]},
                 "served": {"type": "boolean"},
-                "job": {"type": ["string", "null"], "description": "Whose artifacts it is."},
+                "job": {
+                    "type": ["string", "null"],
+                    "description": "Whose artifacts it is; null for who does not see that job.",
+                },
                 "promoted": {"type": ["string", "null"], "format": "date-time"},
                 "promoted_by": _NULLABLE_TEXT,
                 "reason": {

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 
 from aiohttp import web
 
-from deepaas.api.keys import SERVICE, SETTINGS
+from deepaas.api.keys import AUTHENTICATOR, SERVICE, SETTINGS
 from deepaas.api.v2.responses import json_response
+from deepaas.auth import NoSignIn
 from deepaas.service.health import ModelHealth, Readiness
 
 _HIDDEN = "The model cannot be called at the moment; the log of the service says why."
@@ -22,7 +23,7 @@ async def live(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 if every model can predict, else 503; the body says what is missing."""
     found = await request.app[SERVICE].health.readiness()
-    if request.app[SETTINGS].hide_model_errors:
+    if _hides_reasons(request):
         found = replace(found, models=tuple(_without_reason(model) for model in found.models))
     return _answer(found)
 
@@ -30,12 +31,21 @@ async def ready(request: web.Request) -> web.Response:
 async def model_ready(request: web.Request) -> web.Response:
     """Answer 200 if one model can predict, else 503; the body says why."""
     found = await request.app[SERVICE].health.of_model(request.match_info["model"])
-    return _answer(_without_reason(found) if request.app[SETTINGS].hide_model_errors else found)
+    return _answer(_without_reason(found) if _hides_reasons(request) else found)
 
 
 def _answer(found: Readiness | ModelHealth) -> web.Response:
     body = {"status": "ready" if found.is_ready else "not ready", **asdict(found)}
     return json_response(body, status=200 if found.is_ready else 503)
+
+
+def _hides_reasons(request: web.Request) -> bool:
+    """Tell whether reasons are for the log alone.
+
+    A probe is answered whoever asks, and where callers sign in, that may be somebody who may not.
+    """
+    is_for_everybody = isinstance(request.app[AUTHENTICATOR], NoSignIn)
+    return request.app[SETTINGS].hide_model_errors or not is_for_everybody
 
 
 def _without_reason(model: ModelHealth) -> ModelHealth:

@@ -12,7 +12,7 @@ from deepaas.api.keys import PRINCIPAL, SERVICE, SETTINGS
 from deepaas.api.prefer import read_preferences
 from deepaas.api.v2.responses import json_response
 from deepaas.model.arguments import ArgumentParser
-from deepaas.service.ownership import sees_all
+from deepaas.service.ownership import is_told, sees_all
 from deepaas.service.versions import ShownVersion
 from deepaas.store.versions import ModelVersion, VersionState
 
@@ -23,22 +23,24 @@ def _version(request: web.Request, shown: ShownVersion) -> dict[str, Any]:
     version = shown.version
     settings = request.app[SETTINGS]
     hides = settings.hide_model_errors and version.reason is not None
+    job = _told(request, version.model, version.job, shown.owner)
+    evaluation = _evaluation(request, shown)
     links = []
     path = f"{settings.base_path}/v2/models/{version.model}/jobs/"
-    if version.job is not None:
-        links.append({"rel": "job", "href": path + version.job})
-    if shown.evaluation is not None:
-        links.append({"rel": "evaluation", "href": path + shown.evaluation.job})
+    if job is not None:
+        links.append({"rel": "job", "href": path + job})
+    if evaluation is not None and evaluation["job"] is not None:
+        links.append({"rel": "evaluation", "href": path + evaluation["job"]})
     return {
         "version": version.number,
         "state": version.state,
         "served": version.state is VersionState.SERVED,
-        "job": version.job,
+        "job": job,
         "promoted": None if version.promoted is None else version.promoted.isoformat(),
         "promoted_by": version.promoted_by if _may_know_who(request, version) else None,
         "reason": _HIDDEN if hides else version.reason,
         "metrics": shown.metrics,
-        "evaluation": _evaluation(shown),
+        "evaluation": evaluation,
         "links": links,
     }
 
@@ -49,13 +51,19 @@ def _may_know_who(request: web.Request, version: ModelVersion) -> bool:
     return version.promoted_by == principal.name or sees_all(principal, version.model)
 
 
-def _evaluation(shown: ShownVersion) -> dict[str, Any] | None:
-    if shown.evaluation is None:
+def _told(request: web.Request, model: str, job: str | None, owner: str | None) -> str | None:
+    """Return the id of a job to who is told it."""
+    return job if is_told(request[PRINCIPAL], model, owner) else None
+
+
+def _evaluation(request: web.Request, shown: ShownVersion) -> dict[str, Any] | None:
+    found = shown.evaluation
+    if found is None:
         return None
     return {
-        "job": shown.evaluation.job,
-        "finished": shown.evaluation.finished.isoformat(),
-        "metrics": shown.evaluation.metrics,
+        "job": _told(request, shown.version.model, found.job, found.owner),
+        "finished": found.finished.isoformat(),
+        "metrics": found.metrics,
     }
 
 

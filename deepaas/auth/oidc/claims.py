@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from deepaas.auth.principal import Identity
@@ -16,6 +17,10 @@ GROUPS: Final = ("groups", "wlcg.groups", "eduperson_scoped_affiliation")
 ENTITLEMENTS: Final = ("entitlements", "eduperson_entitlement", "eduperson_entitlements")
 #: OpenID Connect Core, section 2.
 _MOST_SUBJECT_CHARACTERS: Final = 255
+#: Of groups, and of entitlements: further ones are passed over, and longer ones. Each is compared
+#: with every rule, while all requests wait.
+_MOST_MEMBERSHIPS: Final = 1000
+_MOST_MEMBERSHIP_CHARACTERS: Final = 1000
 _LAST_TIME_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 Claims = Mapping[str, Any]
@@ -80,10 +85,11 @@ def _texts(sources: Iterable[Claims], names: Iterable[str]) -> frozenset[str]:
     """Return what claims list; a single text is a list of one."""
     values = [claims.get(name) for claims in sources for name in names]
     lists = [[value] if isinstance(value, str) else value for value in values]
-    return frozenset(
+    texts = (
         text
         for found in lists
         if isinstance(found, list)
         for text in found
-        if isinstance(text, str) and text
+        if isinstance(text, str) and 0 < len(text) <= _MOST_MEMBERSHIP_CHARACTERS
     )
+    return frozenset(islice(texts, _MOST_MEMBERSHIPS))

@@ -77,10 +77,12 @@ class OpaqueTokens:
         self._now = now
 
     async def attest(self, token: str) -> Attested:
-        """Return what the first issuer says that knows a token.
+        """Return what the first issuer says that accepts a token.
+
+        What one refuses another may know: none keeps out those whom another one lets in.
 
         Raises:
-            InvalidCredentials: None knows it, or it is not valid now, or not here.
+            InvalidCredentials: One says that it is not valid now, or not here; or none knows it.
             IssuerUnavailable: None that can be asked knows it, and not all can be asked.
         """
         tasks = [
@@ -88,22 +90,23 @@ class OpaqueTokens:
             for asked in self._asked
         ]
         problem: IssuerUnavailable | None = None
+        refusal: InvalidCredentials | None = None
         try:
             for next_one in asyncio.as_completed(tasks):
                 try:
                     found = await next_one
                 except IssuerUnavailable as exc:
                     problem = exc
-                    continue
-                if found is not None:
-                    return found
+                except InvalidCredentials as exc:
+                    refusal = exc
+                else:
+                    if found is not None:
+                        return found
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        if problem is not None:
-            raise problem
-        raise InvalidCredentials("No trusted issuer knows the token.")
+        raise refusal or problem or InvalidCredentials("No trusted issuer knows the token.")
 
     async def _attest(self, asked: Asked, token: str) -> Attested | None:
         provider = await asked.issuer.provider()
@@ -131,20 +134,18 @@ class OpaqueTokens:
                 extra={"action": "client_refused"},
             )
             raise IssuerUnavailable(f"{url} refuses the client.")
-        if answer.content.get("active") is not True:
+        claims = answer.content
+        if claims.get("active") is not True or not _is_of(provider.issuer, claims):
             return None
-        self._check(provider.issuer, answer.content)
-        return answer.content
+        self._check(claims)
+        return claims
 
-    def _check(self, issuer: str, claims: Claims) -> None:
+    def _check(self, claims: Claims) -> None:
         """Look at what an issuer only reports: it does not know for what it is asked."""
         check_use(claims)
         kind = claims.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise InvalidCredentials("This is no bearer token.")
-        named = claims.get("iss", issuer)
-        if not isinstance(named, str) or named.rstrip("/") != issuer.rstrip("/"):
-            raise InvalidCredentials("The token is one of another issuer.")
         expires, begins = time_of(claims, "exp"), time_of(claims, "nbf")
         if expires is not None and self._now() >= expires + self._skew_s:
             raise InvalidCredentials("The token has expired.")
@@ -156,6 +157,12 @@ class OpaqueTokens:
             name for name in named_audiences if isinstance(name, str)
         ):
             raise InvalidCredentials("The token is not for this service: its audience is another.")
+
+
+def _is_of(issuer: str, claims: Claims) -> bool:
+    """Tell whether a token is one of the issuer that introspects it, as far as that says."""
+    named = claims.get("iss", issuer)
+    return isinstance(named, str) and named.rstrip("/") == issuer.rstrip("/")
 
 
 async def ask_userinfo(client: IssuerClient, url: str | None, token: str) -> Claims | None:

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from deepaas.api.exposition import FAMILIES, expose
+from deepaas.auth import Policy, Principal
 from deepaas.execution.stats import CALL_ENDS, PoolStats, WorkerEnd
 from deepaas.execution.tallies import BATCH_BOUNDS, Tallied
 from deepaas.records import JobState
@@ -94,6 +95,25 @@ def test_every_number_is_there() -> None:
     progress = (("job", "0" * 32), ("kind", "train"), cat)
     assert found["deepaas_job_progress_ratio", progress] == 0.25
     assert found["deepaas_event_loop_stalls_total", ()] == 6
+
+
+def test_nothing_is_told_of_models_that_the_caller_may_not_read() -> None:
+    """Not that there are any; and of jobs only numbers to who does not see those of others."""
+    read = frozenset({Policy.READ})
+    for name, shown in (("cat", "dog"), ("dog", "cat")):
+        watcher = Principal("key:a", read, {name: frozenset({Policy.PREDICT})})
+        body, _ = expose(observation().seen_by(watcher), "")
+        assert b'"%s"' % name.encode() not in body
+        assert b'"%s"' % shown.encode() in body
+    found = values(expose(observation().seen_by(Principal("key:a", read)), "")[0])
+    assert found == {
+        sample: value
+        for sample, value in values(expose(observation(), "")[0]).items()
+        if sample[0] != "deepaas_job_progress_ratio"
+    }
+    for policy in (Policy.JOBS, Policy.MANAGE):
+        seen = observation().seen_by(Principal("key:a", read | {policy}))
+        assert seen == observation()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 Every route that names a job is tried, with the guard on and off.
 """
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -242,3 +243,62 @@ async def test_who_manages_promotes_the_training_of_another_and_only_they_see_wh
                 newest = (await response.json())["versions"][0]
             assert newest["promoted_by"] == told
             assert newest["job"] == job.id
+
+
+@pytest.mark.parametrize("owner", ["key:ada", None])
+async def test_a_version_names_its_job_to_who_sees_that_and_to_nobody_else(
+    tmp_path: Path, owner: str | None
+) -> None:
+    """Not even to anonymous callers that of an anonymous one: whoever knows its id has it."""
+    versions = "/v2/models/echo/versions/"
+    async with scene(tmp_path, read="anonymous", train="anonymous", jobs="key:watcher") as there:
+        job = await there.add(owner)
+        path = f"{JOBS}{job.id}/promote"
+        async with there.client.post(path, headers=header("ops")) as response:
+            assert (await response.json())["job"] == job.id
+        evaluation = await there.add(owner, kind="evaluate", version=1)
+        for who in ("ops", "watcher", "ada", "eve", None):
+            async with there.client.get(versions, headers=header(who)) as response:
+                text = await response.text()
+            knows = who in ("ops", "watcher") or (owner is not None and owner == f"key:{who}")
+            assert (job.id in text) is knows
+            assert (evaluation.id in text) is knows
+            newest = json.loads(text)["versions"][0]
+            assert newest["served"] is True
+            assert newest["evaluation"]["metrics"] == {}
+
+
+async def test_the_metrics_name_running_jobs_to_who_sees_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(tmp_path, read="anonymous", train="anonymous", jobs="key:watcher") as there:
+        job = await there.add(None, state=None)
+        report = {"event": "progress", "attempt": job.attempt, "done": 1, "total": 4}
+        JobDirectory(there.folder / job.id).events.write_text(f"{json.dumps(report)}\n")
+
+        async def running() -> list[Job]:
+            return [job]
+
+        monkeypatch.setattr(there.store, "running", running)
+        for who in ("ops", "watcher", "ada", None):
+            async with there.client.get("/metrics", headers=header(who)) as response:
+                text = await response.text()
+            assert (job.id in text) is (who in ("ops", "watcher"))
+            assert 'deepaas_model_ready{model="echo"} 1.0' in text
+
+
+async def test_no_cache_on_the_way_answers_one_with_what_is_for_another(tmp_path: Path) -> None:
+    """What a cache may keep it has to ask for again, with what the next caller signs in with."""
+    async with scene(tmp_path) as there:
+        job = await there.add("key:ada")
+        shared = ("/v2/models/", "/metrics", "/openapi.json", "/v2/models/echo/versions/")
+        of_the_job = [route.path for route in OF_A_JOB if route.method == "GET"]
+        for path in (*shared, *of_the_job, JOBS, "/nowhere"):
+            for who in ("ada", "eve", None):
+                filled = path.replace("{model}", "echo").replace("{job}", job.id)
+                filled = filled.replace("{uuid}", job.id).replace("{path:(?s:.+)}", "m.bin")
+                async with there.client.get(filled, headers=header(who)) as response:
+                    said = response.headers.get("Cache-Control")
+                assert said in ("no-store", "no-cache"), f"{path} for {who}"
+        async with there.client.get("/v2/health/live") as response:
+            assert "Cache-Control" not in response.headers

@@ -46,6 +46,11 @@ def test_a_group_is_had_by_its_members_and_those_of_its_subgroups(
         (f"{NS}:group:vo#a.org", f"{NS}:group:vo", False),
         # Whoever has a part of the namespace to give away could else give the whole.
         (f"{NS}:group:vo", f"{NS}:mine:group:vo", False),
+        # Nor is a subgroup another group, whatever it is called.
+        (f"{NS}:group:vo", f"{NS}:group:mine:group:vo", False),
+        (f"{NS}:group:vo:role=admin", f"{NS}:group:mine:group:vo:role=admin", False),
+        (f"{NS}:group:vo", f"{NS}:group:group:vo", False),
+        (f"{NS}:group:vo", f"{NS}:group:vo:group", True),
         # Capabilities (AARC-G027) and what is of no form are the same or not.
         (f"{NS}:res:gpu:act:use", f"{NS}:res:gpu:act:use#a.org", True),
         (f"{NS}:res:gpu", f"{NS}:res:gpu:act:use", False),

@@ -7,6 +7,7 @@ import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from deepaas.auth import Identity, Policy, Principal
 from deepaas.auth.keyring import KeyRing
 from deepaas.auth.keys import make_key
 from deepaas.errors import ConfigurationError, InvalidCredentials
+from tests.unit.parts import until
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -166,6 +168,37 @@ def test_at_the_start_a_wrong_file_or_text_is_an_error(tmp_path: Path) -> None:
     written(tmp_path / "keys", record.line)
     with pytest.raises(ConfigurationError, match="the keys together: there are two keys named 'a'"):
         ring_of(tmp_path / "keys", text=record.line)
+
+
+async def test_a_fault_of_ours_does_not_end_the_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or a key that is revoked later would be good until the service ends."""
+    caplog.set_level(logging.INFO, "deepaas.auth.keyring")
+    monkeypatch.setattr("deepaas.auth.keyring._LOOK_S", 0.001)
+    key, record = make_key("a")
+    file = tmp_path / "keys"
+    written(file, record.line)
+    real = asyncio.to_thread
+    left = 3
+
+    async def without_threads(*args: Any) -> Any:
+        nonlocal left
+        if left:
+            left -= 1
+            raise RuntimeError("can't start new thread")
+        return await real(*args)
+
+    monkeypatch.setattr(asyncio, "to_thread", without_threads)
+    async with asyncio.timeout(60), ring_of(file) as ring:
+        written(file, make_key("b")[1].line)
+        await until(lambda: len(caplog.records) == 2)
+        with pytest.raises(InvalidCredentials):
+            ring.authenticate(key)
+    told, again = caplog.records
+    assert "start new thread" in told.getMessage()
+    assert told.exc_info is not None
+    assert "1 keys" in again.getMessage()
 
 
 async def test_while_it_is_open_a_ring_looks_by_itself(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who calls is found out from what is sent; what is sent and proves nothing is refused."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 
@@ -161,6 +162,23 @@ async def test_the_token_that_was_used_longest_ago_is_forgotten() -> None:
     for token in ("a", "b", "a", "c", "a", "b"):
         await who(door, Authorization=f"Bearer {token}")
     assert source.asked == ["a", "b", "c", "b"]
+
+
+async def test_nobody_waits_for_somebody_with_many_entitlements() -> None:
+    class Member(Tokens):
+        async def identify(self, token: str) -> Identity | None:
+            held = (f"urn:geant:a.example:group:{number}" for number in range(1000))
+            return Identity("ada@issuer", entitlements=frozenset(held))
+
+    rules = AccessRules.parse({Policy.READ: "entitlement:urn:geant:a.example:group:none"})
+    door = SignIn(rules, None, [Member()])
+    asking = asyncio.create_task(who(door, Authorization="Bearer good"))
+    turns = 0
+    while not asking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert not (await asking).may(Policy.READ)
+    assert turns > 10
 
 
 async def test_sources_are_asked_in_order_until_one_knows() -> None:

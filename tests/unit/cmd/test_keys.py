@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys are made, listed and revoked; a file is replaced whole, and keeps its secrets."""
 
+import errno
 import os
 import re
 import resource
@@ -94,6 +95,36 @@ def test_a_revoked_key_is_gone_and_the_rest_stays(
     assert file.read_text() == "# a\n"
     assert "within a second" in capsys.readouterr().err
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_who_may_read_the_file_stays(file: Path) -> None:
+    """Otherwise a service that reads it as a group would never learn of a revoked key."""
+    create("--name=a")
+    file.chmod(0o640)
+    before = file.stat()
+    assert create("--name=b") == 0
+    assert main(["keys", "revoke", "a"]) == 0
+    after = file.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
+
+
+def test_where_that_cannot_stay_nothing_changes(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    create("--name=a")
+    before = file.read_text()
+    monkeypatch.setattr(os, "fchown", refuse)
+    assert main(["keys", "revoke", "a"]) == 1
+    assert "cannot be used: Operation not permitted" in capsys.readouterr().err
+    assert file.read_text() == before
+    assert os.listdir(file.parent) == ["keys"]
 
 
 def test_keys_that_are_made_at_once_are_all_kept(file: Path) -> None:

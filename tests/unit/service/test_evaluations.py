@@ -104,9 +104,9 @@ async def test_the_version_that_is_served_and_one_that_is_named(tmp_path: Path) 
         metrics = {"accuracy": 0.75, "loss": 0.5}
         assert package.finished is not None
         assert await place.evaluations() == {
-            2: ShownEvaluation(served.id, served.finished or NOON, {**metrics, "bytes": 5}),
-            1: ShownEvaluation(named.id, named.finished or NOON, {**metrics, "bytes": 3}),
-            0: ShownEvaluation(package.id, package.finished, {**metrics, "bytes": 0}),
+            2: ShownEvaluation(served.id, served.finished or NOON, {**metrics, "bytes": 5}, "me"),
+            1: ShownEvaluation(named.id, named.finished or NOON, {**metrics, "bytes": 3}, "me"),
+            0: ShownEvaluation(package.id, package.finished, {**metrics, "bytes": 0}, "me"),
         }
         # It is no training: the contract's view has none of them, and none can be promoted.
         assert [job.id for job in await place.service.jobs.list("echo", WHO)] == [

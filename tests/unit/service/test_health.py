@@ -134,6 +134,17 @@ async def test_a_model_is_asked(body: bytes, reason: str | None) -> None:
         assert (await s.answered(b'{"ok":true}')).is_ready
 
 
+async def test_the_log_says_once_what_a_model_complains_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The answer to a probe may have to leave it out."""
+    async with scene(description=ASKED) as s:
+        for detail in (b'"cold"', b'"cold"', b'"hot"'):
+            await s.answered(b'{"ok":false,"detail":%s}' % detail)
+    said = [each.getMessage() for each in caplog.records if each.name == module.__name__]
+    assert said == [f"Model cat is not well: health() says: {text}" for text in ("cold", "hot")]
+
+
 async def test_a_model_that_cannot_say_how_it_is() -> None:
     async with scene(description=ASKED) as s:
         asking = asyncio.create_task(s.of_model())

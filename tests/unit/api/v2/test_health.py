@@ -5,6 +5,8 @@
 from pathlib import Path
 
 from deepaas.api.app import create_app
+from deepaas.auth.access import AccessRules
+from deepaas.auth.signin import SignIn
 from tests.unit.api.client import echo_client, opened
 from tests.unit.parts import echo_service
 
@@ -24,6 +26,23 @@ async def test_a_model_that_could_not_be_loaded(tmp_path: Path) -> None:
             "version_problem": None,
         }
         assert (await client.get("/v2/health/live")).status == 200
+
+
+async def test_where_callers_sign_in_reasons_are_for_the_log(tmp_path: Path) -> None:
+    """A probe is answered whoever asks; what an exception says is not for everybody."""
+    door = SignIn(AccessRules())
+    async with (
+        echo_service(tmp_path) as service,
+        opened(create_app(service, authenticator=door)) as client,
+    ):
+        service.models.fail("dog", "no such file: /srv/secret")
+        for path in ("/v2/health/ready", "/v2/models/dog/ready"):
+            response = await client.get(path)
+            assert response.status == 503
+            text = await response.text()
+            assert '"dog"' in text
+            assert "secret" not in text
+        assert (await (await client.get("/v2/models/echo/ready")).json())["reason"] is None
 
 
 async def test_everything_is_there(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def test_what_is_no_membership_is_none(value: Any) -> None:
     assert found == Identity("ada@i")
 
 
+def test_an_issuer_that_attests_without_end_is_heard_to_a_bound() -> None:
+    """Each is compared with each rule: as much as userinfo may say would take seconds."""
+    texts = ["x" * 1001, *(f"urn:a:b:group:{i}" for i in range(9000))]
+    identity = identity_of("i", "ada", [{"groups": texts, "entitlements": texts}], None)
+    assert identity.groups == identity.entitlements == frozenset(texts[1:1001])
+
+
 @pytest.mark.parametrize(
     ("claims", "says"),
     [

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from deepaas.auth.oidc.client import IssuerClient
 from deepaas.auth.oidc.issuer import Issuer
@@ -150,6 +151,40 @@ async def test_all_are_asked_and_the_one_that_knows_it_counts(
         other.introspection[TOKEN] = active()
         async with asking(authority, played, other, gone) as opaque:
             assert (await opaque.attest(TOKEN)).provider.issuer == other.url
+
+
+@pytest.mark.parametrize("claim", [{"iss": "https://elsewhere"}, {"aud": "x"}, {"exp": 1}])
+async def test_what_one_refuses_another_may_know(
+    claim: dict[str, Any], played: PlayedIssuer, authority: Authority
+) -> None:
+    """Else an issuer that is trusted could keep out whom another one lets in."""
+    played.introspection[TOKEN] = active(**claim)
+
+    async def answer_later(request: web.Request) -> web.Response:
+        while INTROSPECTION not in played.requests:  # noqa: ASYNC110 - in another thread
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # the refusal is there first
+        return web.json_response(active())
+
+    with PlayedIssuer(authority) as other:
+        other.instead[INTROSPECTION] = answer_later
+        async with asking(authority, played, other) as opaque:
+            assert (await opaque.attest(TOKEN)).provider.issuer == other.url
+
+
+async def test_what_one_refuses_is_refused_although_another_is_down(
+    played: PlayedIssuer, authority: Authority
+) -> None:
+    """Unless it says that the token is one of another issuer."""
+    with PlayedIssuer(authority) as gone:
+        pass
+    played.introspection[TOKEN] = active(exp=1)
+    async with asking(authority, played, gone) as opaque:
+        with pytest.raises(InvalidCredentials, match="expired"):
+            await opaque.attest(TOKEN)
+        played.introspection[TOKEN] = active(iss=gone.url)
+        with pytest.raises(IssuerUnavailable):
+            await opaque.attest(TOKEN)
 
 
 async def test_nobody_waits_for_a_slow_one_once_another_knows_it(
