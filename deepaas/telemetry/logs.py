@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -118,7 +119,17 @@ def _one_line(line: dict[str, Any]) -> str:
         else:
             if quickly.isascii():
                 return quickly.decode()
-    return json.dumps(line, default=str)
+    members = (f"{json.dumps(str(name))}: {_value(line[name])}" for name in line)
+    return f"{{{', '.join(members)}}}"
+
+
+def _value(value: object) -> str:
+    """Return a value as JSON in ASCII, whatever a model has logged."""
+    with suppress(Exception):  # NaN, keys that are no texts, a circle, a __str__ that raises
+        return json.dumps(value, default=str, allow_nan=False)
+    with suppress(Exception):  # a __repr__ that raises, or goes too deep
+        return json.dumps(repr(value))
+    return json.dumps(f"<{type(value).__name__}>")
 
 
 class JournalHandler(logging.Handler):

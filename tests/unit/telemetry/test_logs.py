@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,59 @@ def test_a_json_line_is_ascii_and_takes_anything() -> None:
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["message"] == "\x9b2J \udcff \x1b"
+
+
+class Mute:
+    """Cannot be written."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def circle() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(10_000):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize("has_orjson", [True, False])
+@pytest.mark.parametrize("message", ["m", "é"])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.5, 1.5),
+        (float("nan"), {None, "nan"}),
+        ([float("-inf")], {"[None]", "[-inf]"}),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        ({b"x": 1}, "{b'x': 1}"),
+        (10**5000, "<int>"),
+        (Mute(), "<Mute>"),
+        (circle(), "[[...]]"),
+        (deep(), "<list>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_json_line_is_json_whatever_was_logged(
+    value: object, shown: Any, message: str, has_orjson: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no error of the model's, and of the rest of the line nothing is lost."""
+    monkeypatch.setattr(logs, "_HAS_ORJSON", has_orjson and logs._HAS_ORJSON)
+    record = logging.LogRecord("x", logging.INFO, "", 1, message, (), None)
+    record.odd = value
+    record.even = "é"
+    line = JsonFormatter().format(record)
+    found = json.loads(line, parse_constant=pytest.fail)
+    assert line.isascii()
+    assert (found["message"], found["even"]) == (message, "é")
+    odd = str(found["odd"]) if isinstance(found["odd"], list) else found["odd"]
+    assert odd in shown if isinstance(shown, set) else odd == shown
 
 
 def test_a_text_line_says_what_was_served() -> None:
