@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         (workload, server)
         for workload, row in found.cells.items()
         for server, cell in row.items()
-        if cell.problem and server in ("in-process", "limit", "ours", "watched")
+        if cell.problem and server in ("in-process", "limit", "ours", "guarded", "watched")
     ]
     return int(bool(failed))
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from benchmarks.workloads import Kind, Workload
+from deepaas.auth.keys import make_key
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
@@ -68,6 +69,8 @@ class Contender:
     cannot: Mapping[str, str] = field(default_factory=dict)
     #: Added to the environment; ``{model}`` and ``{port}`` are filled in.
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Sent with every call.
+    headers: Mapping[str, str] = field(default_factory=dict)
     #: Sent with a call of the model ``stream``.
     stream_accept: str = "*/*"
     is_peer: bool = True
@@ -76,7 +79,7 @@ class Contender:
 
     def call(self, model: str, arguments: Mapping[str, Any]) -> Call:
         """Make the request for arguments that travel as JSON."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.headers}
         if model == "stream":
             headers["Accept"] = self.stream_accept
         body = orjson.dumps(self.wrap(model, arguments))
@@ -88,7 +91,7 @@ class Contender:
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="data"; filename="data.bin"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", **self.headers}
         after = f"\r\n--{BOUNDARY}--\r\n".encode()
         return Call(self.path.format(model=model), headers, b""), before, after
 
@@ -109,8 +112,12 @@ def _ours(python: str, model: str, port: int) -> list[str]:
     ]
 
 
+def _guarded(python: str, model: str, port: int) -> list[str]:
+    return [*_ours(python, model, port), "--use-json"]
+
+
 def _watched(python: str, model: str, port: int) -> list[str]:
-    return [*_ours(python, model, port), "--access-log", "--use-json"]
+    return [*_guarded(python, model, port), "--access-log"]
 
 
 def _deepaas2(python: str, model: str, port: int) -> list[str]:
@@ -144,12 +151,24 @@ OURS = Contender(
     stream_accept="application/x-ndjson",
     is_peer=False,
 )
-#: Ours, telling of each request.
-WATCHED = replace(OURS, name="watched", title="DEEPaaS, watched", command=_watched, only=("noop",))
+_KEY, _ = make_key("benchmark")
+#: Ours, where callers sign in, with metrics, which are always on, and a log in JSON.
+GUARDED = replace(
+    OURS,
+    name="guarded",
+    title="DEEPaaS, guarded",
+    command=_guarded,
+    environment={"DEEPAAS_API_KEYS": f"benchmark {_KEY} role=predict"},
+    headers={"X-API-Key": _KEY},
+    only=("noop",),
+)
+#: The same, and telling of each request.
+WATCHED = replace(GUARDED, name="watched", title="DEEPaaS, watched", command=_watched)
 CONTENDERS = (
     IN_PROCESS,
     LIMIT,
     OURS,
+    GUARDED,
     WATCHED,
     Contender(
         "deepaas2",

@@ -103,6 +103,10 @@ class TooLarge(InvalidInput):
         self.limit_bytes = limit_bytes
 
 
+class BodyTooSlow(InvalidInput):
+    """The body of the request did not come in time."""
+
+
 class Unauthenticated(DeepaasError):
     """Sign in first."""
 
@@ -113,6 +117,19 @@ class InvalidCredentials(Unauthenticated):
 
 class Forbidden(DeepaasError):
     """The caller may not do this."""
+
+
+class TooManyRequests(DeepaasError):
+    """The caller asks for too much.
+
+    Args:
+        message: What is too much.
+        retry_after_s: In how many seconds it may ask again.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotImplementedByModel(DeepaasError):

@@ -66,11 +66,8 @@ def _measured(*arguments: str) -> Step:
 
 
 #: Of the tests with real servers, those that run apart: those about jobs and what becomes of them,
-#: with the benchmarks about half of the time; and the fuzzer's, which wait for it alone.
-APART = (
-    ("trainings", "jobs", "versions", "queued", "evaluations", "benchmarks"),
-    ("fuzzed",),
-)
+#: about half of the time; and the fuzzer's, which wait for it alone.
+APART = (("trainings", "jobs", "versions", "queued"), ("fuzzed",))
 
 
 def _patterns(subjects: Iterable[str]) -> list[str]:
@@ -108,7 +105,8 @@ CHECKS = (
         together=(
             _all_but_apart(),
             *map(_apart, APART),
-            _measured("tests/unit", "tests/contract", "tests/acceptance", "examples"),
+            _measured("tests/contract", "tests/acceptance", "examples"),
+            _measured("tests/unit"),
         ),
     ),
     Check(

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
 from typing import Any, Self
@@ -63,6 +64,22 @@ def jwk(key: PrivateKeyTypes, kid: str | None, **more: Any) -> dict[str, Any]:
     return {**found, **({} if kid is None else {"kid": kid}), **more}
 
 
+@dataclass(frozen=True)
+class FromNow:
+    """A time that is not known before a test runs."""
+
+    seconds: int
+
+
+def at_present(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return claims with the times that are meant now."""
+    now = int(time.time())
+    return {
+        name: now + value.seconds if isinstance(value, FromNow) else value
+        for name, value in claims.items()
+    }
+
+
 def sign(
     key: Any,
     claims: Mapping[str, Any],
@@ -72,7 +89,7 @@ def sign(
     **headers: Any,
 ) -> str:
     """Return a signed token; what is ``None`` among the claims is left out."""
-    named = {name: value for name, value in claims.items() if value is not None}
+    named = {name: value for name, value in at_present(claims).items() if value is not None}
     header = {**({} if kid is None else {"kid": kid}), **headers}
     return jwt.encode(named, key, alg, headers=header)
 
@@ -137,12 +154,11 @@ class PlayedIssuer:
         self.url = f"{scheme}://localhost:{port}{self._path}"
 
     async def _end(self) -> None:
-        assert self._runner.server is not None
-        for connection in self._runner.server.connections:
-            if connection.transport is not None:
-                connection.transport.abort()
         await self._runner.cleanup()
-        for _ in range(3):  # until the transports are closed, which the loop does in its turns
+        # Those too whose TLS has not begun yet, or does not end: nothing but the loop knows them.
+        for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
+            transport.abort()
+        for _ in range(3):  # the loop closes them in its next turns
             await asyncio.sleep(0)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -178,9 +194,8 @@ class PlayedIssuer:
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Return the claims of a good token, changed; ``None`` leaves one out."""
-        now = int(time.time())
-        good = {"iss": self.url, "sub": "ada", "aud": AUDIENCE, "exp": now + 300, "iat": now}
-        return {**good, "groups": [], **changes}
+        good = {"iss": self.url, "sub": "ada", "aud": AUDIENCE, "exp": FromNow(300)}
+        return at_present({**good, "iat": FromNow(0), "groups": [], **changes})
 
     def token(self, **changes: Any) -> str:
         """Return a signed token whose claims are changed."""

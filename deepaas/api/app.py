@@ -7,7 +7,16 @@ from aiohttp import web
 from deepaas.api import metrics, pages
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
-from deepaas.api.keys import AUTHENTICATOR, DOCUMENTS, METER, SERVICE, SETTINGS, ApiSettings
+from deepaas.api.guards import Guards
+from deepaas.api.keys import (
+    AUTHENTICATOR,
+    DOCUMENTS,
+    GUARDS,
+    METER,
+    SERVICE,
+    SETTINGS,
+    ApiSettings,
+)
 from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
@@ -143,6 +152,7 @@ def create_app(
     service: Service,
     settings: ApiSettings | None = None,
     authenticator: Authenticator | None = None,
+    guards: Guards | None = None,
 ) -> web.Application:
     """Make the application; it opens and closes nothing.
 
@@ -150,6 +160,7 @@ def create_app(
         service: The use cases.
         settings: Prefix and limits, and what is switched on.
         authenticator: Tells who calls; without one, everyone may do everything.
+        guards: Tell what is refused whoever calls; without them, nothing is.
     """
     # Limits are enforced where bodies are read (deepaas.api.input): aiohttp's own cover neither
     # streams nor, in its multipart reader, the sum of the parts.
@@ -157,11 +168,14 @@ def create_app(
     app[SERVICE] = service
     app[SETTINGS] = settings or ApiSettings()
     app[AUTHENTICATOR] = authenticator or NoSignIn()
+    app[GUARDS] = guards or Guards()
+    app.on_response_prepare.append(app[GUARDS].headers.add)
     routes = [row for row in ROUTES if _is_on(row, app[SETTINGS])]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
-    rows, is_logged = app[ROWS], app[SETTINGS].access_log
-    app[METER] = RequestMeter(service.traffic, rows, service.models, is_logged=is_logged)
+    rows = app[ROWS]
+    proxies = app[GUARDS].proxies if app[SETTINGS].access_log else None
+    app[METER] = RequestMeter(service.traffic, rows, service.models, logs_through=proxies)
     app[DOCUMENTS] = Documents(
         routes,
         service.models,

@@ -59,6 +59,10 @@ def _unauthenticated(exc: errors.Unauthenticated) -> web.Response:
     return _text(401, exc.message, **{"WWW-Authenticate": challenge})
 
 
+def _too_many(exc: errors.TooManyRequests) -> web.Response:
+    return _text(429, exc.message, **{"Retry-After": str(exc.retry_after_s)})
+
+
 def _unavailable(exc: errors.Unavailable) -> web.Response:
     return _text(503, exc.public_message, **{"Retry-After": str(_RETRY_AFTER_S)})
 
@@ -74,6 +78,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.InvalidArguments: lambda exc: _json(422, exc.messages),
     errors.MalformedBody: lambda exc: _json(400, {exc.kind: [exc.message]}),
     errors.TooLarge: lambda exc: web.Response(status=413, text=exc.message),
+    errors.BodyTooSlow: lambda exc: _text(408, exc.message),
     errors.InvalidInput: lambda exc: _text(400, exc.message),
     errors.ModelNotFound: lambda exc: _text(404, "Not Found"),
     errors.JobNotFound: lambda exc: _text(404, "Not Found"),
@@ -83,6 +88,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.Conflict: lambda exc: _text(409, exc.message),
     errors.Unauthenticated: _unauthenticated,
     errors.Forbidden: lambda exc: _text(403, exc.message),
+    errors.TooManyRequests: _too_many,
     errors.EndpointDisabled: lambda exc: _text(402, "Payment Required"),
     errors.NotImplementedByModel: lambda exc: _text(501, exc.message),
     errors.CallFailed: _call_failed,

@@ -13,7 +13,7 @@ from deepaas.api.keys import SERVICE, SETTINGS
 from deepaas.api.limits import Budget
 from deepaas.api.multipart import disposition_of
 from deepaas.api.routing import ROWS
-from deepaas.errors import DeepaasError, MalformedBody, Unavailable
+from deepaas.errors import BodyTooSlow, DeepaasError, MalformedBody, Unavailable
 from deepaas.execution.messages import memory_file, write_all
 from deepaas.model.arguments import sole_upload
 from deepaas.records import Argument, CallInput, UploadedFile
@@ -30,6 +30,7 @@ async def receive(request: web.Request) -> Incoming:
     Raises:
         TooLarge: The body exceeds the limit.
         MalformedBody: A form cannot be parsed, or the body is not encoded as announced.
+        BodyTooSlow: Nothing has come for too long (:mod:`deepaas.api.guards.connections`).
         StorageFull: No space is left for uploads.
         Unavailable: They cannot be stored, or there is no memory for the body.
     """
@@ -43,6 +44,9 @@ async def receive(request: web.Request) -> Incoming:
         incoming.release()
         kind = "json" if request.content_type.endswith("json") else "form"
         raise MalformedBody(kind, "The body is not encoded as its headers say.") from exc
+    except TimeoutError as exc:
+        incoming.release()
+        raise BodyTooSlow from exc
     except BaseException:
         incoming.release()
         raise

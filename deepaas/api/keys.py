@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from deepaas.api.documents.cache import Documents
+from deepaas.api.guards import Guards
 from deepaas.api.metering import RequestMeter
 from deepaas.auth import Authenticator, Principal
 from deepaas.service import Service
@@ -40,6 +41,7 @@ SETTINGS = web.AppKey("settings", ApiSettings)
 DOCUMENTS = web.AppKey("documents", Documents)
 METER = web.AppKey("meter", RequestMeter)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+GUARDS = web.AppKey("guards", Guards)
 
 REQUEST_ID = web.RequestKey("request_id", str)
 PRINCIPAL = web.RequestKey("principal", Principal)

@@ -8,7 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from deepaas.api.access import STARTED, log_gone
+from deepaas.api.access import CLIENT, STARTED, log_gone
+from deepaas.api.guards.proxies import Proxies
 from deepaas.api.routing import Route
 from deepaas.model.registry import ModelRegistry
 from deepaas.service.traffic import GONE, Asked, Traffic
@@ -33,7 +34,7 @@ class RequestMeter:
         rows: Mapping[web.AbstractRoute, Route],
         models: ModelRegistry,
         *,
-        is_logged: bool = False,
+        logs_through: Proxies | None = None,
     ) -> None:
         """Count nothing yet.
 
@@ -41,12 +42,12 @@ class RequestMeter:
             traffic: Where to count.
             rows: The table of routes.
             models: Those that are served.
-            is_logged: Whether there is an access log.
+            logs_through: By what the access log knows clients, ``None`` if there is none.
         """
         self._traffic = traffic
         self._rows = rows
         self._models = models
-        self._is_logged = is_logged
+        self._logs_through = logs_through
         #: What a request is counted by, to where; only what the table of routes and the models
         #: bound, never what a client makes up.
         self._known: dict[_Key, Histogram] = {}
@@ -55,8 +56,9 @@ class RequestMeter:
         """Count a request that begins, and return its start for :meth:`end`."""
         self._traffic.in_flight += 1
         started_s = time.perf_counter()
-        if self._is_logged:
+        if self._logs_through is not None:
             request[STARTED] = started_s
+            request[CLIENT] = str(self._logs_through.client_of(request).address or "-")
         return started_s
 
     def end(
@@ -69,7 +71,7 @@ class RequestMeter:
         key = (match.route, match.get("model"), status)
         series = self._known.get(key) or self._series(key, request.method)
         series.add(time.perf_counter() - started_s)
-        if response is None and self._is_logged:
+        if response is None and self._logs_through is not None:
             log_gone(request)
 
     def _series(self, key: _Key, method: str) -> Histogram:

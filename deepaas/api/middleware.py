@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""The one middleware: request id, sign-in, policy, and errors into responses."""
+"""The one middleware: request id, guards, sign-in, policy, and errors into responses."""
 
 import logging
 import re
@@ -10,11 +10,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deepaas import telemetry
+from deepaas.api.access import CLIENT
 from deepaas.api.errors import problem_of, response_of, told
-from deepaas.api.keys import AUTHENTICATOR, METER, PRINCIPAL, REQUEST_ID
+from deepaas.api.guards.connections import note_request
+from deepaas.api.guards.rates import Callers, caller_at
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER, PRINCIPAL, REQUEST_ID
 from deepaas.api.routing import ROWS, Route
 from deepaas.auth import STRANGER, Policy, Principal
-from deepaas.errors import DeepaasError, Forbidden, Unauthenticated
+from deepaas.errors import DeepaasError, Forbidden, InvalidCredentials, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +39,16 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     started_s = meter.begin(request)
     response: web.StreamResponse | None = None
     try:
-        await _authorize(request)
-        response = await handler(request)
+        note_request(request)
+        guards = request.app[GUARDS]
+        if guards.proxies.are_expected:
+            request[CLIENT] = str(guards.proxies.client_of(request).address)
+        guards.check(request)
+        if guards.callers is None:
+            await _authorize(request)
+            response = await handler(request)
+        else:
+            response = await _serve_within_limits(request, handler, guards.callers)
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
     except Exception as exc:  # noqa: BLE001 - the border of a request
@@ -89,9 +100,35 @@ def _options(request: web.Request, exc: web.HTTPMethodNotAllowed) -> web.StreamR
     """Answer OPTIONS with the methods; another method that does not exist is an error."""
     methods = ", ".join(sorted({*exc.allowed_methods, "OPTIONS"}))
     if request.method == "OPTIONS":
-        return web.Response(status=204, headers={"Allow": methods})
+        cors = request.app[GUARDS].cors
+        preflight = {} if cors is None else cors.preflight_headers(request, methods)
+        return web.Response(status=204, headers={"Allow": methods, **preflight})
     exc.headers["Allow"] = methods
     return _plain(exc)
+
+
+async def _serve_within_limits(
+    request: web.Request, handler: Handler, callers: Callers
+) -> web.StreamResponse:
+    """Serve a request unless its caller asks for too much; probes have no limits."""
+    row = request.app[ROWS].get(request.match_info.route)
+    if row is not None and row.policy is Policy.PUBLIC and not row.is_page:
+        await _authorize(request)
+        return await handler(request)
+    address = request.app[GUARDS].proxies.client_of(request).address
+    callers.check_failures(address)
+    try:
+        await _authorize(request)
+    except InvalidCredentials:
+        callers.count_failure(address)
+        raise
+    except (Unauthenticated, Forbidden):
+        with callers.admit(caller_at(address)):
+            raise
+    principal = request.get(PRINCIPAL)
+    name = None if principal is None else principal.name
+    with callers.admit(name or caller_at(address)):
+        return await handler(request)
 
 
 async def _authorize(request: web.Request) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
-from deepaas.auth.entitlements import Entitlement
+from deepaas.auth.entitlements import WantedEntitlement
 from deepaas.auth.principal import Identity, Policy, Principal
 from deepaas.errors import ConfigurationError
 
@@ -45,6 +45,18 @@ class SubjectKind(StrEnum):
     SUBJECT = "subject"
 
 
+#: By what rules know those who sign in through an issuer.
+OF_ISSUERS: Final = frozenset(
+    {
+        SubjectKind.ANONYMOUS,
+        SubjectKind.SIGNED_IN,
+        SubjectKind.GROUP,
+        SubjectKind.ENTITLEMENT,
+        SubjectKind.SUBJECT,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whom a rule is about."""
@@ -52,7 +64,7 @@ class Subject:
     kind: SubjectKind
     #: Empty for the kinds that need none.
     value: str = ""
-    entitlement: Entitlement | None = field(default=None, compare=False)
+    entitlement: WantedEntitlement | None = field(default=None, compare=False)
 
     def matches(self, identity: Identity | None) -> bool:
         """Tell whether somebody is meant; ``None``: who has not signed in."""
@@ -73,7 +85,7 @@ class Subject:
                 return identity.name == self.value
         wanted = self.entitlement
         assert wanted is not None
-        return any(Entitlement.parse(each).satisfies(wanted) for each in identity.entitlements)
+        return wanted.is_among(identity.entitlements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +114,6 @@ class AccessRules:
             ConfigurationError: A subject is none; the message names it and the option.
         """
         return cls({policy: _rule(option_of(policy), text) for policy, text in texts.items()})
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no rule at all."""
-        return not any(rule.general or rule.for_models for rule in self.rules.values())
 
     @property
     def models(self) -> frozenset[str]:
@@ -197,5 +204,5 @@ def _subject(option: str, text: str) -> tuple[str | None, Subject]:
         raise ConfigurationError(
             f"{option}: {text!r} names no issuer; it must be subject:SUB@ISSUER."
         )
-    wanted = Entitlement.parse(value) if kind is SubjectKind.ENTITLEMENT else None
+    wanted = WantedEntitlement(value) if kind is SubjectKind.ENTITLEMENT else None
     return model and model.strip(), Subject(kind, value, wanted)

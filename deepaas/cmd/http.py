@@ -6,7 +6,9 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_address
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
@@ -14,14 +16,21 @@ from aiohttp.http import HttpProcessingError
 
 from deepaas.api.access import LOGGER, AccessLog
 from deepaas.api.app import create_app
+from deepaas.api.guards import make_guards
+from deepaas.api.guards.connections import ConnectionLimits, Connections
 from deepaas.api.keys import ApiSettings
 from deepaas.auth import Authenticator
+from deepaas.cmd.tls import Certificate
 from deepaas.config import Settings
 from deepaas.service import Service
 
 #: A connection is read on until twice as much waits. uvloop reads 256 kB at once: with aiohttp's
 #: 64 KiB every read would be followed by a pause, which made uploads a fifth slower.
 _READ_BYTES = 256 * 1024
+
+
+#: So many of the longest; a longer head is a short time's guest, since memory holds it.
+_LINES_OF_A_HEAD = 8
 
 
 class _ServerLog(logging.LoggerAdapter[logging.Logger]):
@@ -44,6 +53,42 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
         )
 
 
+class _Site(web.BaseSite):
+    """A bound socket whose connections are looked after."""
+
+    __slots__ = ("_connections", "_handshake_timeout_s", "_sock")
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        sock: socket.socket,
+        connections: Connections,
+        ssl_context: SSLContext | None,
+        handshake_timeout_s: float,
+    ) -> None:
+        super().__init__(runner, ssl_context=ssl_context)
+        self._sock = sock
+        self._connections = connections
+        self._handshake_timeout_s = handshake_timeout_s
+
+    @property
+    def name(self) -> str:
+        """The address, for people."""
+        return str(self._sock.getsockname())
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        await super().start()
+        is_limited = self._ssl_context is not None and self._handshake_timeout_s
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connections,
+            sock=self._sock,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            ssl_handshake_timeout=self._handshake_timeout_s if is_limited else None,
+        )
+
+
 @asynccontextmanager
 async def listen(
     service: Service,
@@ -51,11 +96,12 @@ async def listen(
     sock: socket.socket,
     force: asyncio.Event,
     authenticator: Authenticator | None = None,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[None]:
     """Serve on a bound socket; on exit, refuse connections and wait for what is being answered.
 
     Once ``force`` is set, it is waited for no longer. Without an authenticator, everyone may do
-    everything.
+    everything. With a certificate, HTTPS is served.
     """
     api = ApiSettings(
         base_path=settings.base_path,
@@ -68,22 +114,55 @@ async def listen(
         metrics_endpoint=settings.watching.metrics_endpoint,
         access_log=settings.watching.access_log,
     )
+    guards = make_guards(settings.guards, on_loopback=_is_loopback(sock))
     runner = web.AppRunner(
-        create_app(service, api, authenticator),
-        access_log=logging.getLogger(LOGGER) if api.access_log else None,
-        access_log_class=AccessLog,
-        logger=_ServerLog(logging.getLogger("aiohttp.server")),
+        create_app(service, api, authenticator, guards),
         handle_signals=False,
         handler_cancellation=True,
-        read_bufsize=_READ_BYTES,
         shutdown_timeout=settings.shutdown_grace_s,
     )
     await runner.setup()
     try:
-        await web.SockSite(runner, sock).start()
-        yield
+        async with AsyncExitStack() as stack:
+            connections = _connections(runner, settings)
+            await stack.enter_async_context(connections.looked_after())
+            if certificate is not None:
+                await stack.enter_async_context(certificate.kept_fresh())
+            await _Site(
+                runner,
+                sock,
+                connections,
+                None if certificate is None else certificate.context,
+                settings.guards.header_timeout_s,
+            ).start()
+            yield
     finally:
         await _clean_up(runner, force)
+
+
+def _is_loopback(sock: socket.socket) -> bool:
+    return ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def _connections(runner: web.AppRunner, settings: Settings) -> Connections:
+    guards = settings.guards
+    assert runner.server is not None  # it is set up
+    return Connections(
+        runner.server,
+        ConnectionLimits(
+            header_timeout_s=guards.header_timeout_s,
+            head_max_bytes=_LINES_OF_A_HEAD * guards.header_max_bytes,
+            body_timeout_s=guards.body_timeout_s,
+            max_connections=guards.max_connections,
+        ),
+        access_log=logging.getLogger(LOGGER) if settings.watching.access_log else None,
+        access_log_class=AccessLog,
+        logger=_ServerLog(logging.getLogger("aiohttp.server")),
+        read_bufsize=_READ_BYTES,
+        keepalive_timeout=guards.keep_alive_timeout_s,
+        max_line_size=guards.header_max_bytes,
+        max_field_size=guards.header_max_bytes,
+    )
 
 
 async def _clean_up(runner: web.AppRunner, force: asyncio.Event) -> None:

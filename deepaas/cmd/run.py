@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from deepaas.cmd import memory
+from deepaas.cmd.tls import Certificate
 from deepaas.config import Settings, load_settings
 from deepaas.errors import ConfigurationError, ModelLoadError
 from deepaas.model.discovery import select_sources
@@ -76,7 +77,8 @@ def bind(settings: Settings) -> socket.socket:
     Raises:
         AddressError: It is taken, or not an address of this machine.
     """
-    address = (settings.listen_ip, settings.listen_port)
+    # In a URL, and so for many people, an address of IPv6 has brackets.
+    address = (settings.listen_ip.removeprefix("[").removesuffix("]"), settings.listen_port)
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
             *address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -149,6 +151,8 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
     After the first signal new predictions are refused, which readiness shows, and those that were
     taken get the grace, running trainings theirs; a second signal ends both.
     """
+    tls = settings.guards.tls
+    certificate = None if tls is None else Certificate(tls)
     with bind(settings) as sock, _stop_signals() as (stop, force):
         # The HTTP stack is imported while the workers import the models.
         importing = asyncio.create_task(asyncio.to_thread(import_module, "deepaas.cmd.http"))
@@ -176,9 +180,9 @@ async def serve(settings: Settings, sources: Sequence[ModelSource]) -> None:
                 raise _address_error(settings, exc) from exc
             stack.enter_context(_renewal(service))
             await stack.enter_async_context(
-                http.listen(service, settings, sock, force, authenticator)
+                http.listen(service, settings, sock, force, authenticator, certificate)
             )
-            url = _url(sock, settings.base_path)
+            url = _url(sock, settings.base_path, "http" if certificate is None else "https")
             if settings.listen_early:
                 logger.info("Listening at %s; loading.", url, extra={"action": "listening"})
                 await _unless_stopped(_loaded(service), stop)
@@ -210,9 +214,9 @@ async def _unless_stopped(waiting: Coroutine[Any, Any, T], stop: asyncio.Event) 
     return None if task.cancelled() else task.result()
 
 
-def _url(sock: socket.socket, base_path: str) -> str:
+def _url(sock: socket.socket, base_path: str, scheme: str) -> str:
     host, port = sock.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{base_path}/"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{base_path}/"
 
 
 if __name__ == "__main__":

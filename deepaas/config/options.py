@@ -5,6 +5,7 @@
 from oslo_config import cfg
 
 from deepaas.config.fetching import FETCH_OPTIONS
+from deepaas.config.guards import GUARD_OPTIONS
 from deepaas.config.oidc import OIDC_OPTIONS
 from deepaas.config.sign_in import SIGN_IN_OPTIONS
 from deepaas.config.watching import WATCHING_OPTIONS
@@ -250,6 +251,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Seconds that running predictions get when the server ends.",
     ),
     *FETCH_OPTIONS,
+    *GUARD_OPTIONS,
     *SIGN_IN_OPTIONS,
     *OIDC_OPTIONS,
     *WATCHING_OPTIONS,

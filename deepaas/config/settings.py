@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
+from deepaas.config.guards import GuardSettings, guard_settings
 from deepaas.config.oidc import OidcSettings, oidc_settings
 from deepaas.config.options import (
     CLI_OPTIONS,
@@ -84,6 +85,7 @@ class Settings:
     rewarm_after_train: bool
     shutdown_grace_s: float
     fetching: FetchSettings
+    guards: GuardSettings
     oidc: OidcSettings
     sign_in: SignInSettings
     watching: WatchingSettings
@@ -179,6 +181,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         rewarm_after_train=values["rewarm_after_train"],
         shutdown_grace_s=_seconds("shutdown-grace", values["shutdown_grace"]),
         fetching=fetch_settings(values),
+        guards=guard_settings(values),
         oidc=oidc_settings(values),
         sign_in=read_sign_in(values),
         watching=watching(values),

@@ -77,8 +77,8 @@ class LoopWatch:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        assert self._timer is not None
+        self._timer.cancel()
         self._closing.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
@@ -119,9 +119,7 @@ class LoopWatch:
             return
         if since_s > self._limit_s and used_s < since_s / 2:
             return
-        frame = sys._current_frames().get(self._loop_thread)
-        if frame is not None:
-            self._tell(stood_s, frame, now_s)
+        self._tell(stood_s, sys._current_frames()[self._loop_thread], now_s)
 
     def _tell(self, stood_s: float, frame: FrameType, now_s: float) -> None:
         self._told_s = self._ticked_s

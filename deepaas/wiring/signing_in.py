@@ -6,29 +6,19 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from deepaas.auth import Authenticator, NoSignIn, Policy, TokenSource
-from deepaas.auth.access import AccessRules, SubjectKind, option_of
-from deepaas.auth.keyring import KeyRing
-from deepaas.auth.signin import SignIn
 from deepaas.config import Settings
 from deepaas.config.sign_in import KEYS_FILE_VARIABLE, KEYS_VARIABLE, SignInSettings
 from deepaas.errors import ConfigurationError
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from deepaas.auth.access import AccessRules
+    from deepaas.auth.keyring import KeyRing
 
-#: By what rules know those who sign in through an issuer.
-_OF_ISSUERS = frozenset(
-    {
-        SubjectKind.ANONYMOUS,
-        SubjectKind.SIGNED_IN,
-        SubjectKind.GROUP,
-        SubjectKind.ENTITLEMENT,
-        SubjectKind.SUBJECT,
-    }
-)
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -47,23 +37,20 @@ async def open_sign_in(
             nobody can sign in.
     """
     given = settings.sign_in
-    rules = AccessRules.parse({Policy(right): text for right, text in given.allow.items()})
-    rules.require_models(models)
-    if given.keys_file is None and not given.keys and not sources:
-        _require_no_rules(rules, given)
+    has_keys = given.keys_file is not None or given.keys != ""
+    if not (has_keys or sources or given.allow):
         if not _is_loopback(settings.listen_ip):
             _warn_of_everybody(settings.listen_ip)
         yield NoSignIn()
         return
-    if sources and not rules.mentions(_OF_ISSUERS):
-        logger.warning(
-            "Nobody who signs in through an issuer may do anything: no option allow-… names"
-            " signed-in, a group, an entitlement or a subject.",
-            extra={"action": "issuers_without_rules"},
-        )
-    async with AsyncExitStack() as stack:
-        ring = await asyncio.to_thread(_read_keys, given, rules)
-        await stack.enter_async_context(ring)
+    rules = await asyncio.to_thread(_read_rules, given, models)
+    if not (has_keys or sources):
+        raise _rules_for_nobody(given)
+    if sources:
+        _warn_of_issuers_without_rules(rules)
+    async with await asyncio.to_thread(_read_keys, given, rules) as ring:
+        from deepaas.auth.signin import SignIn
+
         logger.info(
             "Callers sign in: %d keys, %d issuers.",
             len(ring),
@@ -73,20 +60,40 @@ async def open_sign_in(
         yield SignIn(rules, ring, sources)
 
 
-def _read_keys(given: SignInSettings, rules: AccessRules) -> KeyRing:
-    files: list[Path] = [] if given.keys_file is None else [given.keys_file]
+def _read_rules(given: SignInSettings, models: Collection[str]) -> "AccessRules":
+    # Not above, nor the keys: nobody needs it who lets everybody in, and it takes its time.
+    from deepaas.auth.access import AccessRules
+
+    rules = AccessRules.parse({Policy(right): text for right, text in given.allow.items()})
+    rules.require_models(models)
+    return rules
+
+
+def _read_keys(given: SignInSettings, rules: "AccessRules") -> "KeyRing":
+    from deepaas.auth.keyring import KeyRing
+
+    files = [] if given.keys_file is None else [given.keys_file]
     return KeyRing(files, given.keys, principal_of=rules.principal_of, where=KEYS_VARIABLE)
 
 
-def _require_no_rules(rules: AccessRules, given: SignInSettings) -> None:
-    if rules.is_empty:
-        return
-    options = ", ".join(option_of(Policy(right)) for right in given.allow)
-    raise ConfigurationError(
+def _rules_for_nobody(given: SignInSettings) -> ConfigurationError:
+    options = ", ".join(f"allow-{right}" for right in given.allow)
+    return ConfigurationError(
         f"{options} would hold for nobody, since nobody can sign in, and would keep nobody out;"
         f" name a file of keys with --auth-keys-file or {KEYS_FILE_VARIABLE}, or give keys in"
         f" {KEYS_VARIABLE}, or leave the rules out."
     )
+
+
+def _warn_of_issuers_without_rules(rules: "AccessRules") -> None:
+    from deepaas.auth.access import OF_ISSUERS
+
+    if not rules.mentions(OF_ISSUERS):
+        logger.warning(
+            "Nobody who signs in through an issuer may do anything: no option allow-… names"
+            " signed-in, a group, an entitlement or a subject.",
+            extra={"action": "issuers_without_rules"},
+        )
 
 
 def _is_loopback(address: str) -> bool:

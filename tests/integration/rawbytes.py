@@ -176,21 +176,25 @@ def _chunked(random: Random, body: bytes) -> bytes:
     return b"".join([*chunks, random.choice((b"0\r\n\r\n", b"0\r\nX: y\r\n\r\n", b""))])
 
 
-def raw_requests(seed: int, routes: Sequence[Route], names: Names) -> Iterator[RawRequest]:
+def raw_requests(
+    seed: int, routes: Sequence[Route], names: Names, headers: Sequence[bytes] = ()
+) -> Iterator[RawRequest]:
     """Yield requests without end, of every route in turn.
 
     Args:
         seed: Of all that is chosen.
         routes: The table.
         names: What stands in the place of each name in a path.
+        headers: Further ones to choose from, as often as they stand here.
     """
     random = Random(seed)
+    known = (*HEADERS, *headers)
     while True:
         for route in routes:
-            yield _request(random, route, names)
+            yield _request(random, route, names, known)
 
 
-def _request(random: Random, route: Route, names: Names) -> RawRequest:
+def _request(random: Random, route: Route, names: Names, headers: Sequence[bytes]) -> RawRequest:
     def name(found: "re.Match[str]") -> str:
         known = names.get(found[1], ())
         return random.choice(known if known and random.random() < 0.8 else ODD_NAMES)
@@ -201,7 +205,7 @@ def _request(random: Random, route: Route, names: Names) -> RawRequest:
     methods = (route.method,) * 8 + ("HEAD", "OPTIONS", "PUT", "PRI", "get", "CONNECT", "TRACE")
     method = random.choice(methods)
     head = [f"{method} {path}{query} HTTP/{random.choice(('1.1',) * 9 + ('1.0',))}".encode()]
-    head += [b"Host: 127.0.0.1", *random.sample(HEADERS, random.choice((0, 0, 1, 2)))]
+    head += [b"Host: 127.0.0.1", *random.sample(headers, random.choice((0, 0, 1, 2)))]
     if random.random() < 0.8:
         head.append(b"Connection: close")
     body = b""

@@ -7,22 +7,24 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from deepaas.api.app import ROUTES
-from tests.integration.harness import MODELS, Server, serve, wait_for
-from tests.integration.rawbytes import Names, RawRequest, raw_requests
+from deepaas.auth.keys import make_key
+from tests.integration.harness import MODELS, Answer, Server, serve, wait_for
+from tests.integration.rawbytes import HEADERS, Names, RawRequest, raw_requests
 
 ROOT = Path(__file__).parents[2]
 EVERY = MODELS / "every_field.py"
 HOLDS = "waits_in_train"
 #: How long requests are sent; `make soak` asks for more.
 FUZZ_S = float(os.environ.get("DEEPAAS_TEST_FUZZ_S", "30"))
-SEEDS = (1, 2)
+TARGETS = 2
 TOGETHER = 48
 #: A request that is not whole is waited for by the server: after so long a silence we end ours.
 SILENCE_S = 0.2
@@ -35,13 +37,28 @@ _STATUS = re.compile(rb"HTTP/[01]\.[019] (\d{3}) [^\x00-\x08\x0a-\x1f\x7f]*")
 _FIELD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-def ended_job(server: Server) -> str:
-    """Queue a prediction, wait for its end, and return its id."""
-    path = f"/v2/models/{HOLDS}/predict/"
-    answer = server.request("POST", path, headers={"Prefer": "respond-async"})
-    where = answer.headers["Location"]
-    wait_for(lambda: server.get(where).json["state"] == "done")
-    return where.rstrip("/").rpartition("/")[2]
+class Target(NamedTuple):
+    """A server, and what signs in there."""
+
+    server: Server
+    headers: Mapping[str, str]
+    seed: int
+
+    def post(self, path: str, **headers: str) -> Answer:
+        return self.server.request("POST", path, headers={**self.headers, **headers})
+
+    def ended_job(self) -> str:
+        """Queue a prediction, wait for its end, and return its id."""
+        where = self.post(f"/v2/models/{HOLDS}/predict/", Prefer="respond-async").headers[
+            "Location"
+        ]
+
+        def is_done() -> bool:
+            found = self.server.request("GET", where, headers=self.headers)
+            return bool(found.json["state"] == "done")
+
+        wait_for(is_done)
+        return where.rstrip("/").rpartition("/")[2]
 
 
 async def exchange(port: int, request: RawRequest) -> bytes:
@@ -91,15 +108,16 @@ def faults(answer: bytes, secrets: Sequence[bytes]) -> Iterator[str]:
     yield from (f"tells {leak.decode()!r}" for leak in (*LEAKS, *secrets) if leak in answer)
 
 
-async def fuzz(server: Server, seed: int, names: Names, limit_s: float) -> int:
+async def fuzz(target: Target, names: Names, limit_s: float) -> int:
     """Send requests for a time, and return how many; fail on the first wrong answer."""
-    requests = raw_requests(seed, ROUTES, names)
-    secrets = [str(server.folder).encode()]
+    more = [f"{name}: {value}".encode() for name, value in target.headers.items()]
+    requests = raw_requests(target.seed, ROUTES, names, more * len(HEADERS))
+    secrets = [str(target.server.folder).encode()]
     deadline = time.monotonic() + limit_s
     sent = 0
     while time.monotonic() < deadline:
         some = list(islice(requests, TOGETHER))
-        answers = await asyncio.gather(*(exchange(server.port, each) for each in some))
+        answers = await asyncio.gather(*(exchange(target.server.port, each) for each in some))
         for request, answer in zip(some, answers, strict=True):
             found = list(faults(answer, secrets))
             assert not found, f"{found}\n{b''.join(request.pieces)!r}\n{answer[:2000]!r}"
@@ -107,20 +125,32 @@ async def fuzz(server: Server, seed: int, names: Names, limit_s: float) -> int:
     return sent
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["open", "signed in"])
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("bytes")
-    with serve(f"{EVERY},minimal,{MODELS / HOLDS}.py", folder) as server:
+    models = f"{EVERY},minimal,{MODELS / HOLDS}.py"
+    headers: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    options: tuple[str, ...] = ()
+    seed = 1
+    if request.param == "signed in":
+        key, _ = make_key("fuzz", frozenset({"manage"}))
+        headers = {"X-API-Key": key}
+        environment = {"DEEPAAS_API_KEYS": f"fuzz {key} role=manage"}
+        options, seed = ("--access-log", "--use-json"), 2
+    with serve(models, folder, *options, environment=environment) as server:
+        target = Target(server, headers, seed)
         # Trainings that are asked for wait behind this one.
-        server.train(HOLDS, gate="/dev/null/never")
-        yield server
+        assert target.post(f"/v2/models/{HOLDS}/train/?gate=/dev/null/never").status == 200
+        yield target
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(FUZZ_S + 120)
-@pytest.mark.parametrize("seed", SEEDS)
-def test_no_bytes_bring_the_server_down(server: Server, seed: int) -> None:
-    job = ended_job(server)
+def test_no_bytes_bring_the_server_down(target: Target) -> None:
+    job = target.ended_job()
     names = {
         "model": ("minimal", "every_field", HOLDS, HOLDS),
         "job": (job,),
@@ -128,9 +158,9 @@ def test_no_bytes_bring_the_server_down(server: Server, seed: int) -> None:
         "file": ("page.js",),
         "path": ("x",),
     }
+    server = target.server
     workers = {process.pid for process in server.running("worker predict")}
-    sent = asyncio.run(fuzz(server, seed, names, FUZZ_S / len(SEEDS)))
-    assert sent > TOGETHER
+    assert asyncio.run(fuzz(target, names, FUZZ_S / TARGETS)) > TOGETHER
     assert server.get("/v2/health/ready").status == 200, server.get("/v2/health/ready").text
     assert {process.pid for process in server.running("worker predict")} == workers
     log = server.output()

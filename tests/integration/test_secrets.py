@@ -141,7 +141,7 @@ class Planting:
 @pytest.fixture(scope="module")
 def planting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planting]:
     folder = tmp_path_factory.mktemp("secrets")
-    options = ("--debug", "--debug-endpoint", "--train-workers=4", "--fetch-allow=127.0.0.0/8")
+    options = ("--debug", "--debug-endpoint", "--access-log", "--train-workers=4")
     with serve(MODEL, folder, *options) as server:
         yield Planting(server, folder)
 
@@ -185,6 +185,7 @@ def test_nothing_shows_a_secret(planting: Planting) -> None:
 def test_no_log_shows_a_secret(planting: Planting) -> None:
     text = planting.server.output()
     assert "DEBUG" in text
+    assert f"POST /v2/models/{MODEL}/predict/" in text
     assert PLANTED.decode() not in text
 
 

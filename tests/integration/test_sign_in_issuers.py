@@ -7,7 +7,6 @@ import base64
 import http.client
 import json
 import statistics
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from deepaas.errors import InvalidCredentials
 from tests.authority import Authority
 from tests.integration.harness import PATIENCE_S, Answer, Server, serve
 from tests.integration.peers import Peer, authorized, mocked_provider, peer, require_node
-from tests.issuing import USERINFO, Held, PlayedIssuer, Stranger
+from tests.issuing import USERINFO, FromNow, Held, PlayedIssuer, Stranger, at_present
 
 require_node()
 
@@ -52,7 +51,7 @@ class Signed(NamedTuple):
 
     def signed(self, **claims: Any) -> str:
         """Return a token that the mock server signs, of the user ada."""
-        given = json.dumps({"sub": "ada", "aud": AUDIENCE, **claims})
+        given = json.dumps(at_present({"sub": "ada", "aud": AUDIENCE, **claims}))
         return self.mock.token(grant_type="client_credentials", claims=given)
 
     def of_robot(self, resource: str) -> str:
@@ -156,8 +155,8 @@ def test_groups_in_a_token(signed: Signed) -> None:
 @pytest.mark.parametrize(
     "claims",
     [
-        {"exp": time.time() - 120},
-        {"nbf": time.time() + 120},
+        {"exp": FromNow(-120)},
+        {"nbf": FromNow(120)},
         {"aud": "elsewhere"},
         {"aud": ["a", "b"]},
         {"iss": "https://elsewhere.example"},

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -41,14 +42,47 @@ def wait_killed(server: Server) -> None:
     assert server.wait_end() == -signal.SIGKILL
 
 
+class Prepared(NamedTuple):
+    """A state directory that a server has left, and what is in it."""
+
+    state: Path
+    #: Trainings: promoted as version 1, not promoted, and one whose model does not load.
+    first: str
+    second: str
+    broken: str
+
+    def copy_to(self, folder: Path) -> None:
+        """Let a test have it for its own: where it lies does not matter."""
+        shutil.copytree(self.state, folder / "state")
+
+
+@pytest.fixture(scope="module")
+def one_version(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Prepare a first version, and what may become the next."""
+    folder = tmp_path_factory.mktemp("one")
+    with serve(MODEL, folder) as server:
+        first = promoted(server, "meow")
+        second, broken = (trained(server, "purr", how=how) for how in ("well", "raise"))
+    return Prepared(folder / "state", first, second, broken)
+
+
+@pytest.fixture(scope="module")
+def two_versions(one_version: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Prepare two, of which the second is served."""
+    folder = tmp_path_factory.mktemp("two")
+    one_version.copy_to(folder)
+    with serve(MODEL, folder) as server:
+        assert promote(server, one_version.second).status == 200
+    return one_version._replace(state=folder / "state")
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", ["promote", "seal", "serve", "drop"])
 def test_a_server_killed_at_any_write_of_a_promotion_serves_a_whole_version(
-    tmp_path: Path, write: str, when: str
+    one_version: Prepared, tmp_path: Path, write: str, when: str
 ) -> None:
-    with serve(MODEL, tmp_path) as server:
-        promoted(server, "meow")
-        job = trained(server, "purr", how="raise" if write == "drop" else "well")
+    one_version.copy_to(tmp_path)
+    job = one_version.broken if write == "drop" else one_version.second
     with killed_at(when, write, tmp_path) as server:
         assert said(server) == (1, "meow")
         with pytest.raises((ConnectionError, http.client.HTTPException)):
@@ -70,11 +104,9 @@ def test_a_server_killed_at_any_write_of_a_promotion_serves_a_whole_version(
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", ["restore", "serve"])
 def test_a_server_killed_at_any_write_of_a_rollback_serves_a_whole_version(
-    tmp_path: Path, write: str, when: str
+    two_versions: Prepared, tmp_path: Path, write: str, when: str
 ) -> None:
-    with serve(MODEL, tmp_path) as server:
-        for say in ("meow", "purr"):
-            promoted(server, say)
+    two_versions.copy_to(tmp_path)
     with killed_at(when, write, tmp_path) as server:
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             rollback(server)
@@ -133,11 +165,10 @@ def damage(folder: Path, how: str) -> str:
 
 @pytest.mark.parametrize("how", ["gone", "cut short"])
 def test_a_version_whose_artifacts_are_damaged_is_not_served_and_that_is_told(
-    tmp_path: Path, how: str
+    two_versions: Prepared, tmp_path: Path, how: str
 ) -> None:
-    with serve(MODEL, tmp_path) as server:
-        jobs = [promoted(server, say) for say in ("meow", "purr")]
-    word = damage(tmp_path / "state" / "jobs" / jobs[1] / "artifacts", how)
+    two_versions.copy_to(tmp_path)
+    word = damage(tmp_path / "state" / "jobs" / two_versions.second / "artifacts", how)
     with serve(MODEL, tmp_path) as server:
         assert said(server) == (1, "meow")
         shown = health(server)
@@ -147,7 +178,7 @@ def test_a_version_whose_artifacts_are_damaged_is_not_served_and_that_is_told(
         assert word in server.output()
         # The choice is as it was; a word of the operator's makes an end of it.
         assert states(server)[2] == "served"
-        answer = promote(server, jobs[1])
+        answer = promote(server, two_versions.second)
         assert (answer.status, word in answer.json["detail"]) == (
             409 if how == "gone" else 422,
             how != "gone",
@@ -158,10 +189,12 @@ def test_a_version_whose_artifacts_are_damaged_is_not_served_and_that_is_told(
         assert states(server) == {2: "previous", 1: "served", 0: "previous"}
 
 
-def test_a_version_that_was_changed_is_not_promoted_again(tmp_path: Path) -> None:
+def test_a_version_that_was_changed_is_not_promoted_again(
+    two_versions: Prepared, tmp_path: Path
+) -> None:
+    two_versions.copy_to(tmp_path)
     with serve(MODEL, tmp_path) as server:
-        jobs = [promoted(server, say) for say in ("meow", "purr")]
-        word = damage(tmp_path / "state" / "jobs" / jobs[0] / "artifacts", "changed")
+        word = damage(tmp_path / "state" / "jobs" / two_versions.first / "artifacts", "changed")
         answer = rollback(server)
         assert answer.status == 422
         assert word in answer.json["detail"]

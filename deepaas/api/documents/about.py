@@ -272,7 +272,7 @@ SERVER_METRICS = About(
     "show_server_metrics",
     "health",
     "Show what the service does and has done, for Prometheus.",
-    Answer("Every metric.", {TEXT: "Text", "application/openmetrics-text": "Text"}),
+    Answer("Every metric.", {TEXT: "Text", "application/openmetrics-text": None}),
     _SHOWN,
     description="The reference of DEEPaaS describes each; OpenMetrics where Accept prefers it.",
 )

@@ -187,6 +187,15 @@ class JobsClient:
     def _lost(self, exc: Exception) -> RequestFailed:
         if isinstance(exc, TimeoutError):
             reason = "no answer in time"
+        elif isinstance(exc, aiohttp.ClientConnectorCertificateError):
+            return RequestFailed(
+                f"{self.url} has a certificate that is not trusted:"
+                f" {shown(_fault_of(exc.certificate_error))}. A file with the certificate of an"
+                " authority of your own is named with the variable SSL_CERT_FILE."
+            )
+        elif isinstance(exc, aiohttp.ClientSSLError):
+            # Numbers of OpenSSL are none of the system's.
+            reason = f"no TLS is spoken with it ({exc.os_error.strerror})"
         elif isinstance(exc, aiohttp.ClientConnectorError):
             error = exc.os_error
             # asyncio puts a text of its own in the place of the system's.
@@ -220,6 +229,10 @@ async def read_body(response: aiohttp.ClientResponse, remedy: str = "") -> bytes
             raise RequestFailed(message.rstrip(), status=response.status)
         parts.append(part)
     return b"".join(parts)
+
+
+def _fault_of(exc: Exception) -> str:
+    return str(getattr(exc, "verify_message", "")) or str(exc)
 
 
 def _detail(body: bytes) -> str:

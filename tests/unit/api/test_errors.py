@@ -44,6 +44,7 @@ def test_what_is_not_ours_has_no_response() -> None:
             "500: ERROR validating model response, check server logs.",
         ),
         (errors.InvalidInput("not a cat"), 400, "400: not a cat"),
+        (errors.BodyTooSlow(), 408, "408: The body of the request did not come in time."),
         (errors.CallFailed("ValueError", "boom"), 500, "500: ValueError: boom"),
         (errors.CallFailed("ValueError", "", traceback="/secret"), 500, "500: ValueError"),
     ],
@@ -146,5 +147,7 @@ def test_an_error_of_a_driver_has_the_response_of_its_nearest_base() -> None:
 def test_every_error_has_a_response(cls: type[errors.DeepaasError]) -> None:
     exc = cls.__new__(cls)
     Exception.__init__(exc, "text")
-    exc.__dict__.update(messages={}, kind="json", status=None, text="", limit_bytes=1)
+    exc.__dict__.update(
+        messages={}, kind="json", status=None, text="", limit_bytes=1, retry_after_s=1
+    )
     assert response_of(exc).status >= 400

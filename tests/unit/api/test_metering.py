@@ -4,16 +4,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
-from deepaas.api.access import LOGGER
+from deepaas.api.access import LOGGER, AccessLog
 from deepaas.api.app import create_app
+from deepaas.api.documents import about
 from deepaas.api.keys import ApiSettings
+from deepaas.api.routing import Route, add_routes
+from deepaas.auth import Policy
 from deepaas.cmd.http import listen
 from deepaas.cmd.run import bind
 from deepaas.config import load_settings
@@ -52,9 +57,9 @@ async def test_requests_are_counted_by_what_is_known(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def logged(tmp_path: Path) -> AsyncIterator[tuple[Service, int]]:
+async def logged(tmp_path: Path, *options: str) -> AsyncIterator[tuple[Service, int]]:
     """Serve as the command does, with an access log; give the port."""
-    settings = load_settings(["--listen-port=0", "--access-log"])
+    settings = load_settings(["--listen-port=0", "--access-log", *options])
     async with echo_service(tmp_path) as service:
         with bind(settings) as sock:
             async with listen(service, settings, sock, asyncio.Event()):
@@ -81,7 +86,9 @@ async def test_an_answered_request_is_a_line_of_the_access_log(
     """Without its query, which may hold a secret."""
     caplog.set_level(logging.INFO)
     async with logged(tmp_path) as (_, port):
-        ask = f"POST {PREDICT}?text={SECRET} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        ask = (
+            f"POST {PREDICT}?text={SECRET} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        )
         reader, writer = await send(port, ask.encode())
         answer = await reader.read()
         writer.close()
@@ -99,6 +106,24 @@ async def test_an_answered_request_is_a_line_of_the_access_log(
     assert f"127.0.0.1 POST {PREDICT} 200, {len(answer)} bytes in 0." in caplog.text
     lines = [record.getMessage() for record in caplog.records if record.name == LOGGER]
     assert SECRET not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "client"),
+    [((), "127.0.0.1"), (("--trusted-proxy=127.0.0.1",), "192.0.2.7")],
+    ids=["anybody", "trusted proxy"],
+)
+async def test_a_line_names_the_client_that_a_trusted_proxy_speaks_for(
+    options: Sequence[str], client: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with logged(tmp_path, *options) as (_, port):
+        head = "GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        reader, writer = await send(port, f"{head}X-Forwarded-For: 192.0.2.7\r\n\r\n".encode())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert [line["client"] for line in written(caplog)] == [client]
 
 
 async def test_what_is_no_request_is_a_line_too(
@@ -120,7 +145,7 @@ async def test_a_client_that_leaves_is_counted_and_is_a_line(
     caplog.set_level(logging.INFO)
     async with logged(tmp_path) as (service, port):
         body = "Content-Type: application/json\r\nContent-Length: 9"
-        ask = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n{body}\r\n\r\n"
+        ask = f"POST {PREDICT} HTTP/1.1\r\nHost: 127.0.0.1\r\n{body}\r\n\r\n"
         _, writer = await send(port, ask.encode())
         await until(lambda: service.traffic.in_flight == 1)
         writer.close()
@@ -132,6 +157,25 @@ async def test_a_client_that_leaves_is_counted_and_is_a_line(
     assert f"POST {PREDICT} gone, 0 bytes" in caplog.text
 
 
+async def test_an_answer_that_breaks_off_is_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though the server beneath tells of it too, as of an error."""
+    caplog.set_level(logging.INFO, LOGGER)
+
+    async def leave(request: web.Request) -> web.Response:
+        raise ConnectionResetError
+
+    async with echo_service(tmp_path) as service:
+        app = create_app(service, ApiSettings(access_log=True))
+        add_routes(app, [Route("GET", "/leave", leave, Policy.READ, about.LIVE)], "")
+        server = TestServer(app)
+        await server.start_server(access_log=logging.getLogger(LOGGER), access_log_class=AccessLog)
+        async with TestClient(server) as client:
+            assert (await client.get("/leave")).status == 500
+    assert [line["status"] for line in written(caplog)] == [None]
+
+
 async def test_without_the_option_there_is_no_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,7 +184,7 @@ async def test_without_the_option_there_is_no_line(
         settings = load_settings(["--listen-port=0"])
         with bind(settings) as sock:
             async with listen(service, settings, sock, asyncio.Event()):
-                ask = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                ask = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
                 reader, writer = await send(sock.getsockname()[1], ask)
                 assert b" 200 OK" in await reader.read()
                 writer.close()

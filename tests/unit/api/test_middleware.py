@@ -11,7 +11,8 @@ import pytest
 from aiohttp import ClientError, web
 
 from deepaas.api.documents import about
-from deepaas.api.keys import AUTHENTICATOR, METER, PRINCIPAL, REQUEST_ID
+from deepaas.api.guards import Guards
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER, PRINCIPAL, REQUEST_ID
 from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import HEADER, guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
@@ -53,6 +54,7 @@ async def fail(request: web.Request) -> web.Response:
 def application() -> web.Application:
     app = web.Application(middlewares=[guard_requests])
     app[AUTHENTICATOR] = NoSignIn()
+    app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/{how}", fail, Policy.READ, about.LIVE)], "")
     rows = app[ROWS]
     app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from deepaas.api.documents import about
-from deepaas.api.keys import AUTHENTICATOR, METER
+from deepaas.api.guards import Guards
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER
 from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
@@ -31,6 +32,7 @@ def test_a_route_without_a_policy_cannot_be_made(policy: Any) -> None:
 async def test_a_route_that_came_in_another_way_is_refused() -> None:
     app = web.Application(middlewares=[guard_requests])
     app[AUTHENTICATOR] = NoSignIn()
+    app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/known", answer, Policy.READ, about.LIVE)], "")
     rows = app[ROWS]
     app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())

@@ -29,9 +29,10 @@ def test_peers_are_chosen_by_name_and_our_own_always_stay() -> None:
         "in-process",
         "limit",
         "ours",
+        "guarded",
         "watched",
     ]
-    assert [each.name for each in contenders.select("cog")][3:] == ["cog"]
+    assert [each.name for each in contenders.select("cog")][5:] == ["cog"]
     assert contenders.select(None) == list(CONTENDERS)
     with pytest.raises(ValueError, match="no peer 'nothing'"):
         contenders.select("nothing")

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import contenders
 from benchmarks.contenders import reason_against
-from benchmarks.targets import PEERS, TARGETS, WATCHED, Target, Verdict, judge
+from benchmarks.targets import GUARDED, PEERS, TARGETS, Target, Verdict, judge
 from benchmarks.workloads import WORKLOADS
 from tests.unit.benchmarks.made import made
 
@@ -54,20 +54,23 @@ def test_a_bound_in_its_own_unit_needs_no_other_server() -> None:
     assert verdict(target, ("start", "ours", "pss_mb", [85.0])).is_met
 
 
-def test_ours_while_it_is_watched_is_compared_with_ours() -> None:
+def test_ours_while_it_is_guarded_is_compared_with_ours() -> None:
     """It takes part in the smallest call alone, and is no peer."""
-    [target] = [each for each in TARGETS if each.of == WATCHED]
+    [target] = [each for each in TARGETS if each.of == GUARDED]
     figures = (
         ("noop-64", "limit", RATE, [200.0]),
         ("noop-64", "ours", RATE, [100.0]),
-        ("noop-64", "watched", RATE, [85.0]),
+        ("noop-64", "guarded", RATE, [85.0]),
     )
     found = verdict(target, *figures)
     assert (found.reached, found.against, found.is_met) == (0.85, "DEEPaaS", True)
     assert verdict(Target("noop-64", RATE, 1, at_least=True, to=PEERS), *figures).is_met is None
-    taken = {each.model for each in WORKLOADS if reason_against(contenders.WATCHED, each) is None}
-    assert taken == {"noop"}
-    assert contenders.WATCHED.command("python", "noop", 1)[-2:] == ["--access-log", "--use-json"]
+    for server, ends in ((contenders.GUARDED, "--use-json"), (contenders.WATCHED, "--access-log")):
+        taken = {each.model for each in WORKLOADS if reason_against(server, each) is None}
+        assert taken == {"noop"}
+        assert server.command("python", "noop", 1)[-1] == ends
+        key = server.call("noop", {}).headers["X-API-Key"]
+        assert key in server.environment["DEEPAAS_API_KEYS"]
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:

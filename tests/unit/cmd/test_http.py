@@ -7,11 +7,13 @@ import logging
 import re
 import socket
 from pathlib import Path
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from deepaas.cmd.http import _ServerLog, listen
+from deepaas.cmd.http import _ServerLog, _Site, listen
 from deepaas.cmd.run import bind
 from deepaas.config import load_settings
 from tests.unit.parts import echo_service
@@ -65,6 +67,15 @@ async def test_a_malformed_request_is_one_line_of_the_log_without_what_it_held(
     assert (record.levelno, record.exc_info) == (logging.INFO, None)
     assert record.getMessage().startswith("A client's request is malformed: ")
     assert "hunter2" not in caplog.text
+
+
+async def test_a_site_is_called_by_its_address() -> None:
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    with bind(load_settings(["--listen-port=0"])) as sock:
+        site = _Site(runner, sock, Mock(), None, 0.0)
+        assert site.name == str(sock.getsockname())
+    await runner.cleanup()
 
 
 def test_other_errors_of_the_server_have_their_traceback(

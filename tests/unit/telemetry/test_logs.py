@@ -165,13 +165,24 @@ def test_a_json_line_says_what_was_served() -> None:
     assert named == {"request_id": "r1", "model": "dog", "job": "j1", "principal": "key:ada"}
 
 
-def test_a_json_line_is_ascii_and_takes_anything() -> None:
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_json_line_is_ascii_and_takes_anything(
+    is_quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With orjson, and without it."""
+    monkeypatch.setattr(logs, "_HAS_ORJSON", is_quick)
     record = logging.LogRecord("x", logging.INFO, "", 1, "\x9b2J \udcff \x1b", (), None)
     record.odd = {1: Path("/x"), "y": {2}}
+    record.asctime = "noon"  # another handler's formatter was first
     line = JsonFormatter().format(record)
     assert line.isascii()
+    assert "noon" not in line
     assert line.isprintable()
     assert json.loads(line)["message"] == "\x9b2J \udcff \x1b"
+    record.msg = "ü"
+    assert json.loads(JsonFormatter().format(record))["message"] == "ü"
+    record.msg = "plain"
+    assert json.loads(JsonFormatter().format(record))["odd"] == {"1": "/x", "y": "{2}"}
 
 
 class Mute:

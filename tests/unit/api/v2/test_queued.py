@@ -72,8 +72,11 @@ async def test_it_is_accepted_as_a_job(tmp_path: Path) -> None:
         assert [each["id"] for each in listed["jobs"]] == [job["id"]]
         assert (await shown(client, f"/x{JOBS}?kind=train"))["jobs"] == []
         assert await shown(client, f"/x{TRAIN}") == []
-        events = (await shown(client, f"{path}/events"))["events"]
-        assert [each["state"] for each in events] == ["queued", "running", "done"]
+        # The end that is decided is shown a moment before the event that tells it is written.
+        found = await eventually(
+            lambda: shown(client, f"{path}/events"), lambda found: len(found["events"]) == 3
+        )
+        assert [each["state"] for each in found["events"]] == ["queued", "running", "done"]
         assert (await shown(client, f"{path}/artifacts/"))["artifacts"] == []
 
 

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import FormData, web
 
 from deepaas.api.documents import about
-from deepaas.api.keys import AUTHENTICATOR, METER
+from deepaas.api.guards import Guards
+from deepaas.api.keys import AUTHENTICATOR, GUARDS, METER
 from deepaas.api.metering import RequestMeter
 from deepaas.api.middleware import guard_requests
 from deepaas.api.routing import ROWS, Route, add_routes
@@ -32,6 +33,7 @@ def sender(prediction: Prediction) -> web.Application:
 
     app = web.Application(middlewares=[guard_requests])
     app[AUTHENTICATOR] = NoSignIn()
+    app[GUARDS] = Guards()
     add_routes(app, [Route("GET", "/", handler, Policy.READ, about.LIVE)], "")
     rows = app[ROWS]
     app[METER] = RequestMeter(Traffic(), rows, ModelRegistry())

@@ -4,7 +4,6 @@
 
 import asyncio
 import base64
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,14 +27,20 @@ from tests.issuing import (
     INTROSPECTION,
     JWKS,
     USERINFO,
+    FromNow,
     Held,
     PlayedIssuer,
     answering,
+    at_present,
 )
 
 TOKEN = "opaque"
-NOW = int(time.time())
-ACTIVE = {"active": True, "sub": "ada", "aud": AUDIENCE, "exp": NOW + 300}
+ACTIVE = {"active": True, "sub": "ada", "aud": AUDIENCE, "exp": FromNow(300)}
+
+
+def active(**changes: Any) -> dict[str, Any]:
+    """Return what introspection says of a good token, changed."""
+    return at_present({**ACTIVE, **changes})
 
 
 @asynccontextmanager
@@ -59,7 +64,7 @@ async def asking(
 async def test_introspection_is_asked_by_a_client(
     played: PlayedIssuer, authority: Authority
 ) -> None:
-    played.introspection[TOKEN] = {**ACTIVE, "token_type": "Bearer", "iss": played.url}
+    played.introspection[TOKEN] = active(token_type="Bearer", iss=played.url)
     async with asking(authority, played) as opaque:
         attested = await opaque.attest(TOKEN)
     assert attested.claims["sub"] == "ada"
@@ -86,9 +91,9 @@ async def test_userinfo_is_asked_with_the_token(played: PlayedIssuer, authority:
         {"active": 1},
         {"active": None},
         {"active": False},
-        {"exp": NOW - 120},
+        {"exp": FromNow(-120)},
         {"exp": "soon"},
-        {"nbf": NOW + 120},
+        {"nbf": FromNow(120)},
         {"aud": "elsewhere"},
         {"aud": None},
         {"aud": [7, "elsewhere"]},
@@ -104,7 +109,7 @@ async def test_userinfo_is_asked_with_the_token(played: PlayedIssuer, authority:
 async def test_what_is_reported_and_does_not_count(
     changes: dict[str, Any], played: PlayedIssuer, authority: Authority
 ) -> None:
-    played.introspection[TOKEN] = {**ACTIVE, **changes}
+    played.introspection[TOKEN] = active(**changes)
     async with asking(authority, played) as opaque:
         with pytest.raises(InvalidCredentials) as told:
             await opaque.attest(TOKEN)
@@ -114,9 +119,9 @@ async def test_what_is_reported_and_does_not_count(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": NOW - 30},
+        {"exp": FromNow(-30)},
         {"exp": None},
-        {"nbf": NOW + 30},
+        {"nbf": FromNow(30)},
         {"aud": ["elsewhere", AUDIENCE]},
         {"token_type": "bearer"},
     ],
@@ -125,13 +130,13 @@ async def test_what_is_reported_and_does_not_count(
 async def test_what_is_reported_and_counts(
     changes: dict[str, Any], played: PlayedIssuer, authority: Authority
 ) -> None:
-    played.introspection[TOKEN] = {**ACTIVE, **changes}
+    played.introspection[TOKEN] = active(**changes)
     async with asking(authority, played) as opaque:
         assert (await opaque.attest(TOKEN)).claims["sub"] == "ada"
 
 
 async def test_without_an_audience_any_will_do(played: PlayedIssuer, authority: Authority) -> None:
-    played.introspection[TOKEN] = {**ACTIVE, "aud": "elsewhere"}
+    played.introspection[TOKEN] = active(aud="elsewhere")
     async with asking(authority, played, audiences=()) as opaque:
         assert (await opaque.attest(TOKEN)).claims["sub"] == "ada"
 
@@ -142,7 +147,7 @@ async def test_all_are_asked_and_the_one_that_knows_it_counts(
     with PlayedIssuer(authority) as other, PlayedIssuer(authority) as gone:
         pass
     with PlayedIssuer(authority) as other:
-        other.introspection[TOKEN] = ACTIVE
+        other.introspection[TOKEN] = active()
         async with asking(authority, played, other, gone) as opaque:
             assert (await opaque.attest(TOKEN)).provider.issuer == other.url
 
@@ -152,7 +157,7 @@ async def test_nobody_waits_for_a_slow_one_once_another_knows_it(
 ) -> None:
     played.instead[JWKS] = held = Held()
     with PlayedIssuer(authority) as other:
-        other.introspection[TOKEN] = ACTIVE
+        other.introspection[TOKEN] = active()
         async with asking(authority, played, other) as opaque:
             assert (await opaque.attest(TOKEN)).provider.issuer == other.url
         held.release()

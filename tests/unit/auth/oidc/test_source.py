@@ -29,6 +29,7 @@ from tests.issuing import (
     INTROSPECTION,
     JWKS,
     USERINFO,
+    FromNow,
     Held,
     PlayedIssuer,
     Stranger,
@@ -124,8 +125,8 @@ async def test_what_proves_nothing_is_refused_and_nobody_else_is_asked(
     head, body, signature = good.split(".")
     wrong_key = {"alg": "RS256", "jku": stranger.url + JWKS, "x5u": stranger.url}
     refused = {
-        "expired": played.token(exp=int(time.time()) - 120),
-        "not yet valid": played.token(nbf=int(time.time()) + 120),
+        "expired": played.token(exp=FromNow(-120)),
+        "not yet valid": played.token(nbf=FromNow(120)),
         "wrong audience": played.token(aud="elsewhere"),
         "wrong issuer": played.token(iss=stranger.url),
         "wrong issuer that begins alike": played.token(iss=played.url + "/x"),
