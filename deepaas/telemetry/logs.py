@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,8 @@ from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 from deepaas.telemetry.ids import current_ids
 
-try:
-    import orjson
-
-    _HAS_ORJSON = True
-except ImportError:
-    # As where answers are encoded: slower, and otherwise the same.
-    _HAS_ORJSON = False
-
+#: Without it, as where answers are encoded: slower, and otherwise the same.
+_HAS_ORJSON = find_spec("orjson") is not None
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(ids)s%(message)s"
 _SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(ids)s%(message)s"
 #: What could move a terminal's cursor, begin a line, or hide what follows: ISO 6429's controls, and
@@ -112,6 +107,9 @@ class JsonFormatter(logging.Formatter):
 def _one_line(line: dict[str, Any]) -> str:
     """Return JSON in ASCII, so that no text of a client's means anything to a terminal."""
     if _HAS_ORJSON:
+        # Here, for every worker would pay, and most logs are text.
+        import orjson
+
         try:
             quickly = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
         except TypeError:
