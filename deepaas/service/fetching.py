@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: Of one call: a list of addresses must not make a flood of requests.
 _MAX_FILES = 32
+#: Calls that fetch at the same time; others wait, and that counts as fetching. A few bytes of a
+#: client's make the server download a lot, and hold it on the disk.
+_MAX_CALLS = 32
 #: Of a name on disk; the end is kept, for the suffix.
 _MAX_NAME_BYTES = 255
 #: What no name of a file should hold, and would not survive in a header.
@@ -47,6 +50,7 @@ class UrlFetcher:
         self._uploads = uploads
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
+        self._places = asyncio.Semaphore(_MAX_CALLS)
 
     @classmethod
     def of(cls, settings: FetchSettings, uploads: Path) -> "UrlFetcher | None":
@@ -95,7 +99,7 @@ class UrlFetcher:
         left = self._max_bytes
         name = ""
         try:
-            async with asyncio.timeout(self._timeout_s or None):
+            async with asyncio.timeout(self._timeout_s or None), self._places:
                 for argument, urls in wanted:
                     name = argument.wire_name
                     for url in urls:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model gets what an address leads to as if a client had uploaded it, in every kind of call."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -185,6 +186,24 @@ async def test_limits_hold_for_a_call_as_a_whole(tmp_path: Path) -> None:
         assert await s.refusal(query(image=s.host.url("/silent"))) == {
             "image": ["Fetching took longer than 0.05 s."]
         }
+
+
+async def test_no_more_than_some_calls_fetch_at_the_same_time(tmp_path: Path) -> None:
+    """The next one does when another has ended, however that was."""
+    async with scene(tmp_path) as s:
+        silent = [
+            asyncio.create_task(s.predict(query(image=s.host.url("/silent")))) for _ in range(32)
+        ]
+        await until(lambda: len(s.host.seen) == 32)
+        waiting = asyncio.create_task(s.predict(query(image=s.host.url())))
+        # As long as fetching takes otherwise, several times over.
+        await asyncio.wait({waiting}, timeout=0.2)
+        assert len(s.host.seen) == 32
+        silent.pop().cancel()
+        assert await waiting == {"image": s.shown("image")}
+        for task in silent:
+            task.cancel()
+        await asyncio.wait(silent)
 
 
 async def test_nothing_is_fetched_where_that_is_switched_off(tmp_path: Path) -> None:
