@@ -88,6 +88,8 @@ def describe_field(name: str, field: fields.Field) -> Argument:
         name=name,
         wire_name=name if field.data_key is None else field.data_key,
         type_name=type(field).__name__,
+        # marshmallow takes a dotted one for a path into a mapping.
+        keyword=field.attribute.partition(".")[0] if field.attribute else None,
         location=location(field),
         required=field.required,
         default=_default(field),
