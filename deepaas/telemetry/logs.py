@@ -31,9 +31,12 @@ from deepaas.telemetry.ids import current_ids
 _HAS_ORJSON = find_spec("orjson") is not None
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(ids)s%(message)s"
 _SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(ids)s%(message)s"
-#: What could move a terminal's cursor, begin a line, or hide what follows: ISO 6429's controls, and
-#: the separators of Unicode at which :meth:`str.splitlines` cuts too.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+#: What could move a terminal's cursor, begin a line, or hide what follows: ISO 6429's controls, the
+#: separators of Unicode at which :meth:`str.splitlines` cuts too, and what turns the direction of
+#: writing. And halves of characters, which a file does not take: their line would be lost.
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _SYSLOG = "/dev/log"
 #: The protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 _JOURNAL = "/run/systemd/journal/socket"

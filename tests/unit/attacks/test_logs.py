@@ -17,7 +17,10 @@ from deepaas.telemetry import TextFormatter
 from tests.unit.api.client import PREDICT, Client, echo_client, raw
 
 FORGED = "2026-01-01T00:00:00.000 CRITICAL deepaas forged"
-HOSTILE = [f"x\n{FORGED}", f"x\r\n{FORGED}", f"x\r{FORGED}", f"x\u2028{FORGED}", "x\x1b[2J\x9b0m"]
+HOSTILE = [
+    *(f"x\n{FORGED}", f"x\r\n{FORGED}", f"x\r{FORGED}", f"x\u2028{FORGED}"),
+    *("x\x1b[2J\x9b0m", "x\u202edegrof", "x\u2066\u200f"),
+]
 
 
 @contextmanager
