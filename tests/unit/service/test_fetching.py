@@ -234,6 +234,26 @@ async def test_an_address_in_a_large_body_is_asked_for_elsewhere(tmp_path: Path)
         assert await s.predict(beside) == {"image": s.shown("image")} | {"number": 1}
 
 
+async def test_a_large_body_may_name_an_address_that_stands_elsewhere(tmp_path: Path) -> None:
+    """Or have its name as a text."""
+    async with scene(tmp_path) as s:
+        for query, text in (
+            ((("image", s.host.url()),), {"number": 1, "more": {"image": "x"}}),
+            ((), {"number": 1, "kind": "image", "kinds": ["image"]}),
+        ):
+            fd = memory_file(json.dumps(text).encode())
+            found = await s.predict(Incoming(CallInput(query=query), body_fd=fd))
+            assert found == {"number": 1} | ({"image": s.shown("image")} if query else {})
+
+
+@pytest.mark.parametrize("before", [0, 2**20 - 8, 2**20 - 3, 2**20])
+async def test_an_address_is_seen_wherever_it_stands(tmp_path: Path, before: int) -> None:
+    async with scene(tmp_path) as s:
+        text = b'{"x": "%s", "image" : "http://127.0.0.1/"}' % (b"y" * before)
+        large = Incoming(CallInput(), body_fd=memory_file(text))
+        assert "too large" in (await s.refusal(large))["image"][0]
+
+
 async def test_no_upload_takes_the_place_of_what_was_fetched(tmp_path: Path) -> None:
     async with scene(tmp_path) as s:
         other = tmp_path / "other"
