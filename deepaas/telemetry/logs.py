@@ -218,6 +218,8 @@ def configure_logging(settings: LogSettings) -> list[str]:
     Raises:
         ConfigurationError: What is asked for cannot be had.
     """
+    # Python's own way to show them is no line of the log, and a model's may quote its client.
+    logging.captureWarnings(True)
     if settings.config_file is not None:
         _configure_from_file(Path(settings.config_file))
         return []

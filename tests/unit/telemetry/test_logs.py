@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,12 @@ logger = logging.getLogger("tests.telemetry")
 
 #: Longer than any promise; it only ends what hangs.
 PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_no_records_again() -> Iterator[None]:
+    yield
+    logging.captureWarnings(False)
 
 
 @contextmanager
@@ -246,6 +253,22 @@ def test_a_text_line_says_what_was_served() -> None:
         assert formatter.format(record) == "[r1] [model=cat job=j1 principal=key:ada] said"
     with ids("", "cat", "", None):
         assert formatter.format(record) == "[model=cat] said"
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_a_record(tmp_path: Path) -> None:
+    """Whatever it quotes."""
+    file = tmp_path / "x.log"
+    with configured(LogSettings(file=str(file), use_json=True)), ids("r1", "cat", "", None):
+        warnings.warn("it was\n{}", stacklevel=1)
+    (line,) = lines(file)
+    found = json.loads(line)
+    assert (found["logger"], found["request_id"], found["level"]) == (
+        "py.warnings",
+        "r1",
+        "WARNING",
+    )
+    assert "UserWarning: it was\n{}" in found["message"]
 
 
 #: The last one is half a character, as a header with bytes beyond ASCII has it.
