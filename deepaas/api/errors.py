@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from deepaas import errors
+from deepaas.api.guards.headers import CHALLENGE, REFUSED_CHALLENGE
 from deepaas.api.keys import REQUEST_ID, SETTINGS
 from deepaas.model.encoding import encode_json
 
@@ -53,9 +54,8 @@ def _phrase(text: str) -> str:
 
 
 def _unauthenticated(exc: errors.Unauthenticated) -> web.Response:
-    # RFC 6750, section 3: a request without a token is told no error code.
-    code = ', error="invalid_token"' if isinstance(exc, errors.InvalidCredentials) else ""
-    challenge = f'Bearer realm="deepaas"{code}'
+    is_wrong = isinstance(exc, errors.InvalidCredentials)
+    challenge = REFUSED_CHALLENGE if is_wrong else CHALLENGE
     return _text(401, exc.message, **{"WWW-Authenticate": challenge})
 
 

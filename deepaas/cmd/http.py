@@ -19,7 +19,7 @@ from deepaas.api.app import create_app
 from deepaas.api.guards import make_guards
 from deepaas.api.guards.connections import ConnectionLimits, Connections
 from deepaas.api.keys import ApiSettings
-from deepaas.auth import Authenticator
+from deepaas.auth import Authenticator, NoSignIn
 from deepaas.cmd.tls import Certificate
 from deepaas.config import Settings
 from deepaas.service import Service
@@ -124,7 +124,7 @@ async def listen(
     await runner.setup()
     try:
         async with AsyncExitStack() as stack:
-            connections = _connections(runner, settings)
+            connections = _connections(runner, settings, signs_in=_signs_in(authenticator))
             await stack.enter_async_context(connections.looked_after())
             if certificate is not None:
                 await stack.enter_async_context(certificate.kept_fresh())
@@ -144,7 +144,11 @@ def _is_loopback(sock: socket.socket) -> bool:
     return ip_address(sock.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def _connections(runner: web.AppRunner, settings: Settings) -> Connections:
+def _signs_in(authenticator: Authenticator | None) -> bool:
+    return authenticator is not None and not isinstance(authenticator, NoSignIn)
+
+
+def _connections(runner: web.AppRunner, settings: Settings, *, signs_in: bool) -> Connections:
     guards = settings.guards
     assert runner.server is not None  # it is set up
     return Connections(
@@ -155,6 +159,7 @@ def _connections(runner: web.AppRunner, settings: Settings) -> Connections:
             body_timeout_s=guards.body_timeout_s,
             max_connections=guards.max_connections,
         ),
+        signs_in=signs_in,
         access_log=logging.getLogger(LOGGER) if settings.watching.access_log else None,
         access_log_class=AccessLog,
         logger=_ServerLog(logging.getLogger("aiohttp.server")),

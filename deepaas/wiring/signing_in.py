@@ -80,8 +80,8 @@ def _rules_for_nobody(given: SignInSettings) -> ConfigurationError:
     options = ", ".join(f"allow-{right}" for right in given.allow)
     return ConfigurationError(
         f"{options} would hold for nobody, since nobody can sign in, and would keep nobody out;"
-        f" name a file of keys with --auth-keys-file or {KEYS_FILE_VARIABLE}, or give keys in"
-        f" {KEYS_VARIABLE}, or leave the rules out."
+        f" name a file of keys with --auth-keys-file or {KEYS_FILE_VARIABLE}, give keys in"
+        f" {KEYS_VARIABLE}, name an issuer of tokens with --auth-issuer, or leave the rules out."
     )
 
 
@@ -109,7 +109,7 @@ def _warn_of_everybody(address: str) -> None:
     logger.warning(
         "NOBODY SIGNS IN: everybody who reaches %s can predict, train, read and remove all jobs,"
         " and change what is served. Let callers sign in with --auth-keys-file (`deepaas keys"
-        " create` makes it), or listen on 127.0.0.1 only.",
+        " create` makes it) or --auth-issuer, or listen on 127.0.0.1 only.",
         address,
         extra={"action": "no_sign_in"},
     )

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
-from deepaas.api.guards.headers import SERVER
+from deepaas.api.guards.headers import REFUSED_CHALLENGE, SERVER
 
 logger = logging.getLogger(__name__)
 
@@ -188,12 +188,18 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP, or not served for another reason before it is one of ours."""
+        is_token = False
         if isinstance(exc, LineTooLong):
             status, message = 431, "A line of the head is too long; see --header-max-size."
+            is_token = self._keeper.signs_in and _is_token(exc.args[0])
+        if is_token:
+            status, message = 401, "The token is too long."
         # Behind its first line, aiohttp shows what came.
         message = None if message is None else message.partition("\n")[0]
         response = super().handle_error(request, status, exc, message)
         response.headers["Server"] = SERVER
+        if is_token:
+            response.headers["WWW-Authenticate"] = REFUSED_CHALLENGE
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
@@ -204,11 +210,20 @@ class Connections:
     Args:
         server: Answers the requests.
         limits: What clients are held to.
+        signs_in: Whether callers sign in: a token that is too long is then refused as one.
         options: Of each :class:`aiohttp.web.RequestHandler`.
     """
 
-    def __init__(self, server: web.Server, limits: ConnectionLimits, **options: Any) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        limits: ConnectionLimits,
+        *,
+        signs_in: bool = False,
+        **options: Any,
+    ) -> None:
         self.limits = limits
+        self.signs_in = signs_in
         self._server = server
         self._options = options
         self._loop = asyncio.get_running_loop()
@@ -292,6 +307,11 @@ def note_request(request: web.Request) -> None:
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.begin(request)
+
+
+def _is_token(line: str | bytes) -> bool:
+    """Tell whether the value of a header signs in; of a long one, only the beginning is told."""
+    return isinstance(line, bytes) and line[:7].lower() == b"bearer "
 
 
 def _most_by_descriptors() -> int:

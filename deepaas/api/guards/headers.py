@@ -8,6 +8,9 @@ from aiohttp import hdrs, web
 
 from deepaas.api.guards.origins import Cors
 
+#: How to sign in (RFC 6750, section 3); who has sent nothing is told no error code.
+CHALLENGE: Final = 'Bearer realm="deepaas"'
+REFUSED_CHALLENGE: Final = f'{CHALLENGE}, error="invalid_token"'
 #: Without a version: who attacks would know what to try.
 SERVER: Final = "DEEPaaS"
 _X_CONTENT_TYPE_OPTIONS: Final = "X-Content-Type-Options"

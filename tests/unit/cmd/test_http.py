@@ -3,6 +3,7 @@
 """Listening begins and ends with its block."""
 
 import asyncio
+import email
 import logging
 import re
 import socket
@@ -13,6 +14,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from deepaas.auth import Authenticator, NoSignIn
+from deepaas.auth.access import AccessRules
+from deepaas.auth.signin import SignIn
 from deepaas.cmd.http import _ServerLog, _Site, listen
 from deepaas.cmd.run import bind
 from deepaas.config import load_settings
@@ -76,6 +80,35 @@ async def test_a_site_is_called_by_its_address() -> None:
         site = _Site(runner, sock, Mock(), None, 0.0)
         assert site.name == str(sock.getsockname())
     await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "status", "challenge"),
+    [
+        (None, 431, None),
+        (NoSignIn(), 431, None),
+        (SignIn(AccessRules()), 401, 'Bearer realm="deepaas", error="invalid_token"'),
+    ],
+    ids=["nothing", "no sign-in", "sign-in"],
+)
+async def test_a_token_longer_than_a_header_may_be_is_no_valid_one(
+    authenticator: Authenticator | None, status: int, challenge: str | None, tmp_path: Path
+) -> None:
+    settings = load_settings(["--listen-port=0"])
+    async with echo_service(tmp_path) as service:
+        with bind(settings) as sock:
+            async with listen(service, settings, sock, asyncio.Event(), authenticator):
+                reader, writer = await asyncio.open_connection(*sock.getsockname()[:2])
+                token = b"x" * (settings.guards.header_max_bytes + 1)
+                head = b"GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                writer.write(head + b"Authorization: Bearer " + token + b"\r\n\r\n")
+                answer = await reader.read()
+                writer.close()
+                await writer.wait_closed()
+    first, _, rest = answer.decode().partition("\r\n")
+    assert first.split()[1] == str(status)
+    assert email.message_from_string(rest)["WWW-Authenticate"] == challenge
+    assert "xxx" not in rest
 
 
 def test_other_errors_of_the_server_have_their_traceback(
