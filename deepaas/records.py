@@ -184,12 +184,14 @@ class ModelSource:
 class Argument:
     """One declared argument of a model's function, free of the library that declared it."""
 
-    #: Keyword argument of the model's function.
+    #: As it is declared: the keyword argument of the model's function, unless that is given.
     name: str
     #: Name on the wire (``data_key``), the same unless declared otherwise.
     wire_name: str
     #: Name of the field's class: ``Int``, ``Str``, ``List`` …
     type_name: str
+    #: The keyword argument where it has another name (``attribute``); of a part of one, the whole.
+    keyword: str | None = None
     #: One of query, form, json, headers, cookies, files; ``None``: query, then form, then JSON.
     location: str | None = None
     required: bool = False

@@ -140,7 +140,7 @@ def _help(argument: Argument) -> str:
     lines = [argument.description] if argument.description else []
     kind = "file" if argument.is_file else argument.schema.get("type") or argument.type_name
     lines.append(f"Type: {kind}{', may be repeated' if argument.is_list else ''}")
-    if argument.choices is not None and not argument.is_secret:
+    if argument.choices is not None:
         lines.append(f"One of: {', '.join(map(str, argument.choices))}")
     if argument.required:
         lines.append("Required")

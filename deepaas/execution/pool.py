@@ -280,6 +280,8 @@ class Pool:
                 del self.handed[call_id]
                 pending.stream.end(None if failure is None else StreamFailed(failure))
                 pending.end(None)
+                if pending.stream.was_left:
+                    self._counts.end(pending, stats.DROPPED)
                 self._counts.answered(pending, failure)
                 worker.count_answer(failure)
 

@@ -29,6 +29,8 @@ class AnswerStream:
     """
 
     def __init__(self, passed_on: Callable[[int], None], cancel: Callable[[], None]) -> None:
+        #: Whether the reader has left before the end.
+        self.was_left = False
         self._passed_on = passed_on
         self._cancel = cancel
         self._pieces: list[bytes] = []
@@ -91,4 +93,5 @@ class AnswerStream:
         self._is_closed = True
         self._pieces.clear()
         if not self._is_ended:
+            self.was_left = True
             self._cancel()

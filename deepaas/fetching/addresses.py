@@ -6,6 +6,7 @@ A server stands where its clients do not: beside metadata services, stores and o
 machines. So what is not known to be public is not connected to.
 """
 
+import socket
 from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
@@ -74,9 +75,26 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return not any(address in each for each in _SPECIAL_V6)
 
 
+def is_own(address: IPv4Address | IPv6Address) -> bool:
+    """Tell whether an address is one of this machine: what goes there comes from there too.
+
+    It may be public, and still lead behind the firewall that stands before the machine.
+    """
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))  # chooses where it would come from, and sends nothing
+            return ip_address(probe.getsockname()[0]) == address
+    except OSError:
+        return False  # nothing leads there
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Which addresses may be connected to: public ones, and those that an operator allows."""
+    """Which addresses may be connected to: public ones, and those that an operator allows.
+
+    Those of this machine are never public.
+    """
 
     #: Networks that are allowed whatever they are.
     networks: tuple[Network, ...] = ()
@@ -100,7 +118,7 @@ class AddressPolicy:
         if self.is_allowed_by_name(host, address):
             return True
         parsed = _parsed(address)
-        return parsed is not None and is_public(parsed)
+        return parsed is not None and is_public(parsed) and not is_own(parsed)
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:

@@ -111,7 +111,7 @@ class GuardedClient:
             CannotFetch: It leads where it may not, or there is no answer, or it breaks off.
         """
         addresses = await self._addresses(url)
-        host = url.host or ""
+        host = url.raw_host or ""
         if _is_number(addresses, host):
             # aiohttp knows one notation only.
             url = url.with_host(addresses[0])
@@ -148,7 +148,9 @@ class GuardedClient:
         Raises:
             CannotFetch: It is not.
         """
-        host, port = url.host or "", url.port or 0
+        # As it is sent: letters beyond ASCII would be written by older rules (RFC 3490), which lead
+        # to another host than the one that the request and its certificate name.
+        host, port = url.raw_host or "", url.port or 0
         try:
             found = await self._resolve(host, port)
         except OSError as exc:

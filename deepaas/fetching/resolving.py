@@ -17,6 +17,7 @@ from deepaas.errors import CannotFetch
 #: Returns the addresses of a host and port, numeric; raises OSError.
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
+_TOO_MANY = "Too many addresses are being looked up; try again later."
 _AT_ONCE = 32
 _places = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -33,7 +34,7 @@ async def resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[str]] = loop.create_future()
     if not _places.acquire(blocking=False):
-        raise CannotFetch("Too many addresses are being looked up; try again later.")
+        raise CannotFetch(_TOO_MANY)
 
     def tell(answer: list[str] | OSError) -> None:
         if found.done():
@@ -56,7 +57,11 @@ async def resolve(host: str, port: int) -> list[str]:
         with suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(tell, answer)
 
-    threading.Thread(target=look_up, name="resolving", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="resolving", daemon=True).start()
+    except RuntimeError as exc:  # the system has no thread left
+        _places.release()
+        raise CannotFetch(_TOO_MANY) from exc
     return await found
 
 

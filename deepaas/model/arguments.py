@@ -228,7 +228,7 @@ def display(arguments: Sequence[Argument], kwargs: Mapping[str, Any]) -> dict[st
 
     A file is ``[name, content_type, original_filename]``; what cannot be JSON is its ``repr``.
     """
-    secrets = {argument.name for argument in arguments if argument.is_secret}
+    secrets = {each.keyword or each.name for each in arguments if each.is_secret}
     return {name: MASK if name in secrets else _shown(value) for name, value in kwargs.items()}
 
 

@@ -67,6 +67,8 @@ _KEYWORDS = (  # noqa: SIM905 - a keyword a line would fill a page
     " pattern maxItems minItems uniqueItems maxProperties minProperties items properties"
     " additionalProperties allOf anyOf oneOf not deprecated example examples readOnly writeOnly"
 ).split()
+# What shows values, which of a secret nobody may see.
+_VALUES = frozenset({"enum", "const", "default", "example", "examples"})
 _JSON_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object"})
 
 
@@ -86,6 +88,8 @@ def describe_field(name: str, field: fields.Field) -> Argument:
         name=name,
         wire_name=name if field.data_key is None else field.data_key,
         type_name=type(field).__name__,
+        # marshmallow takes a dotted one for a path into a mapping.
+        keyword=field.attribute.partition(".")[0] if field.attribute else None,
         location=location(field),
         required=field.required,
         default=_default(field),
@@ -135,7 +139,7 @@ def first_one_of(field: fields.Field) -> validate.OneOf | None:
 
 
 def json_schema(field: fields.Field, inside: frozenset[type] = frozenset()) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a field's value; choices as ``enum``.
+    """Return the JSON Schema (2020-12) of a field's value; choices as ``enum``, of a secret none.
 
     Uploads are strings of format ``binary``. A delimited list is described as the array it means.
 
@@ -159,10 +163,28 @@ def json_schema(field: fields.Field, inside: frozenset[type] = frozenset()) -> d
             schema[str(key)] = json_safe(value)
         elif key == "type" and value in _JSON_TYPES:
             schema[key] = value
+    if _says_secret(field):
+        return _without_values(schema)  # type: ignore[no-any-return]
     if is_secret(field):
-        for key in ("example", "examples"):
-            schema.pop(key, None)
+        return {key: value for key, value in schema.items() if key not in _VALUES}
     return schema
+
+
+def _without_values(schema: Any) -> Any:
+    """Return a schema, or several, without what tells a value or a part of one."""
+    if isinstance(schema, list):
+        return [_without_values(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: (
+            {name: _without_values(each) for name, each in value.items()}
+            if key == "properties"
+            else _without_values(value)
+        )
+        for key, value in schema.items()
+        if key not in _VALUES
+    }
 
 
 def response_schema(schema: Schema) -> dict[str, Any]:
@@ -177,8 +199,6 @@ def response_schema(schema: Schema) -> dict[str, Any]:
 def _inner_schema(field: fields.Field, inside: frozenset[type]) -> dict[str, Any]:
     """Return the schema of a value within another, where nothing else says that it may be null."""
     schema = json_schema(field, inside)
-    if is_secret(field):
-        schema.pop("enum", None)  # what it may be is secret too
     return nullable(schema) if field.allow_none else schema
 
 
@@ -309,14 +329,18 @@ def is_secret(field: fields.Field, inside: frozenset[type] = frozenset()) -> boo
         field: A field that is bound to a schema, so that nested ones can be looked up.
         inside: The nested schemas around it; one that contains itself is not followed.
     """
-    says = field.metadata
-    if says.get("secret") or "password" in (says.get("format"), says.get("type")):
+    if _says_secret(field):
         return True
     if isinstance(field, fields.Nested):
         if type(field.schema) in inside:
             return False
         inside |= {type(field.schema)}
     return any(is_secret(each, inside) for each in _within(field))
+
+
+def _says_secret(field: fields.Field) -> bool:
+    says = field.metadata
+    return bool(says.get("secret")) or "password" in (says.get("format"), says.get("type"))
 
 
 def _within(field: fields.Field) -> Iterator[fields.Field]:

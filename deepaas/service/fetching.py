@@ -3,10 +3,11 @@
 """Fetch what clients name by address, so that a model gets it as if they had uploaded it."""
 
 import asyncio
+import json
 import logging
 import mmap
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,8 +25,15 @@ logger = logging.getLogger(__name__)
 
 #: Of one call: a list of addresses must not make a flood of requests.
 _MAX_FILES = 32
+#: Calls that fetch at the same time; others wait, and that counts as fetching. A few bytes of a
+#: client's make the server download a lot, and hold it on the disk.
+_MAX_CALLS = 32
 #: Of a name on disk; the end is kept, for the suffix.
 _MAX_NAME_BYTES = 255
+#: What is looked through at once: no other thread runs meanwhile.
+_LOOK_BYTES = 1024 * 1024
+#: Behind the name of a member; who puts more before it, is refused by who reads the body.
+_COLON = re.compile(rb"[ \t\r\n]{0,64}:")
 #: What no name of a file should hold, and would not survive in a header.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -47,6 +55,7 @@ class UrlFetcher:
         self._uploads = uploads
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
+        self._places = asyncio.Semaphore(_MAX_CALLS)
 
     @classmethod
     def of(cls, settings: FetchSettings, uploads: Path) -> "UrlFetcher | None":
@@ -80,7 +89,8 @@ class UrlFetcher:
         if parser is not None and incoming.is_small:
             parser.parse_texts(incoming.given)
         if incoming.body_fd is not None:
-            await asyncio.to_thread(_refuse_hidden, incoming.body_fd, fetched)
+            found = {name for name, _ in (*incoming.given.query, *incoming.given.form)}
+            await asyncio.to_thread(_refuse_hidden, incoming.body_fd, fetched, found)
         wanted = wanted_files(incoming.given, fetched)
         if not wanted:
             return
@@ -95,7 +105,7 @@ class UrlFetcher:
         left = self._max_bytes
         name = ""
         try:
-            async with asyncio.timeout(self._timeout_s or None):
+            async with asyncio.timeout(self._timeout_s or None), self._places:
                 for argument, urls in wanted:
                     name = argument.wire_name
                     for url in urls:
@@ -152,20 +162,36 @@ def _check_count(wanted: Sequence[Wanted]) -> None:
             raise _refusal(argument.wire_name, what)
 
 
-def _refuse_hidden(body_fd: int, fetched: Sequence[Argument]) -> None:
+def _refuse_hidden(body_fd: int, fetched: Sequence[Argument], found: Set[str]) -> None:
     """Refuse an address in a body that is too large to be read here; blocks.
 
     One that is written in escapes is not seen, and refused by who reads the body.
+
+    Args:
+        body_fd: The body.
+        fetched: The arguments that are addresses.
+        found: Names that stand in the query or the form, where they count more.
     """
     with mmap.mmap(body_fd, 0, access=mmap.ACCESS_READ) as body:
         for argument in fetched:
-            if argument.location not in (None, "json"):
+            name, location = argument.wire_name, argument.location
+            if location not in (None, "json") or (location is None and name in found):
                 continue
-            if body.find(f'"{argument.wire_name}"'.encode()) >= 0:
+            if _has_member(body, name):
                 raise _refusal(
-                    argument.wire_name,
+                    name,
                     "The body is too large to hold an address to fetch; put it into the query.",
                 )
+
+
+def _has_member(body: mmap.mmap, name: str) -> bool:
+    """Tell whether JSON seems to have a member of a name, in this object or one within."""
+    text = re.compile(re.escape(json.dumps(name, ensure_ascii=False).encode()))
+    return any(
+        _COLON.match(body, found.end())
+        for at in range(0, len(body), _LOOK_BYTES)
+        for found in text.finditer(body, at, at + _LOOK_BYTES + len(text.pattern))
+    )
 
 
 def _refusal(name: str, what: str) -> InvalidArguments:

@@ -13,6 +13,7 @@ from typing import Final
 
 from deepaas.errors import ModelNotFound, StorageUnavailable, Unavailable
 from deepaas.execution.base import ModelPool
+from deepaas.finishing import finished
 from deepaas.service.health import HealthService
 from deepaas.service.job_facts import JobObserver
 from deepaas.service.jobs import JobService
@@ -69,6 +70,8 @@ class Monitoring:
         self._told: dict[str, _Told] = {}
         self._is_held_up = False
         self._task: asyncio.Task[None] | None = None
+        #: Puts the last sample into the store.
+        self._keeping: asyncio.Task[None] | None = None
 
     def open(self, store: MonitoringStore) -> None:
         """Begin to sample; the store is not closed here."""
@@ -81,8 +84,11 @@ class Monitoring:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+            if self._keeping is not None:
+                # It is not known before what is in the store already.
+                await asyncio.wait({self._keeping})
             # The models take no calls any more, which says nothing of when they did.
-            await self.sample(with_readiness=False)
+            await self._try_to_sample(with_readiness=False)
         self._store = None
 
     async def history(
@@ -103,7 +109,15 @@ class Monitoring:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            await self.sample()
+            await self._try_to_sample()
+
+    async def _try_to_sample(self, *, with_readiness: bool = True) -> None:
+        try:
+            await self.sample(with_readiness=with_readiness)
+        except Exception:
+            logger.exception(
+                "The models could not be sampled.", extra={"action": "monitoring_failed"}
+            )
 
     async def sample(self, *, with_readiness: bool = True) -> None:
         """Look at every model, and keep what is seen.
@@ -139,8 +153,16 @@ class Monitoring:
                     jobs=jobs,
                 )
             )
+        self._keeping = asyncio.create_task(
+            self._keep(self._store, seen, told, now), name="keeping samples"
+        )
+        await finished(self._keeping)
+
+    async def _keep(
+        self, store: MonitoringStore, seen: Series, told: dict[str, _Told], now: datetime
+    ) -> None:
         try:
-            await self._store.add(seen, now=now)
+            await store.add(seen, now=now)
         except StorageUnavailable as exc:
             if not self._is_held_up:
                 logger.warning(

@@ -46,15 +46,15 @@ class Traffic:
     def statuses(self, model: str) -> Mapping[str, int]:
         """Return how many requests about a model were answered, by the class of the status."""
         found: Counter[str] = Counter()
-        for asked, buckets in self:
+        for asked, histogram in self._series.items():
             if asked.model == model:
-                found[asked.status] += buckets.number
+                found[asked.status] += histogram.read().number
         return found
 
     def latencies(self, model: str, route: str) -> Buckets:
         """Return how long the requests of a route about a model took, whatever came of them."""
         found = Buckets.empty(LATENCY_BOUNDS_S)
-        for asked, buckets in self:
+        for asked, histogram in self._series.items():
             if (asked.model, asked.route) == (model, route):
-                found = found.plus(buckets)
+                found = found.plus(histogram.read())
         return found

@@ -16,7 +16,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,19 +27,16 @@ from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 from deepaas.telemetry.ids import current_ids
 
-try:
-    import orjson
-
-    _HAS_ORJSON = True
-except ImportError:
-    # As where answers are encoded: slower, and otherwise the same.
-    _HAS_ORJSON = False
-
+#: Without it, as where answers are encoded: slower, and otherwise the same.
+_HAS_ORJSON = find_spec("orjson") is not None
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(ids)s%(message)s"
 _SYSLOG_FORMAT = "%(processName)s[%(process)d]: %(levelname)s %(name)s %(ids)s%(message)s"
-#: What could move a terminal's cursor, begin a line, or hide what follows: ISO 6429's controls, and
-#: the separators of Unicode at which :meth:`str.splitlines` cuts too.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+#: What could move a terminal's cursor, begin a line, or hide what follows: ISO 6429's controls, the
+#: separators of Unicode at which :meth:`str.splitlines` cuts too, and what turns the direction of
+#: writing. And halves of characters, which a file does not take: their line would be lost.
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _SYSLOG = "/dev/log"
 #: The protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 _JOURNAL = "/run/systemd/journal/socket"
@@ -111,6 +110,9 @@ class JsonFormatter(logging.Formatter):
 def _one_line(line: dict[str, Any]) -> str:
     """Return JSON in ASCII, so that no text of a client's means anything to a terminal."""
     if _HAS_ORJSON:
+        # Here, for every worker would pay, and most logs are text.
+        import orjson
+
         try:
             quickly = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
         except TypeError:
@@ -118,7 +120,17 @@ def _one_line(line: dict[str, Any]) -> str:
         else:
             if quickly.isascii():
                 return quickly.decode()
-    return json.dumps(line, default=str)
+    members = (f"{json.dumps(str(name))}: {_value(line[name])}" for name in line)
+    return f"{{{', '.join(members)}}}"
+
+
+def _value(value: object) -> str:
+    """Return a value as JSON in ASCII, whatever a model has logged."""
+    with suppress(Exception):  # NaN, keys that are no texts, a circle, a __str__ that raises
+        return json.dumps(value, default=str, allow_nan=False)
+    with suppress(Exception):  # a __repr__ that raises, or goes too deep
+        return json.dumps(repr(value))
+    return json.dumps(f"<{type(value).__name__}>")
 
 
 class JournalHandler(logging.Handler):
@@ -206,6 +218,8 @@ def configure_logging(settings: LogSettings) -> list[str]:
     Raises:
         ConfigurationError: What is asked for cannot be had.
     """
+    # Python's own way to show them is no line of the log, and a model's may quote its client.
+    logging.captureWarnings(True)
     if settings.config_file is not None:
         _configure_from_file(Path(settings.config_file))
         return []

@@ -69,6 +69,7 @@ PLACES: dict[str, Callable[[str], Request]] = {
     "json": lambda value: in_json("key", value),
     "large": lambda value: in_large_json("key", value),
     "list": lambda value: in_json("keys", [value]),
+    "renamed": lambda value: in_query("renamed", value),
     "header": lambda value: Request(headers={"X-Key": value}),
     "cookie": lambda value: Request(headers={"Cookie": f"session={value}"}),
 }
@@ -79,7 +80,7 @@ FURTHER_PLACES: dict[str, Callable[[str], Request]] = {
 }
 #: These take a process for each call; between them they have the other places.
 PLACES_OF = {
-    "train": ("query", "part", "large", "cookie", "nested"),
+    "train": ("query", "part", "large", "cookie", "nested", "renamed"),
     "evaluate": ("header", "function"),
 }
 #: Each is refused, and each validator would quote it.

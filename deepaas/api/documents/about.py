@@ -80,10 +80,13 @@ ERRORS: Mapping[int, Answer] = MappingProxyType(
         402: Answer("This endpoint is switched off.", _TEXT_ERROR),
         403: Answer("The caller may not do this.", _TEXT_ERROR),
         404: Answer("There is no such model, training or job.", _TEXT_ERROR),
+        408: Answer("The body did not come in time.", _TEXT_ERROR),
         409: Answer("This cannot be done as things stand.", _TEXT_ERROR),
         413: Answer("The body is larger than this service allows.", _TEXT_ERROR),
         416: Answer("The range begins behind the end.", _TEXT_ERROR),
         422: Answer("Arguments are missing or wrong.", {JSON: "Messages"}),
+        429: Answer("The caller asks for too much; try again later.", _TEXT_ERROR),
+        431: Answer("The address or a header is too long.", _TEXT_ERROR),
         500: Answer("The model failed, or the service did.", _TEXT_ERROR),
         501: Answer("The model does not have this function.", _TEXT_ERROR),
         503: Answer("Nothing can answer at the moment; try again.", _TEXT_ERROR),
@@ -94,7 +97,7 @@ ERRORS: Mapping[int, Answer] = MappingProxyType(
 _SHOWN = (403, 500)
 _OF_MODEL = (403, 404, 500, 503)
 _OF_TRAININGS = (402, 403, 404, 500, 503)
-_CALLED = (400, 402, 403, 404, 413, 422, 500, 501, 503, 507)
+_CALLED = (400, 402, 403, 404, 408, 413, 422, 429, 431, 500, 501, 503, 507)
 
 VERSIONS = About(
     "list_versions",

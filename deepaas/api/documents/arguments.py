@@ -87,7 +87,7 @@ def value_schema(argument: Argument) -> dict[str, Any]:
         schema["items"] = {"type": "string", "format": "binary"}
     if argument.is_secret and types_of(schema) == {"string"}:
         schema.setdefault("format", "password")
-    if argument.choices and not argument.is_secret:
+    if argument.choices:
         _add_choices(schema, argument)
     if argument.allow_none and place is Place.BODY:
         schema = nullable(schema)

@@ -39,9 +39,10 @@ def get_predict_args() -> dict[str, Any]:
             metadata=SECRET,
         ),
         "pin": fields.Int(metadata=SECRET),
-        "keys": fields.List(fields.Str(), metadata=SECRET),
+        "keys": fields.List(fields.Str(metadata={"example": "planted-item-3e8f"}), metadata=SECRET),
         "header": fields.Str(data_key="X-Key", metadata={**SECRET, "location": "headers"}),
         "cookie": fields.Str(data_key="session", metadata={**SECRET, "location": "cookies"}),
+        "renamed": fields.Str(attribute="other", metadata=SECRET),
         "file": fields.Raw(metadata={"location": "files", **SECRET}),
     }
 

@@ -119,7 +119,8 @@ def test_every_route_is_described_with_its_base_path(dialect: Dialect, base_path
 @pytest.mark.parametrize("dialect", Dialect)
 def test_errors_are_described(dialect: Dialect) -> None:
     made = document(dialect, model())
-    errors = {"400", "402", "403", "404", "413", "422", "500", "501", "503", "507"}
+    body = {"400", "408", "413", "422", "431", "507"}
+    errors = {"402", "403", "404", "429", "500", "501", "503", *body}
     assert set(predict_of(made)["responses"]) == {"200", "202", *errors}
     train = made["paths"]["/v2/models/m/train/"]["post"]
     assert set(train["responses"]) == {"200", *errors}

@@ -3,6 +3,7 @@
 """Nothing that a client sends begins a line of the log, or says anything to a terminal."""
 
 import io
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ import pytest
 
 from deepaas.execution.messages import Failure
 from deepaas.service.predictions import error_of
-from deepaas.telemetry import TextFormatter
+from deepaas.telemetry import JsonFormatter, TextFormatter
 from tests.unit.api.client import PREDICT, Client, echo_client, raw
 
 FORGED = "2026-01-01T00:00:00.000 CRITICAL deepaas forged"
-HOSTILE = [f"x\n{FORGED}", f"x\r\n{FORGED}", f"x\r{FORGED}", f"x\u2028{FORGED}", "x\x1b[2J\x9b0m"]
+HOSTILE = [
+    *(f"x\n{FORGED}", f"x\r\n{FORGED}", f"x\r{FORGED}", f"x\u2028{FORGED}"),
+    *("x\x1b[2J\x9b0m", "x\u202edegrof", "x\u2066\u200f"),
+]
 
 
 @contextmanager
@@ -63,9 +67,14 @@ async def send_hostile(client: Client) -> None:
         await client.post(PREDICT, data=text.encode(), headers={"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("guarded", [True, False])
-async def test_what_clients_send(tmp_path: Path, guarded: bool) -> None:
-    with logged(TextFormatter() if guarded else logging.Formatter()) as stream:
+@pytest.mark.parametrize(
+    ("formatter", "guarded"),
+    [(TextFormatter(), True), (JsonFormatter(), True), (logging.Formatter(), False)],
+)
+async def test_what_clients_send(
+    tmp_path: Path, formatter: logging.Formatter, guarded: bool
+) -> None:
+    with logged(formatter) as stream:
         async with echo_client(tmp_path) as client:
             await send_hostile(client)
         for text in HOSTILE:
@@ -75,3 +84,5 @@ async def test_what_clients_send(tmp_path: Path, guarded: bool) -> None:
     text = stream.getvalue()
     assert "ValueError" in text
     assert is_forged(text) is not guarded
+    if isinstance(formatter, JsonFormatter):
+        assert all(json.loads(line) for line in text.splitlines())

@@ -167,6 +167,16 @@ async def test_a_reader_that_leaves_is_noted_in_the_page() -> None:
         s.workers[0].put(StreamData(call.id, b"late"), StreamEnd(call.id))
         await until(lambda: not s.pool.is_busy)
         assert s.released == [0]
+        assert {name for name, count in s.pool.stats.calls.items() if count} == {"dropped"}
+
+
+async def test_a_reader_that_leaves_at_the_end_was_answered() -> None:
+    async with scene() as s:
+        call, stream = await begin(s, s.workers[0])
+        s.workers[0].put(StreamEnd(call.id))
+        assert await stream.read() == b""
+        stream.close()
+        assert {name for name, count in s.pool.stats.calls.items() if count} == {"answered"}
 
 
 async def test_a_worker_that_dies_in_the_middle_ends_the_stream() -> None:

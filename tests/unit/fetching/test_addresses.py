@@ -6,7 +6,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from deepaas.fetching.addresses import AddressPolicy, is_public
+from deepaas.fetching import addresses
+from deepaas.fetching.addresses import AddressPolicy, is_own, is_public
 
 PUBLIC = [
     "1.1.1.1",
@@ -100,3 +101,17 @@ def test_an_operator_allows_networks_and_hosts() -> None:
 @pytest.mark.parametrize("address", ["", "localhost", "1.2.3", "0x7f.1", "1.2.3.4/8"])
 def test_what_is_no_address_is_not_allowed(address: str) -> None:
     assert not AddressPolicy((ip_network("0.0.0.0/0"),)).allows("x", address)
+
+
+def test_a_machine_s_own_addresses_are_not_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loopback stands for an address of a network card, which a test cannot choose."""
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
+    assert not AddressPolicy().allows("example.org", "127.0.0.1")
+    assert AddressPolicy((ip_network("127.0.0.1/32"),)).allows("example.org", "127.0.0.1")
+    monkeypatch.setattr(addresses, "is_own", lambda address: False)
+    assert AddressPolicy().allows("example.org", "127.0.0.1")
+
+
+@pytest.mark.parametrize("address", [*PUBLIC, "192.0.2.1", "2001:db8::1", "255.255.255.255"])
+def test_addresses_of_others_are_not_own(address: str) -> None:
+    assert not is_own(ip_address(address))

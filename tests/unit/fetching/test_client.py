@@ -205,6 +205,22 @@ async def test_a_host_of_several_addresses_is_tried_at_each_of_them() -> None:
     assert host.seen[0][1]["Host"] == f"two.example:{host.port}"
 
 
+@pytest.mark.parametrize("name", ["straße.example", "xn--strae-oqa.example"])
+async def test_the_host_that_is_looked_up_is_the_one_that_is_asked(name: str) -> None:
+    """Python's own encoding of names makes another of it: strasse.example."""
+    asked: list[str] = []
+
+    async def note(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    allowed = AddressPolicy(hosts=frozenset({"xn--strae-oqa.example"}))
+    async with serving() as host:
+        await fetch(host.url(name=name), GuardedClient(allowed, resolve=note))
+    assert asked == ["xn--strae-oqa.example"]
+    assert host.seen[0][1]["Host"] == f"xn--strae-oqa.example:{host.port}"
+
+
 def test_a_socket_is_made_for_what_is_allowed_only() -> None:
     make = guarded_sockets(LOOPBACK, "x")
     kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")

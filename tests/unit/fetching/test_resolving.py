@@ -76,3 +76,16 @@ async def test_only_so_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     slow.answers.set()
     assert await asyncio.gather(*tasks) == [["192.0.2.1"]] * 2
     assert await resolve("x", 80) == ["192.0.2.1"]
+
+
+async def test_without_a_thread_no_place_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(resolving, "_places", threading.BoundedSemaphore(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        for _ in range(2):
+            with pytest.raises(CannotFetch, match="Too many"):
+                await resolve("x", 80)
+    assert await resolve("127.0.0.1", 80) == ["127.0.0.1"]

@@ -646,6 +646,15 @@ def test_an_error_of_the_whole_has_a_name_too() -> None:
 # Shown
 
 
+@pytest.mark.parametrize("attribute", ["other", "account.password"])
+def test_display_masks_a_secret_that_the_model_gets_by_another_name(attribute: str) -> None:
+    field = fields.Str(attribute=attribute, metadata={"secret": True})
+    parser = ArgumentParser({"key": field})
+    given = parser.parse(call({"key": "hush"}))
+    assert "hush" in str(given)
+    assert display(parser.arguments, given) == {attribute.partition(".")[0]: "***"}
+
+
 def test_display_masks_secrets_and_shortens_files() -> None:
     arguments = (
         Argument("key", "key", "String", is_secret=True),

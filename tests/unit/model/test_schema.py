@@ -76,8 +76,6 @@ def test_both_dialects_say_the_same(declare: Any) -> None:
         default="a",
         is_secret=True,
         description="Text",
-        choices=("a", "b"),
-        has_open_choices=True,
         schema={"type": "string"},
     )
 
@@ -312,6 +310,32 @@ def test_a_value_that_holds_a_secret_is_one(field: Any, is_secret: bool) -> None
 def test_what_a_secret_within_may_be_is_not_described() -> None:
     schema = describe_field("x", fields.Nested(Login)).schema
     assert schema["properties"]["password"] == {"type": "string"}
+
+
+SECRET = {"secret": True}
+CHOSEN = fields.Str(validate=validate.OneOf(["s3cret"]), metadata={"examples": ["s3cret"]})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        fields.List(CHOSEN, metadata=SECRET),
+        fields.List(fields.Str(), validate=validate.ContainsOnly(["s3cret"]), metadata=SECRET),
+        fields.Tuple((CHOSEN,), metadata=SECRET),
+        fields.Dict(values=CHOSEN, metadata=SECRET),
+        fields.Nested(Schema.from_dict({"enum": CHOSEN}), metadata=SECRET),
+        fields.Str(metadata={**SECRET, "anyOf": [{"const": "s3cret"}, {"default": "s3cret"}]}),
+        fields.Nested(Login, metadata={"enum": [{"password": "s3cret"}]}),
+    ],
+    ids=lambda field: type(field).__name__,
+)
+def test_what_a_part_of_a_secret_may_be_is_not_described(field: Any) -> None:
+    assert "s3cret" not in repr(describe_field("x", bound(field)))
+
+
+def test_a_part_of_a_secret_may_have_any_name() -> None:
+    schema = describe_field("x", fields.Nested({"enum": CHOSEN}, metadata=SECRET)).schema
+    assert schema["properties"] == {"enum": {"type": "string"}}
 
 
 def test_a_response_schema_has_its_name_and_demands() -> None:

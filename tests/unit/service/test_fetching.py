@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model gets what an address leads to as if a client had uploaded it, in every kind of call."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -187,6 +188,24 @@ async def test_limits_hold_for_a_call_as_a_whole(tmp_path: Path) -> None:
         }
 
 
+async def test_no_more_than_some_calls_fetch_at_the_same_time(tmp_path: Path) -> None:
+    """The next one does when another has ended, however that was."""
+    async with scene(tmp_path) as s:
+        silent = [
+            asyncio.create_task(s.predict(query(image=s.host.url("/silent")))) for _ in range(32)
+        ]
+        await until(lambda: len(s.host.seen) == 32)
+        waiting = asyncio.create_task(s.predict(query(image=s.host.url())))
+        # As long as fetching takes otherwise, several times over.
+        await asyncio.wait({waiting}, timeout=0.2)
+        assert len(s.host.seen) == 32
+        silent.pop().cancel()
+        assert await waiting == {"image": s.shown("image")}
+        for task in silent:
+            task.cancel()
+        await asyncio.wait(silent)
+
+
 async def test_nothing_is_fetched_where_that_is_switched_off(tmp_path: Path) -> None:
     async with scene(tmp_path, replace(ALLOWED, is_enabled=False)) as s:
         assert await s.refusal(query(image=s.host.url())) == {
@@ -213,6 +232,26 @@ async def test_an_address_in_a_large_body_is_asked_for_elsewhere(tmp_path: Path)
             CallInput(query=(("image", s.host.url()),)), body_fd=memory_file(b'{"number": 1}')
         )
         assert await s.predict(beside) == {"image": s.shown("image")} | {"number": 1}
+
+
+async def test_a_large_body_may_name_an_address_that_stands_elsewhere(tmp_path: Path) -> None:
+    """Or have its name as a text."""
+    async with scene(tmp_path) as s:
+        for query, text in (
+            ((("image", s.host.url()),), {"number": 1, "more": {"image": "x"}}),
+            ((), {"number": 1, "kind": "image", "kinds": ["image"]}),
+        ):
+            fd = memory_file(json.dumps(text).encode())
+            found = await s.predict(Incoming(CallInput(query=query), body_fd=fd))
+            assert found == {"number": 1} | ({"image": s.shown("image")} if query else {})
+
+
+@pytest.mark.parametrize("before", [0, 2**20 - 8, 2**20 - 3, 2**20])
+async def test_an_address_is_seen_wherever_it_stands(tmp_path: Path, before: int) -> None:
+    async with scene(tmp_path) as s:
+        text = b'{"x": "%s", "image" : "http://127.0.0.1/"}' % (b"y" * before)
+        large = Incoming(CallInput(), body_fd=memory_file(text))
+        assert "too large" in (await s.refusal(large))["image"][0]
 
 
 async def test_no_upload_takes_the_place_of_what_was_fetched(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deepaas.errors import ModelNotFound, StorageUnavailable, Unavailable
+from deepaas.finishing import finished
 from deepaas.service import Monitoring, Service
 from deepaas.service.monitoring import quantile
 from deepaas.service.traffic import PREDICT_ROUTE, Asked
@@ -27,13 +28,26 @@ PREDICTED = Asked("echo", PREDICT_ROUTE, "POST", "2xx")
 
 
 class FailingStore(InMemoryMonitoringStore):
-    """Cannot be used while it is told so."""
+    """Cannot be used while it is told so, is slow, or has a fault."""
 
     fails = False
+    fault: Exception | None = None
+    #: What is put in stays under way until this is set.
+    may_go_on: asyncio.Event | None = None
+    asked = 0
 
     async def add(self, seen: Sequence[Seen], *, now: datetime) -> None:
+        self.asked += 1
         if self.fails:
             raise StorageUnavailable("The disk is gone.")
+        if self.fault is not None:
+            raise self.fault
+        # As a database does it: to the end, whoever waits.
+        await finished(asyncio.ensure_future(self._add(seen, now)))
+
+    async def _add(self, seen: Sequence[Seen], now: datetime) -> None:
+        if self.may_go_on is not None:
+            await self.may_go_on.wait()
         await super().add(seen, now=now)
 
 
@@ -153,6 +167,32 @@ async def test_it_looks_by_itself_and_once_more_at_its_end(
         assert found[0].requests == {"2xx": 1}
         assert found[0].ready == found[0].samples
         await asyncio.sleep(0)
+
+
+async def test_what_is_being_kept_at_the_end_is_kept_once(tmp_path: Path) -> None:
+    async with scene(tmp_path, interval_s=0.001) as s:
+        s.service.traffic.of(PREDICTED).add(0.2)
+        s.store.may_go_on = asyncio.Event()
+        s.monitoring.open(s.store)
+        await until(lambda: s.store.asked)
+        closing = asyncio.create_task(s.monitoring.close())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        s.store.may_go_on.set()
+        await closing
+        found = await s.store.read("echo", Step.HOUR, since=HOUR, until=HOUR + MINUTE, limit=1)
+        assert (s.store.asked, found[0].requests) == (2, {"2xx": 1})
+
+
+async def test_a_fault_ends_neither_the_looks_nor_the_service(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scene(tmp_path, interval_s=0.001) as s:
+        s.store.fault = RuntimeError("a fault")
+        s.monitoring.open(s.store)
+        await until(lambda: s.store.asked > 1)
+        await s.monitoring.close()
+    assert "a fault" in caplog.text
 
 
 @pytest.mark.parametrize(

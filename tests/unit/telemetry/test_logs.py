@@ -6,9 +6,11 @@ import json
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,12 @@ logger = logging.getLogger("tests.telemetry")
 
 #: Longer than any promise; it only ends what hangs.
 PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_no_records_again() -> Iterator[None]:
+    yield
+    logging.captureWarnings(False)
 
 
 @contextmanager
@@ -184,6 +192,59 @@ def test_a_json_line_is_ascii_and_takes_anything(
     assert json.loads(JsonFormatter().format(record))["odd"] == {"1": "/x", "y": "{2}"}
 
 
+class Mute:
+    """Cannot be written."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def circle() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(10_000):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize("has_orjson", [True, False])
+@pytest.mark.parametrize("message", ["m", "é"])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.5, 1.5),
+        (float("nan"), {None, "nan"}),
+        ([float("-inf")], {"[None]", "[-inf]"}),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        ({b"x": 1}, "{b'x': 1}"),
+        (10**5000, "<int>"),
+        (Mute(), "<Mute>"),
+        (circle(), "[[...]]"),
+        (deep(), "<list>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_json_line_is_json_whatever_was_logged(
+    value: object, shown: Any, message: str, has_orjson: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no error of the model's, and of the rest of the line nothing is lost."""
+    monkeypatch.setattr(logs, "_HAS_ORJSON", has_orjson and logs._HAS_ORJSON)
+    record = logging.LogRecord("x", logging.INFO, "", 1, message, (), None)
+    record.odd = value
+    record.even = "é"
+    line = JsonFormatter().format(record)
+    found = json.loads(line, parse_constant=pytest.fail)
+    assert line.isascii()
+    assert (found["message"], found["even"]) == (message, "é")
+    odd = str(found["odd"]) if isinstance(found["odd"], list) else found["odd"]
+    assert odd in shown if isinstance(shown, set) else odd == shown
+
+
 def test_a_text_line_says_what_was_served() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 1, "said", (), None)
     formatter = TextFormatter("%(ids)s%(message)s")
@@ -194,19 +255,39 @@ def test_a_text_line_says_what_was_served() -> None:
         assert formatter.format(record) == "[model=cat] said"
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_a_record(tmp_path: Path) -> None:
+    """Whatever it quotes."""
+    file = tmp_path / "x.log"
+    with configured(LogSettings(file=str(file), use_json=True)), ids("r1", "cat", "", None):
+        warnings.warn("it was\n{}", stacklevel=1)
+    (line,) = lines(file)
+    found = json.loads(line)
+    assert (found["logger"], found["request_id"], found["level"]) == (
+        "py.warnings",
+        "r1",
+        "WARNING",
+    )
+    assert "UserWarning: it was\n{}" in found["message"]
+
+
+#: The last one is half a character, as a header with bytes beyond ASCII has it.
+ENDS = ("\n", "\r", "\r\n", "\x0b", "\x1b[2K\x1b[1G", "\x85", "\u2028", "\u202e", "\udcff")
+
+
 def test_nothing_in_a_record_looks_like_another(tmp_path: Path) -> None:
     """Further lines are indented, and what moves a cursor or ends a line is shown as a code."""
     file = tmp_path / "x.log"
     forged = "2026-11-26 12:00:00,000 ERROR deepaas all is lost"
     with configured(LogSettings(file=str(file))):
-        for end in ("\n", "\r", "\r\n", "\x0b", "\x1b[2K\x1b[1G", "\x85", "\u2028"):
+        for end in ENDS:
             try:
                 raise ValueError(f"it was{end}{forged}")
             except ValueError:
                 logger.exception("asked%s%s\tand told", end, forged)
     text = file.read_text()
     begun = [line for line in text.splitlines() if not line.startswith("  ")]
-    assert len(begun) == 7
+    assert len(begun) == len(ENDS)
     assert all("tests.telemetry asked" in line for line in begun)
     assert set(text) & {chr(code) for code in (*range(32), 127, 0x85, 0x9B)} == {"\n", "\t"}
     assert "  Traceback (most recent call last):" in text

@@ -3,6 +3,7 @@
 """A model's history can be read, and a wrong question is answered as one."""
 
 import math
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from deepaas.api.app import create_app
+from deepaas.api.v2 import monitoring
+from deepaas.model.encoding import encode_json
 from deepaas.store.monitoring import Seen
 from deepaas.testing import NOON, InMemoryMonitoringStore
 from tests.unit.api.client import Client, echo_client, opened
@@ -66,6 +69,23 @@ async def test_what_was_seen_can_be_asked_for(tmp_path: Path) -> None:
         ):
             assert [each["time"] for each in (await ask(client, **query))["samples"]] == expected
         assert (await ask(client, step="hour"))["step_s"] == 3600
+
+
+async def test_a_week_of_minutes_is_put_together_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def encode(value: object) -> bytes:
+        threads.append(threading.current_thread())
+        return encode_json(value)
+
+    monkeypatch.setattr(monitoring, "encode_json", encode)
+    async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
+        service.monitoring.open(InMemoryMonitoringStore())
+        assert (await ask(client))["samples"] == []
+    [thread] = threads
+    assert thread is not threading.current_thread()
 
 
 @pytest.mark.parametrize(
