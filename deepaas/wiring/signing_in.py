@@ -3,7 +3,6 @@
 """Open what finds out who calls, as the options say."""
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deepaas.auth import Authenticator, NoSignIn, Policy, TokenSource
 from deepaas.config import Settings
+from deepaas.config.oidc import is_loopback
 from deepaas.config.sign_in import KEYS_FILE_VARIABLE, KEYS_VARIABLE, SignInSettings
 from deepaas.errors import ConfigurationError
 
@@ -39,7 +39,7 @@ async def open_sign_in(
     given = settings.sign_in
     has_keys = given.keys_file is not None or given.keys != ""
     if not (has_keys or sources or given.allow):
-        if not _is_loopback(settings.listen_ip):
+        if not is_loopback(settings.listen_ip):
             _warn_of_everybody(settings.listen_ip)
         yield NoSignIn()
         return
@@ -94,15 +94,6 @@ def _warn_of_issuers_without_rules(rules: "AccessRules") -> None:
             " signed-in, a group, an entitlement or a subject.",
             extra={"action": "issuers_without_rules"},
         )
-
-
-def _is_loopback(address: str) -> bool:
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _warn_of_everybody(address: str) -> None:
