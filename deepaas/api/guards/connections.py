@@ -65,6 +65,7 @@ class Connection(web.RequestHandler):
         "_patience_s",
         "_task",
         "head_bytes",
+        "was_used",
     )
 
     def __init__(
@@ -86,6 +87,8 @@ class Connection(web.RequestHandler):
         self._head_since: float | None = None
         #: How many bytes have come while no request was being served.
         self.head_bytes = 0
+        #: Whether a request has come since it was looked at last.
+        self.was_used = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, unless there are too many."""
@@ -110,6 +113,7 @@ class Connection(web.RequestHandler):
         """Note that a request has come, with its head at least, and is being served."""
         self._head_since = None
         self.head_bytes = 0
+        self.was_used = True
         task = asyncio.current_task()
         self._task = _nothing if task is None else weakref.ref(task)
         self._body = request.content
@@ -277,7 +281,8 @@ class Connections:
             passed_s: Since this was done last.
         """
         for connection in tuple(self._open):
-            if connection.is_busy():
+            if connection.was_used or connection.is_busy():
+                connection.was_used = False
                 self._open[connection] = self._open.pop(connection)
             connection.look(now, passed_s)
 

@@ -313,6 +313,22 @@ async def test_what_was_used_last_goes_last(tmp_path: Path) -> None:
             assert await ended_first(idle[0], third[0], fourth[0]) is idle[0]
 
 
+async def test_what_is_used_for_moments_is_used(tmp_path: Path) -> None:
+    """A proxy's connection is idle whenever somebody looks, and in use all the time."""
+    async with (
+        serving(tmp_path, ConnectionLimits(max_connections=2)) as (place, connections),
+        connection(place) as used,
+        connection(place) as silent,
+    ):
+        await until(lambda: len(connections) == 2)
+        used[1].write(HEAD + b"\r\n")
+        await used[0].readuntil(b"\r\n\r\n")
+        await until(lambda: not any(each.is_busy() for each in connections))
+        pass_time(connections, 1)
+        async with connection(place):
+            assert await ended_first(used[0], silent[0]) is silent[0]
+
+
 async def ended_first(*readers: asyncio.StreamReader) -> asyncio.StreamReader:
     """Return the reader whose connection ends first."""
     tasks = {asyncio.create_task(reader.read()): reader for reader in readers}
