@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from deepaas.api.charsets import codec_of, decoded
 from deepaas.api.limits import Budget
 from deepaas.api.multipart import (
     Event,
@@ -24,8 +25,6 @@ from deepaas.service.uploads import Upload
 
 #: A form up to this size is taken apart in the event loop, a larger one by a thread.
 _PARSE_IN_LOOP_BYTES = 64 * 1024
-#: The longest name of a character set has 19 characters (WHATWG, Encoding).
-_MAX_CHARSET_BYTES = 31
 
 Texts = list[tuple[str, str]]
 Files = list[tuple[str, UploadedFile]]
@@ -45,8 +44,8 @@ async def read_urlencoded(request: web.Request, budget: Budget) -> Texts:
         data += chunk
     budget.check_fields(data.count(b"&") + 1)
     try:
-        text = data.decode(request.charset or "utf-8")
-    except (UnicodeDecodeError, LookupError) as exc:
+        text = decoded(data, request.charset or "utf-8")
+    except ValueError as exc:
         raise MalformedBody("form", "Invalid form body.") from exc
     if len(text) <= _PARSE_IN_LOOP_BYTES:
         return parse_qsl(text, keep_blank_values=True)
@@ -139,12 +138,12 @@ class _Form:
 
     def _set_charset(self, name: bytes) -> None:
         """Take the character set of all texts from a first part that says it (RFC 7578, 4.6)."""
-        if len(name) > _MAX_CHARSET_BYTES or not name.isascii():
+        self._charset = name.decode("latin-1")
+        if codec_of(self._charset) is None:
             raise malformed()
-        self._charset = name.strip().decode()
 
     def _decoded(self, charset: str) -> str:
         try:
-            return self._text.decode(charset)
-        except (LookupError, ValueError) as exc:
+            return decoded(self._text, charset)
+        except ValueError as exc:
             raise malformed() from exc

@@ -7,6 +7,7 @@ the event loop, and limits are enforced while reading.
 """
 
 from aiohttp import content_disposition_filename, web
+from aiohttp.http import HttpVersion11
 
 from deepaas.api.forms import Files, Texts, read_multipart, read_urlencoded
 from deepaas.api.keys import SERVICE, SETTINGS
@@ -59,6 +60,7 @@ async def _read(request: web.Request, incoming: Incoming) -> None:
     body: bytes | None = None
     if request.body_exists:
         budget = Budget(request)
+        await _ask_for_body(request)
         kind = request.content_type
         if kind == "multipart/form-data":
             uploads = request.app[SERVICE].uploads
@@ -70,6 +72,14 @@ async def _read(request: web.Request, incoming: Incoming) -> None:
         elif (argument := _argument_for_raw(request)) is not None:
             files = await _read_raw(request, budget, incoming, argument.wire_name)
     incoming.given = _given(request, tuple(form), tuple(files), body)
+
+
+async def _ask_for_body(request: web.Request) -> None:
+    """Tell a client to send the body, if it waits for that; it has passed all guards."""
+    expected = request.headers.get("Expect", "")
+    if expected.lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer has not begun
 
 
 def _given(

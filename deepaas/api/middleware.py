@@ -10,7 +10,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deepaas import telemetry
-from deepaas.api.access import CLIENT
 from deepaas.api.errors import problem_of, response_of, told
 from deepaas.api.guards.connections import note_request
 from deepaas.api.guards.rates import Callers, caller_at
@@ -41,23 +40,26 @@ async def guard_requests(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         note_request(request)
         guards = request.app[GUARDS]
-        if guards.proxies.are_expected:
-            request[CLIENT] = str(guards.proxies.client_of(request).address)
         guards.check(request)
         if guards.callers is None:
             await _authorize(request)
             response = await handler(request)
         else:
             response = await _serve_within_limits(request, handler, guards.callers)
-    except ConnectionError:
-        raise  # the client is gone; there is nobody to answer
-    except Exception as exc:  # noqa: BLE001 - the border of a request
+    except Exception as exc:
+        if isinstance(exc, ConnectionError) and _is_gone(request):
+            raise  # there is nobody to answer
         response = await _answer(request, exc)
     finally:
         meter.end(request, started_s, response)
     if not response.prepared:
         response.headers[HEADER] = current
     return response
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Tell whether the client has left."""
+    return request.transport is None or request.transport.is_closing()
 
 
 async def _answer(request: web.Request, exc: Exception) -> web.StreamResponse:

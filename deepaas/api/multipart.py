@@ -19,6 +19,7 @@ from aiohttp import content_disposition_filename, parse_content_disposition
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 
+from deepaas.api.charsets import codec_of
 from deepaas.errors import MalformedBody
 
 MAX_HEADERS = 128
@@ -243,8 +244,23 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
+def _is_readable(parameter: str) -> bool:
+    """Tell whether a parameter is plain, or names a character set that is known (RFC 8187).
+
+    One in several pieces (RFC 2231) is not: nobody sends that over HTTP.
+    """
+    name, _, value = parameter.partition("=")
+    _, star, piece = name.rstrip().partition("*")
+    if not star:
+        return True
+    charset = value.strip().partition("'")[0] or "utf-8"
+    return not piece and codec_of(charset) is not None
+
+
 def disposition_of(header: str) -> dict[str, str]:
     """Return the parameters of a ``Content-Disposition``, none where it is malformed."""
+    if "*" in header:
+        header = ";".join(part for part in header.split(";") if _is_readable(part))
     with warnings.catch_warnings():
         # A header that is none is the client's mistake, and answered: no need to log it.
         warnings.simplefilter("ignore")

@@ -56,6 +56,14 @@ def add_routes(app: web.Application, routes: Iterable[Route], base_path: str) ->
             paths.append(base_path)
         for path in paths:
             resource = app.router.add_resource(path)
-            rows[resource.add_route(route.method, route.handler)] = route
-            if route.method == "GET":
-                rows[resource.add_route("HEAD", route.handler)] = route
+            methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
+            for method in methods:
+                added = resource.add_route(method, route.handler, expect_handler=_put_off)
+                rows[added] = route
+
+
+async def _put_off(request: web.Request) -> None:
+    """Let a client wait that asks whether to send its body (RFC 9110, section 10.1.1).
+
+    It is told so where the body is read (:mod:`deepaas.api.input`), and not what is refused.
+    """

@@ -34,14 +34,17 @@ _LINES_OF_A_HEAD = 8
 
 
 class _ServerLog(logging.LoggerAdapter[logging.Logger]):
-    """The log of aiohttp's server, in which what is no HTTP is one line, and no error of ours.
+    """The log of aiohttp's server, in which what clients do wrong is no error of ours.
 
-    Its own text and traceback would show what came, which may hold a token.
+    What is no HTTP is one line: aiohttp's text and traceback would show what came, which may hold a
+    token. That a client has left is none: the access log and the metrics have it.
     """
 
     def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
         """Log an exception, with its traceback unless a client is to blame."""
         exc = kwargs.get("exc_info")
+        if isinstance(exc, ConnectionError):
+            return
         if not isinstance(exc, HttpProcessingError | web.RequestPayloadError):
             super().exception(msg, *args, **kwargs)
             return

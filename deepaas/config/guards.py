@@ -35,8 +35,8 @@ GUARD_OPTIONS: tuple[cfg.Opt, ...] = (
         metavar="HOSTS",
         default="",
         help="Names under which clients may address this service (header Host), comma-separated,"
-        " with or without a port. *: any. Empty: those of this machine where it listens on"
-        " loopback only, any otherwise.",
+        " with or without a port; localhost and addresses always may. *: any. Empty: no other"
+        " where it listens on loopback only, any otherwise.",
     ),
     cfg.StrOpt(
         "trusted-proxy",

@@ -65,6 +65,7 @@ class Connection(web.RequestHandler):
         "_patience_s",
         "_task",
         "head_bytes",
+        "was_used",
     )
 
     def __init__(
@@ -84,8 +85,10 @@ class Connection(web.RequestHandler):
         self._patience_s = 0.0
         #: When the client began with the head that it has not ended yet, ``None`` if it has not.
         self._head_since: float | None = None
-        #: How many bytes have come while no request was being served.
+        #: How many bytes have come that belong to no request that is known yet.
         self.head_bytes = 0
+        #: Whether a request has come since it was looked at last.
+        self.was_used = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the client in, unless there are too many."""
@@ -99,8 +102,8 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Note when a head begins, and how long it is."""
-        if not self.is_busy() and self._has_whole_body():
+        """Note when a head begins, and how long it is, also while another request is served."""
+        if data and self._has_whole_body():  # aiohttp has none where it goes on with what it has
             if self._head_since is None:
                 self._head_since = self._loop.time()
             self.head_bytes += len(data)
@@ -108,8 +111,14 @@ class Connection(web.RequestHandler):
 
     def begin(self, request: web.BaseRequest) -> None:
         """Note that a request has come, with its head at least, and is being served."""
-        self._head_since = None
-        self.head_bytes = 0
+        self.was_used = True
+        if self._is_long() and request.content.is_eof():
+            self.head_bytes -= _body_bytes(request)
+        if self._is_long() and request.content.is_eof():
+            self._head_since = self._loop.time()  # something else has come with this request
+        else:
+            self._head_since = None
+            self.head_bytes = 0
         task = asyncio.current_task()
         self._task = _nothing if task is None else weakref.ref(task)
         self._body = request.content
@@ -137,6 +146,8 @@ class Connection(web.RequestHandler):
             passed_s: Since it was looked at last.
         """
         if self.is_busy():
+            if self._head_since is not None:
+                self._head_since = now  # who is ahead has time until it is its turn
             if self._body is not None and self._patience_s > 0 and not self._body.is_eof():
                 self._look_at_body(self._body, passed_s)
             return
@@ -150,10 +161,12 @@ class Connection(web.RequestHandler):
             )
             self.close_now()
 
+    def _is_long(self) -> bool:
+        return 0 < self._keeper.limits.head_max_bytes < self.head_bytes
+
     def _owes_head(self, waited_s: float) -> bool:
         limits = self._keeper.limits
-        is_long = limits.head_max_bytes and self.head_bytes > limits.head_max_bytes
-        if is_long and waited_s > limits.long_header_timeout_s:
+        if self._is_long() and waited_s > limits.long_header_timeout_s:
             return True
         return bool(limits.header_timeout_s) and waited_s > limits.header_timeout_s
 
@@ -277,7 +290,8 @@ class Connections:
             passed_s: Since this was done last.
         """
         for connection in tuple(self._open):
-            if connection.is_busy():
+            if connection.was_used or connection.is_busy():
+                connection.was_used = False
                 self._open[connection] = self._open.pop(connection)
             connection.look(now, passed_s)
 
@@ -307,6 +321,12 @@ def note_request(request: web.Request) -> None:
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.begin(request)
+
+
+def _body_bytes(request: web.BaseRequest) -> int:
+    """Return how long a body is that has come whole; what it was packed into, its length tells."""
+    received, length = request.content.total_bytes, request.content_length
+    return received if length is None else length
 
 
 def _is_token(line: str | bytes) -> bool:

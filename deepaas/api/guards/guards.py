@@ -54,7 +54,7 @@ def make_guards(settings: GuardSettings, *, on_loopback: bool) -> Guards:
     checks_hosts = ANY not in hosts and (on_loopback or bool(hosts))
     has_limits = settings.rate is not None or settings.max_concurrent
     return Guards(
-        hosts=Hosts(hosts, on_loopback=on_loopback) if checks_hosts else None,
+        hosts=Hosts(hosts) if checks_hosts else None,
         origins=None if ANY in origins else Origins(origins, proxies),
         callers=Callers(settings.rate, settings.max_concurrent) if has_limits else None,
         cors=Cors(origins) if origins else None,

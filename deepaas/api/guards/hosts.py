@@ -3,12 +3,13 @@
 """Under which names the service lets itself be addressed.
 
 A page whose name its owner lets point to 127.0.0.1 (DNS rebinding) is of one origin with the
-service for a browser, which then refuses it nothing. What gives it away is its name.
+service for a browser, which then refuses it nothing. What gives it away is its name; an address
+points nowhere else, and is always accepted.
 """
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -26,13 +27,10 @@ class Hosts:
 
     Args:
         allowed: Names in lower case; one with a port counts with that port only.
-        on_loopback: Whether nobody else reaches the service but this machine, which has no other
-            names then; otherwise any address is accepted too: an address points nowhere else.
     """
 
-    def __init__(self, allowed: frozenset[str], *, on_loopback: bool) -> None:
+    def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = allowed
-        self._on_loopback = on_loopback
         self._is_allowed = lru_cache(_REMEMBERED)(self._judge)
 
     def check(self, request: web.Request) -> None:
@@ -54,18 +52,17 @@ class Hosts:
 
     def _judge(self, host: str) -> bool:
         host = host.lower()
-        name, address = _split(host)
-        if host in self._allowed or name in self._allowed or name == "localhost":
-            return True
-        return address is not None and (address.is_loopback or not self._on_loopback)
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1]
+        is_named = host in self._allowed or name in self._allowed or name == "localhost"
+        return is_named or _is_address(name)
 
 
-def _split(host: str) -> tuple[str, IPv4Address | IPv6Address | None]:
-    """Return a host without its port, and what it is if it is an address."""
-    found = _HOST.fullmatch(host)
-    if found is None:
-        return "", None
+def _is_address(name: str) -> bool:
     try:
-        return found[1], ip_address(found[1].strip("[]"))
+        ip_address(name.strip("[]"))
     except ValueError:
-        return found[1], None
+        return False
+    return True

@@ -56,11 +56,6 @@ class Proxies:
         self._hops = _forwarded if reads_forwarded else _x_forwarded
         self._is_trusted = lru_cache(_REMEMBERED)(self._judge)
 
-    @property
-    def are_expected(self) -> bool:
-        """Whether a client may be another one than its address says."""
-        return bool(self._trusted)
-
     def client_of(self, request: web.Request) -> Client:
         """Return who sent a request."""
         peer = address_of(request.remote)

@@ -210,6 +210,10 @@ def test_a_part_says_what_it_is() -> None:
         (b"filename*=UTF-8''na%C3%AFve.png", "naïve.png"),
         (b"filename=\"ascii.png\"; filename*=UTF-8''%C3%A9.png", "é.png"),
         (b"filename=\"ascii.png\"; filename*=no-such''%C3%A9.png", "ascii.png"),
+        (b"filename=\"ascii.png\"; filename*=punycode''a-%41.png", "ascii.png"),
+        (b"filename=\"ascii.png\"; filename*0*=undefined''%41.png", "ascii.png"),
+        (b"filename*=''na%C3%AFve.png", "naïve.png"),
+        (b"filename* = windows-1252''%E9.png", "é.png"),
     ],
 )
 def test_the_name_of_a_file(disposition: bytes, filename: str) -> None:

@@ -7,6 +7,7 @@ import email
 import logging
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,7 +18,7 @@ from aiohttp import web
 from deepaas.auth import Authenticator, NoSignIn
 from deepaas.auth.access import AccessRules
 from deepaas.auth.signin import SignIn
-from deepaas.cmd.http import _ServerLog, _Site, listen
+from deepaas.cmd.http import _connections, _ServerLog, _Site, listen
 from deepaas.cmd.run import bind
 from deepaas.config import load_settings
 from tests.unit.parts import echo_service
@@ -120,3 +121,34 @@ def test_other_errors_of_the_server_have_their_traceback(
     [record] = caplog.records
     assert (record.levelno, record.getMessage()) == (logging.ERROR, "Unhandled exception")
     assert "ValueError: boom" in caplog.text
+
+
+async def test_a_client_that_leaves_within_an_answer_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leave(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x")
+        assert request.transport is not None
+        request.transport.abort()
+        await response.write(b"y")
+        raise AssertionError("it was told that nobody is there")
+
+    settings = load_settings(["--listen-port=0"])
+    app = web.Application()
+    app.router.add_get("/", leave)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    with bind(settings) as sock:
+        connections = _connections(runner, settings, signs_in=False)
+        try:
+            await _Site(runner, sock, connections, None, 0).start()
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            with suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+        finally:
+            await runner.cleanup()
+    assert caplog.records == []

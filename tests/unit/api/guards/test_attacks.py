@@ -20,6 +20,7 @@ from tests.unit.api.guards.serving import (
     PREDICT,
     TRAIN,
     Place,
+    connection,
     exchange,
     request,
     serving,
@@ -209,6 +210,29 @@ async def test_a_caller_that_holds_many_requests(tmp_path: Path, guard: str) -> 
             assert status_of(await reader.read()) == 200
             writer.close()
         assert status_of(await exchange(place, request("POST", PREDICT, place.authority))) == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (("Content-Length: 13", "Origin: https://evil.example"), 403),
+        (("Content-Length: 1000000",), 413),
+        (("Content-Length: 13",), 100),
+    ],
+)
+async def test_only_a_body_that_is_wanted_is_asked_for(
+    tmp_path: Path, headers: tuple[str, ...], status: int
+) -> None:
+    async with (
+        serving(tmp_path, "--client-max-size=1000") as place,
+        connection(place) as (reader, writer),
+    ):
+        expecting = ("Content-Type: application/json", "Expect: 100-continue")
+        writer.write(request("POST", PREDICT, place.authority, *expecting, *headers))
+        assert status_of(await reader.readuntil(b"\r\n\r\n")) == status
+        if status == 100:
+            writer.write(b'{"text": "x"}')
+            assert status_of(await reader.read()) == 200
 
 
 # What is no HTTP, or hardly

@@ -137,6 +137,54 @@ async def test_a_long_head_that_does_not_end(tmp_path: Path, is_on: bool) -> Non
             assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
 
 
+LONG_HEAD = HEAD + b"".join(b"X-%d: %s\r\n" % (at, b"x" * 1000) for at in range(80))
+
+
+@pytest.mark.parametrize("ahead", [b"", HEAD + b"\r\n"])
+async def test_a_long_head_that_comes_ahead(tmp_path: Path, ahead: bytes) -> None:
+    """It is no request's that was served meanwhile."""
+    limits = ConnectionLimits(header_timeout_s=30.0, head_max_bytes=65_536)
+    async with (
+        serving(tmp_path, limits) as (place, connections),
+        connection(place) as (reader, writer),
+    ):
+        writer.write(HALF.replace(b"Connection: close", b"X: y"))
+        await is_being_read(connections)
+        (served,) = connections
+        served.data_received(BODY[-5:])
+        served.data_received(ahead + LONG_HEAD)  # before the answer
+        assert served.is_busy()
+        pass_time(connections, 5)
+        for _ in range(2 if ahead else 1):
+            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: not served.is_busy())
+        assert len(connections) == 1
+        pass_time(connections, 10)
+        await until(lambda: len(connections) == 0)
+
+
+async def test_a_body_that_comes_with_its_head_is_none_of_it(tmp_path: Path) -> None:
+    limits = ConnectionLimits(header_timeout_s=30.0, head_max_bytes=65_536)
+    async with (
+        serving(tmp_path, limits) as (place, connections),
+        connection(place) as (reader, _),
+    ):
+        await until(lambda: len(connections) == 1)
+        (served,) = connections
+        body = b'{"text": "%s"}' % (b"x" * 100_000)
+        length = b"Content-Length: %d" % len(body)
+        whole = HALF.partition(b"\r\n\r\n")[0].replace(b"Connection: close", b"X: y")
+        whole = whole.replace(b"Content-Length: %d" % len(BODY), length)
+        served.data_received(whole + b"\r\n\r\n" + body)
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: not served.is_busy())
+        pass_time(connections, LONG_S)
+        await asyncio.sleep(0)
+        assert list(connections) == [served]
+        assert served.transport is not None
+        assert not served.transport.is_closing()
+
+
 async def test_what_comes_behind_an_answer_is_no_head(tmp_path: Path) -> None:
     """Who sends on what nobody wanted to read is let finish, and may read the answer."""
     limits = ConnectionLimits(header_timeout_s=30.0, head_max_bytes=65_536)
@@ -311,6 +359,22 @@ async def test_what_was_used_last_goes_last(tmp_path: Path) -> None:
         await used[0].read()  # closed by itself; another takes its place
         async with connection(place) as third, connection(place) as fourth:
             assert await ended_first(idle[0], third[0], fourth[0]) is idle[0]
+
+
+async def test_what_is_used_for_moments_is_used(tmp_path: Path) -> None:
+    """A proxy's connection is idle whenever somebody looks, and in use all the time."""
+    async with (
+        serving(tmp_path, ConnectionLimits(max_connections=2)) as (place, connections),
+        connection(place) as used,
+        connection(place) as silent,
+    ):
+        await until(lambda: len(connections) == 2)
+        used[1].write(HEAD + b"\r\n")
+        await used[0].readuntil(b"\r\n\r\n")
+        await until(lambda: not any(each.is_busy() for each in connections))
+        pass_time(connections, 1)
+        async with connection(place):
+            assert await ended_first(used[0], silent[0]) is silent[0]
 
 
 async def ended_first(*readers: asyncio.StreamReader) -> asyncio.StreamReader:
