@@ -66,8 +66,9 @@ BENCH_OPTIONS := --rounds $(ROUNDS) \
 BENCH_TABLE := $(if $(filter undefined,$(origin PEERS)),$(if $(ONLY),,yes))
 
 bench: $(VENV)/.installed-test
-	@exec $(BIN)/python -m benchmarks $(BENCH_OPTIONS) \
+	@$(BIN)/python -m benchmarks $(BENCH_OPTIONS) \
 	    $(if $(BENCH_TABLE),--table doc/source/discussion/performance-table.txt)
+	@$(BIN)/python -m benchmarks.tokens
 
 soak: $(VENV)/.installed-test
 	@$(BIN)/python -m benchmarks.soak --calls $(CALLS)
