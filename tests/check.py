@@ -70,6 +70,10 @@ def _measured(*arguments: str) -> Step:
 APART = (("trainings", "jobs", "versions", "queued"), ("fuzzed",))
 
 
+#: Of the other tests, those that run apart: about half of the time too.
+UNITS_APART = ("tests/unit/execution", "tests/unit/service", "tests/unit/cmd", "tests/unit/store")
+
+
 def _patterns(subjects: Iterable[str]) -> list[str]:
     return [f"tests/integration/test_{subject}*.py" for subject in subjects]
 
@@ -106,7 +110,8 @@ CHECKS = (
             _all_but_apart(),
             *map(_apart, APART),
             _measured("tests/contract", "tests/acceptance", "examples"),
-            _measured("tests/unit"),
+            _measured(*UNITS_APART),
+            _measured("tests/unit", *(f"--ignore={folder}" for folder in UNITS_APART)),
         ),
     ),
     Check(
