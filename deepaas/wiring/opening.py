@@ -5,6 +5,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from deepaas.config import Settings
 from deepaas.execution.base import ModelPool, PoolLimits
@@ -62,41 +63,8 @@ async def open_service(
             LocalExecutor(None if transcript is None else transcript.append)
         )
         pools = _make_pools(settings, sources, executor, registry, stack)
-        fetcher = UrlFetcher.of(settings.fetching, executor.uploads)
-        jobs = JobService(
-            registry,
-            pools,
-            is_enabled=settings.train_endpoint,
-            are_shown=settings.predict_endpoint,
-            is_starting=True,
-            fetcher=fetcher,
-        )
-        predictions = PredictionService(
-            registry, pools, is_enabled=settings.predict_endpoint, fetcher=fetcher
-        )
-        switching = Switching(pools, in_place=settings.promote_in_place)
-        versions = VersionService(registry, pools, switching, jobs)
-        health = HealthService(registry, pools, jobs, switching.problems)
-        history = JobHistory(jobs, versions)
-        queue = PredictionQueue(
-            pools,
-            predictions,
-            jobs,
-            history,
-            max_jobs=settings.predict_max_jobs,
-            fetcher=fetcher,
-        )
         watch = await stack.enter_async_context(LoopWatch(settings.watching.slow_callback_s))
-        traffic, job_observer = Traffic(), JobObserver(jobs)
-        monitoring = Monitoring(
-            pools,
-            health,
-            traffic,
-            jobs,
-            job_observer,
-            interval_s=settings.watching.history_interval_s,
-        )
-        parts = Parts(executor, pools, jobs, versions, queue, job_observer, monitoring)
+        service, parts = _connect(settings, registry, pools, executor, watch)
         opened = await stack.enter_async_context(AsyncExitStack())
         loading = asyncio.create_task(
             load_all(settings, opened, parts, registry, force), name="loading"
@@ -105,24 +73,55 @@ async def open_service(
         stack.push_async_callback(end_task, loading)
         if not settings.listen_early:
             await asyncio.shield(loading)
-        yield Service(
-            registry,
-            predictions,
-            jobs,
-            history,
-            versions,
-            EvaluationService(jobs, versions),
-            health,
-            queue,
-            executor.uploads,
-            traffic,
-            Observer(pools, health, traffic, job_observer, watch),
-            monitoring,
-            loading,
-            transcript,
-            drain=Drain(pools),
-            renew=lambda: load_all_anew(pools.values()),
-        )
+        yield replace(service, loading=loading, transcript=transcript)
+
+
+def _connect(
+    settings: Settings,
+    registry: ModelRegistry,
+    pools: dict[str, ModelPool],
+    executor: LocalExecutor,
+    watch: LoopWatch,
+) -> tuple[Service, Parts]:
+    """Make what the outside may ask for, and give with it what is still to be opened."""
+    fetcher = UrlFetcher.of(settings.fetching, executor.uploads)
+    jobs = JobService(
+        registry,
+        pools,
+        is_enabled=settings.train_endpoint,
+        are_shown=settings.predict_endpoint,
+        is_starting=True,
+        fetcher=fetcher,
+    )
+    predictions = PredictionService(
+        registry, pools, is_enabled=settings.predict_endpoint, fetcher=fetcher
+    )
+    switching = Switching(pools, in_place=settings.promote_in_place)
+    versions = VersionService(registry, pools, switching, jobs)
+    health = HealthService(registry, pools, jobs, switching.problems)
+    history = JobHistory(jobs, versions)
+    most = settings.predict_max_jobs
+    queue = PredictionQueue(pools, predictions, jobs, history, max_jobs=most, fetcher=fetcher)
+    traffic, job_observer = Traffic(), JobObserver(jobs)
+    interval_s = settings.watching.history_interval_s
+    monitoring = Monitoring(pools, health, traffic, jobs, job_observer, interval_s=interval_s)
+    service = Service(
+        registry,
+        predictions,
+        jobs,
+        history,
+        versions,
+        EvaluationService(jobs, versions),
+        health,
+        queue,
+        executor.uploads,
+        traffic,
+        Observer(pools, health, traffic, job_observer, watch),
+        monitoring,
+        drain=Drain(pools),
+        renew=lambda: load_all_anew(pools.values()),
+    )
+    return service, Parts(executor, pools, jobs, versions, queue, job_observer, monitoring)
 
 
 def _make_pools(
