@@ -94,6 +94,12 @@ def sign(
     return jwt.encode(named, key, alg, headers=header)
 
 
+async def _turns() -> None:
+    """Let the loop do what it has begun."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 class PlayedIssuer:
     """An issuer in a thread of its own; opened and closed with ``with``."""
 
@@ -147,19 +153,22 @@ class PlayedIssuer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
         context = None if self._authority is None else self._authority.server_context()
-        self._site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
-        await self._site.start()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(self._runner, self._socket, ssl_context=context).start()
         scheme = "http" if context is None else "https"
         port = self._runner.addresses[0][1]
         self.url = f"{scheme}://localhost:{port}{self._path}"
 
     async def _end(self) -> None:
+        # A connection that is taken gets its transport a turn later; if the server is closed by
+        # then, nobody closes that (asyncio's Server._attach fails). So no more are taken first.
+        self._loop.remove_reader(self._socket.fileno())
+        await _turns()
         await self._runner.cleanup()
         # Those too whose TLS has not begun yet, or does not end: nothing but the loop knows them.
         for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]
             transport.abort()
-        for _ in range(3):  # the loop closes them in its next turns
-            await asyncio.sleep(0)
+        await _turns()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix(self._path)
