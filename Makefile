@@ -21,6 +21,8 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --
 CORE_META := setup.cfg pyproject.toml deepaas/__init__.py
 EXAMPLES_META := $(wildcard examples/*/setup.cfg examples/*/pyproject.toml)
 LOCK := tests/requirements.txt
+PEERS_LOCK := tests/peers/requirements.txt
+PEERS_VENV := tests/peers/.venv
 
 .PHONY: help run test lint types docs audit lock sample bench soak clean
 .DELETE_ON_ERROR:
@@ -58,6 +60,9 @@ lock: $(VENV)/.created
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	    $(OWN:%=--no-emit-package %) --output-file $(LOCK) tests/requirements.in
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	    --output-file $(PEERS_LOCK) tests/peers/requirements.in
 
 # The table that the documentation includes is written only by a whole run.
 BENCH_OPTIONS := --rounds $(ROUNDS) \
@@ -76,7 +81,7 @@ soak: $(VENV)/.installed-test
 
 clean:
 	rm -rf $(VENV) build dist doc/build .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov
-	rm -rf benchmarks/.envs benchmarks/results tests/peers/node_modules
+	rm -rf benchmarks/.envs benchmarks/results tests/peers/node_modules $(PEERS_VENV)
 	rm -rf .coverage .coverage.* deepaas.egg-info examples/*/*.egg-info examples/*/build
 	find deepaas benchmarks tests examples doc -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -100,15 +105,23 @@ $(VENV)/.installed-test: $(VENV)/.created $(CORE_META) $(EXAMPLES_META) $(LOCK)
 	    --editable examples/minimal --editable examples/legacy
 	@touch $(VENV)/.installed-run $@
 
-# Issuers of tokens that tests sign in with. The lock names no registry: npm takes its own, and checks
-# the hashes. Without npm it is tried again the next time, and those tests say why they are skipped.
-$(VENV)/.installed-peers: tests/peers/package.json tests/peers/package-lock.json | $(VENV)/.created
+# Programs of others that tests talk to: issuers of tokens (the lock names no registry: npm takes its
+# own, and checks the hashes), stores, clouds and checkers of files, whose needs are not ours. Without
+# npm it is tried again the next time, and those tests say why they are skipped.
+$(VENV)/.installed-peers: tests/peers/package.json tests/peers/package-lock.json $(PEERS_VENV)/.installed
 	@sh tests/system-packages.sh
 	@if command -v npm >/dev/null 2>&1; then \
 	    echo "Installing the issuers of the tests into tests/peers/node_modules …"; \
 	    npm ci --prefix tests/peers --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null \
 	        && touch $@; \
 	fi
+
+$(PEERS_VENV)/.installed: $(PEERS_LOCK) | $(VENV)/.created
+	@echo "Installing the programs that tests talk to into $(PEERS_VENV) …"
+	@$(BIN)/python -m venv $(PEERS_VENV)
+	@PYTHONWARNINGS=ignore $(PEERS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install \
+	    --require-hashes --requirement $(PEERS_LOCK)
+	@touch $@
 
 $(VENV)/.installed-torch: $(VENV)/.installed-test
 	@echo "Installing $(TORCH) and Keras into $(VENV) …"

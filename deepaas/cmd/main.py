@@ -3,11 +3,35 @@
 """``deepaas``: the umbrella over the commands."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from deepaas import __version__
 from deepaas.errors import DeepaasError
+
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: ``main(argv)`` of a module, imported when it is asked for."""
+
+    name: str
+    module: str
+    help: str
+    #: The extra of the package that it needs, if any.
+    extra: str | None = None
+
+
+COMMANDS = (
+    Command("run", "deepaas.cmd.run", "serve models over HTTP (as deepaas-run)"),
+    Command("cli", "deepaas.cmd.cli", "call a model here (as deepaas-cli)"),
+    Command("predict", "deepaas.cmd.predict", "predict a file (as deepaas-predict)"),
+    Command("jobs", "deepaas.cmd.jobs.main", "list, follow, export the jobs of a service"),
+    Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,36 +40,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="deepaas", description="Serve and train models.")
     parser.add_argument("--version", action="version", version=f"deepaas {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="serve models over HTTP (as deepaas-run)", add_help=False)
-    commands.add_parser("cli", help="call a model here (as deepaas-cli)", add_help=False)
-    commands.add_parser("predict", help="predict a file (as deepaas-predict)", add_help=False)
-    commands.add_parser("jobs", help="list, follow, export the jobs of a service", add_help=False)
-    commands.add_parser("keys", help="make and revoke the keys that sign in", add_help=False)
+    for each in COMMANDS:
+        commands.add_parser(each.name, help=each.help, add_help=False)
     commands.add_parser("models", help="list the installed models without importing them")
-    known, rest = parser.parse_known_args(given[:1])
-    rest = given[1:]
-    if known.command == "run":
-        from deepaas.cmd import run
-
-        return run.main(rest)
-    if known.command == "cli":
-        from deepaas.cmd import cli
-
-        return cli.main(rest)
-    if known.command == "predict":
-        from deepaas.cmd import predict
-
-        return predict.main(rest)
-    if known.command == "jobs":
-        from deepaas.cmd.jobs import main as jobs
-
-        return jobs.main(rest)
-    if known.command == "keys":
-        from deepaas.cmd import keys
-
-        return keys.main(rest)
+    known, _ = parser.parse_known_args(given[:1])
+    chosen = next((each for each in COMMANDS if each.name == known.command), None)
+    if chosen is not None:
+        return _run(chosen, given[1:])
     parser.parse_args(given)
     return _list_models()
+
+
+def _run(command: Command, argv: Sequence[str]) -> int:
+    """Run a command; an extra that is not installed is no traceback but a remedy."""
+    try:
+        status: int = importlib.import_module(command.module).main(argv)
+    except ModuleNotFoundError as exc:
+        if command.extra is None or (exc.name or "").partition(".")[0] == "deepaas":
+            raise
+        print(
+            f"deepaas {command.name}: {exc.name!r} is not installed:"
+            f" pip install 'deepaas[{command.extra}]'",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
+    return status
 
 
 def _list_models() -> int:
@@ -56,7 +75,7 @@ def _list_models() -> int:
             print(f"{source.name}\t{source.value}\t{source.distribution} {source.version}")
     except DeepaasError as exc:
         print(f"deepaas: {exc.message}", file=sys.stderr)
-        return 1
+        return EXIT_FAILED
     return 0
 
 

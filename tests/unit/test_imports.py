@@ -14,10 +14,14 @@ PACKAGE = Path(__file__).parents[2] / "deepaas"
 #: From top to bottom; the parts of one line do not import each other.
 LAYERS = (
     ("cmd",),
-    ("api", "wiring", "export", "orchestrator", "catalog"),
-    ("service",),
+    (
+        *("api", "wiring"),
+        # The companion tools.
+        *("export", "scaffold", "lint", "images", "orchestrator", "alien4cloud", "functions"),
+    ),
+    ("service", "project"),
     ("execution",),
-    ("model", "store", "storage", "auth", "fetching"),
+    ("model", "store", "storage", "auth", "fetching", "tosca"),
     ("config", "telemetry", "finishing"),
     ("records", "errors"),
 )
@@ -33,6 +37,17 @@ GUARDS_NEED = {"execution", "records", "errors"}
 
 def test_imports_point_down() -> None:
     assert layer_faults(graph_of(PACKAGE), LAYERS, EXCEPTIONS) == []
+
+
+#: What serves, and what only its companions need.
+SERVER = ("deepaas.cmd.run", "deepaas.execution.worker")
+TOOLS = {"export", "scaffold", "lint", "images", "orchestrator", "alien4cloud", "project", "tosca"}
+
+
+@pytest.mark.parametrize("program", SERVER)
+def test_the_server_imports_no_companion_tool(program: str) -> None:
+    needed = {component_of(module) for module in reach(graph_of(PACKAGE), program)}
+    assert needed & TOOLS == set()
 
 
 def test_there_is_no_cycle() -> None:

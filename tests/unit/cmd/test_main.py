@@ -4,11 +4,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from deepaas import __version__
-from deepaas.cmd.main import main
+from deepaas.cmd import main as umbrella
+from deepaas.cmd.main import Command, main
 from deepaas.errors import ConfigurationError
 from deepaas.model import discovery
 from deepaas.records import ModelSource, SourceKind
@@ -85,3 +87,26 @@ def test_listing_models_needs_no_server(library: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False)
     assert done.returncode == 0
+
+
+def test_an_extra_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "needs_much.py").write_text("import not_installed_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    command = Command("much", "needs_much", "needs much", extra="tools")
+    monkeypatch.setattr(umbrella, "COMMANDS", (command,))
+    assert main(["much"]) == 1
+    assert capsys.readouterr().err == (
+        "deepaas much: 'not_installed_anywhere' is not installed: pip install 'deepaas[tools]'\n"
+    )
+
+
+def test_a_broken_install_is_no_missing_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needs_us.py").write_text("import deepaas.nothing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(umbrella, "COMMANDS", (Command("us", "needs_us", "", extra="tools"),))
+    with pytest.raises(ModuleNotFoundError, match=r"deepaas\.nothing"):
+        main(["us"])
