@@ -24,7 +24,9 @@ _SKIPPED: Final = {
     *("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "build", "dist"),
     "site-packages",
 }
-_DOCKERFILE: Final = re.compile(r"(.*[._-])?(Dockerfile|Containerfile)([._-].*)?", re.I)
+_DOCKERFILE: Final = re.compile(r"(.*[._-])?(Dockerfile|Containerfile)([._-].*)?")
+#: What is about Dockerfiles, or is none of them.
+_OTHERS: Final = {".py", ".md", ".rst", ".txt", ".dockerignore"}
 _METADATA: Final = {"ai4-metadata.yml", "ai4-metadata.yaml", "ai4-metadata.json", "metadata.json"}
 
 
@@ -62,7 +64,7 @@ class Source:
     @property
     def is_dockerfile(self) -> bool:
         """Whether it says how an image is built."""
-        return _DOCKERFILE.fullmatch(self.base) is not None and self.suffix not in (".md", ".rst")
+        return _DOCKERFILE.fullmatch(self.base) is not None and self.suffix not in _OTHERS
 
     @property
     def is_yaml(self) -> bool:

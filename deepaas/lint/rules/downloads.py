@@ -24,7 +24,7 @@ _CHECKED_OUT: Final = re.compile(r"\bgit\b[^;&|]{0,200}\b(?:checkout|reset\s+--h
 _REPOSITORY: Final = re.compile(r"git\+(?:https?|ssh|git)://[^\s'\"#;,\]]+")
 #: A commit, or what versions are called; a branch has no digits as a rule.
 _FIXED: Final = re.compile(r"[0-9a-f]{7,40}|(?:[\w.]*[-_/])?v?\d+(?:\.\d+)*[\w.+-]*")
-_OLD_SETUPTOOLS: Final = re.compile(r"\bsetuptools\s*(?:<=?|==)\s*(\d+)[\d.]*")
+_OLD_SETUPTOOLS: Final = re.compile(r"\bsetuptools\s*<=?\s*(\d+)[\d.]*")
 _INSTALLS_CLONE: Final = re.compile(
     r"\bpip3?\s+install\b[^;&|]{0,500}(?:\s-e\b|\s--editable\b|\s\.{1,2}(?:/|\s|$))"
 )

@@ -31,7 +31,7 @@ _NAMES: Final = (
     r"|token|RCLONE_CONFIG_\w+_PASS|jupyterPASSWORD|idePASSWORD)"
 )
 _ASSIGNED: Final = re.compile(
-    rf"(?<![\w$.-])[\"']?(?P<name>{_NAMES})[\"']?\s*(?:=|:)\s*(?P<quote>[\"']?)(?P<value>[^\s\"',;}}]+)",
+    rf"(?<![\w$.-])[\"']?(?P<name>{_NAMES})[\"']?[ \t]*(?:=|:)[ \t]*(?P<quote>[\"']?)(?P<value>[^\s\"',;}}]+)",
     re.I,
 )
 #: ``ENV name value`` and ``{name: X, value: Y}``, in one line or in two.
@@ -43,7 +43,7 @@ _APART: Final = re.compile(
 _RCLONE_CONF: Final = re.compile(r"^\s*pass\s*=\s*(?P<value>\S+)", re.M)
 _RCLONE_NAME: Final = re.compile(r"RCLONE_CONFIG_\w+_PASS|rclone_password", re.I)
 _PLACEHOLDER: Final = re.compile(
-    r"[<${(\[%*].*|.*(?:\.\.\.|…).*|(.)\1*|(?:your|my|some|the|example|change|placeholder|dummy|fake|test"
+    r"[<${(\[%*].*|[A-Za-z_]+(?:\.[A-Za-z_]+)+|.*(?:\.\.\.|…).*|(.)\1*|(?:your|my|some|the|example|change|placeholder|dummy|fake|test"
     r"|passw|secret|todo|none|null|true|false|yes|no|str|string|type|required|default|get_input|file|/)"
     r"[\w/.<>!-]*",
     re.I,
