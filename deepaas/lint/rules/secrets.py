@@ -36,11 +36,11 @@ _ASSIGNED: Final = re.compile(
 )
 #: ``ENV name value`` and ``{name: X, value: Y}``, in one line or in two.
 _APART: Final = re.compile(
-    rf"(?:^\s*ENV\s+|\bname:\s*[\"']?)(?P<name>{_NAMES})[\"']?(?:[ \t]+|,?\s*value:\s*)"
+    rf"(?:^[ \t]*ENV\s+|\bname:\s*[\"']?)(?P<name>{_NAMES})[\"']?(?:[ \t]+|,?\s*value:\s*)"
     r"(?P<quote>[\"']?)(?P<value>[^\s\"',;}]+)",
     re.I | re.M,
 )
-_RCLONE_CONF: Final = re.compile(r"^\s*pass\s*=\s*(?P<value>\S+)", re.M)
+_RCLONE_CONF: Final = re.compile(r"^[ \t]*pass\s*=\s*(?P<value>\S+)", re.M)
 _RCLONE_NAME: Final = re.compile(r"RCLONE_CONFIG_\w+_PASS|rclone_password", re.I)
 _PLACEHOLDER: Final = re.compile(
     r"[<${(\[%*].*|[A-Za-z_]+(?:\.[A-Za-z_]+)+|.*(?:\.\.\.|…).*|(.)\1*|(?:your|my|some|the|example|change|placeholder|dummy|fake|test"
