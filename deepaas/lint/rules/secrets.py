@@ -31,7 +31,8 @@ _NAMES: Final = (
     r"|token|RCLONE_CONFIG_\w+_PASS|jupyterPASSWORD|idePASSWORD)"
 )
 _ASSIGNED: Final = re.compile(
-    rf"(?<![\w$.-])[\"']?(?P<name>{_NAMES})[\"']?[ \t]*(?:=|:)[ \t]*(?P<quote>[\"']?)(?P<value>[^\s\"',;}}]+)",
+    rf"(?<![\w$.-])[\"']?(?P<name>{_NAMES})[\"']?[ \t]*(?:=|:)[ \t]*"
+    r"(?P<quote>[\"']?)(?P<value>[^\s\"',;}]+)",
     re.I,
 )
 #: ``ENV name value`` and ``{name: X, value: Y}``, in one line or in two.

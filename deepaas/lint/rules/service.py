@@ -25,7 +25,8 @@ _OPTIONS: Final = {
 }
 _LEAST_CHARACTERS: Final = 9
 _SHORT: Final = re.compile(
-    r"\b(?:jupyterPASSWORD|jupyter_password)\b[\"']?[ \t]*[=:][ \t]*[\"']?(?P<value>[^\s\"',;}$<{]+)"
+    r"\b(?:jupyterPASSWORD|jupyter_password)\b[\"']?[ \t]*[=:][ \t]*"
+    r"[\"']?(?P<value>[^\s\"',;}$<{]+)"
 )
 _SEEN: Final = {".py", ".md", ".rst"}
 

@@ -121,11 +121,11 @@ def _wrong_defaults(document: Document) -> Iterator[tuple[int, tuple[str, str, A
     inputs = mapping(document.data, "topology_template", "inputs")
     for name, declared in inputs.items():
         kind, value = inner(declared, "type"), inner(declared, "default")
-        if value is not None and isinstance(kind, str) and kind in _TYPES:
-            # What is True is an int to Python.
-            if type(value) is not _TYPES[kind]:
-                path = ("topology_template", "inputs", name, "default")
-                yield _line(document, path), (name, kind, value)
+        wanted = _TYPES.get(kind) if isinstance(kind, str) else None
+        # What is True is an int to Python.
+        if wanted is not None and value is not None and type(value) is not wanted:
+            path = ("topology_template", "inputs", name, "default")
+            yield _line(document, path), (name, str(kind), value)
 
 
 def _line_of(document: Document, literal: str) -> int:

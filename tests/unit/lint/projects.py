@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Projects with one defect each; ``«`` ends a line that is to be found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -39,7 +40,7 @@ class Defect:
     file: str
     text: str
     #: Further files; a file of the clean project is left out by ``None``.
-    beside: dict[str, str | None] | None = None
+    beside: Mapping[str, str | None] | None = None
 
     @property
     def lines(self) -> list[int]:
@@ -52,7 +53,7 @@ class Defect:
         write(folder, files)
 
 
-def write(folder: Path, files: dict[str, str | None]) -> None:
+def write(folder: Path, files: Mapping[str, str | None]) -> None:
     """Write the files of a project."""
     for name, text in files.items():
         if text is not None:
