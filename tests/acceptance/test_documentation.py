@@ -19,6 +19,7 @@ PAGES = sorted(SOURCE.rglob("*.rst"))
 WALKED = (
     "quickstart.rst",
     "howto/evaluate.rst",
+    "howto/image-check.rst",
     "howto/integrate.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",
