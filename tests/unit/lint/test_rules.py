@@ -312,6 +312,8 @@ def test_both_tags_or_none_are_good(text: str, tmp_path: Path) -> None:
         "deep-start --deepaas\n",
         "deepaas-run --listen-port=5000 --listen-port=$PORT0\n",
         "deepaas-run --listen-port ${PORT}\n",
+        '[\n  "--listen-port", "5000"\n]\n- --listen-port\n- "5000"\n',
+        "--listen-port\n",
         "export jupyterPASSWORD=$PASSWORD\n",
         "# DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER=yes\n",
         "# jupyterPASSWORD=abc\n",
