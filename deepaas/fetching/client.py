@@ -16,8 +16,8 @@ from ssl import SSLContext
 from typing import Any, Final
 
 import aiohttp
-from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 from yarl import URL
 
 from deepaas import __version__
