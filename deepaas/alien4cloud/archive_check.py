@@ -6,10 +6,12 @@ The rules are Alien4Cloud's (``ToscaArchiveParser``, ``ToscaMetaMapping``); the 
 archive of a stranger from filling memory or disk.
 """
 
+import lzma
 import re
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -25,6 +27,11 @@ _ENDINGS: Final = (".yml", ".yaml")
 _VERSION: Final = re.compile(r"\d+(\.\d+)*([-.][A-Za-z0-9_.-]+)?")
 _DEFINITIONS: Final = re.compile(r"alien_dsl_\d+_\d+_\d+|tosca_simple_yaml_1_\d+(_\d+)?")
 _ENCRYPTED: Final = 0x1
+#: What zipfile raises, and the decompressors that it uses.
+_UNREADABLE: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(NotImplementedError, EOFError, UnicodeDecodeError),
+)
 
 
 def validate_topology(document: Document, folder: Path | None) -> tuple[TemplateFault, ...]:
@@ -33,7 +40,10 @@ def validate_topology(document: Document, folder: Path | None) -> tuple[Template
     if isinstance(version, str) and version.startswith("alien_dsl_"):
         try:
             # Where things stand has not changed, but for the names of requirements and nodes.
-            document = Document(document.name, from_alien(document).data, document.lines)
+            translated = from_alien(document).data
+            # What it imports itself is what must be known.
+            translated["imports"] = document.data.get("imports") or translated["imports"]
+            document = Document(document.name, translated, document.lines)
         except InvalidDocument as exc:
             place, _, text = exc.message.partition(": ")
             return (TemplateFault(place, text),)
@@ -50,7 +60,7 @@ def check_archive(path: Path) -> tuple[str, ...]:
             return _check(archive, str(path))
     except OSError as exc:
         return (f"{path}: {exc.strerror or exc}.",)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError) as exc:
+    except _UNREADABLE as exc:
         return (f"{path}: this is no zip that can be read: {exc}.",)
     except InvalidDocument as exc:
         return (exc.message,)
