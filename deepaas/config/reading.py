@@ -189,7 +189,8 @@ def _unknown(file: _File, known: set[str]) -> list[str]:
             alike = difflib.get_close_matches(name.replace("-", "_").lower(), sorted(known), n=1)
             hint = f"; is {alike[0]!r} meant?" if alike else "."
             # Whoever mistypes the name of a secret still has a secret.
-            shown = "" if SECRET_NAME.search(name) else f" (= {text!r})"
+            is_secret = any(SECRET_NAME.search(each) for each in (name, *alike))
+            shown = "" if is_secret else f" (= {text!r})"
             raise ConfigurationError(f"{file.path}: there is no option {name!r}{shown}{hint}")
     return warnings
 
