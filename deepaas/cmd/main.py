@@ -31,6 +31,8 @@ COMMANDS = (
     Command("predict", "deepaas.cmd.predict", "predict a file (as deepaas-predict)"),
     Command("jobs", "deepaas.cmd.jobs.main", "list, follow, export the jobs of a service"),
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
+    Command("config", "deepaas.cmd.settings.main", "show and check the settings of a service"),
+    Command("tosca", "deepaas.cmd.tosca", "check, translate, pack templates of TOSCA", "tools"),
 )
 
 
