@@ -33,6 +33,7 @@ COMMANDS = (
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
     Command("config", "deepaas.cmd.settings.main", "show and check the settings of a service"),
     Command("tosca", "deepaas.cmd.tosca", "check, translate, pack templates of TOSCA", "tools"),
+    Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
 )
 
 
