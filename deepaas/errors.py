@@ -324,3 +324,18 @@ class RequestFailed(DeepaasError):
     def may_pass(self) -> bool:
         """Whether the same request may succeed later: the service is gone, or is starting."""
         return self.status is None or self.status in (502, 503, 504)
+
+
+class RemoteFailed(DeepaasError):
+    """A remote that keeps files did not do what it was asked for.
+
+    Args:
+        message: One line that names the remote and the remedy; no secret.
+        is_missing: Whether there is nothing at the path that was asked for.
+        may_pass: Whether the same may succeed later: the remote is gone, or the line is.
+    """
+
+    def __init__(self, message: str, *, is_missing: bool = False, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.is_missing = is_missing
+        self.may_pass = may_pass
