@@ -27,7 +27,10 @@ _SAID: Final = (
     (r"\b403\b|AccessDenied", Reason.FORBIDDEN),
     (r"timeout|deadline exceeded|timed out", Reason.SILENT),
     (r"\bEOF\b|connection reset|broken pipe|corrupted on transfer|closed conn", Reason.BROKEN),
-    (r"\b404\b|NoSuch(Bucket|Key)|(directory|object) not found", Reason.MISSING),
+    (
+        r"\b404\b|NoSuch(Bucket|Key)|(directory|object) not found|Source doesn't exist",
+        Reason.MISSING,
+    ),
     (r"\b(405|501)\b|XML syntax error|expected element", Reason.NOT_THAT_TYPE),
     (r"\b(423|429|5\d\d)\b", Reason.BUSY),
 )
@@ -132,8 +135,10 @@ class RcloneFileStore:
     def _explain(self, status: int, said: str, path: str) -> RemoteFailed:
         if status in _MISSING:
             return failure(self._remote, self._limits, Reason.MISSING, path)
+        # A name may hold any number that is a status too.
+        told = said.replace(path, "") if path else said
         for pattern, reason in _SAID:
-            if re.search(pattern, said):
+            if re.search(pattern, told):
                 return failure(self._remote, self._limits, reason, path)
         last = self._masked(said.strip().rpartition("\n")[2]).rstrip(".")
         return failure(self._remote, self._limits, Reason.UNKNOWN, path, f"rclone says {last!r}")

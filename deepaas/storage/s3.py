@@ -72,7 +72,10 @@ class S3FileStore(FsspecFileStore):
 
     def close(self) -> None:
         """See :class:`~deepaas.storage.base.FileStore`."""
-        self._files.close_session(self._files.loop, self._files._s3)
+        # It connects when it is used first.
+        client, self._files._s3 = self._files._s3, None
+        if client is not None:
+            self._files.close_session(self._files.loop, client)
 
 
 def _client_options(remote: Remote, limits: Limits) -> dict[str, Any]:

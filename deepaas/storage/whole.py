@@ -22,11 +22,11 @@ def part_name() -> str:
 def part_of(path: str) -> str:
     """Return where in the same folder of a share a file is written before it is moved.
 
-    It is the file's own where a part of it has a question mark: WsgiDAV 4.4, for one, cuts the
-    destination of a MOVE there, and would leave the file in another place.
+    It is the file's own where that has a question mark or a semicolon: WsgiDAV 4.4, for one, cuts
+    the destination of a MOVE there, and would leave the file in another place.
     """
     folder, slash, _ = path.rpartition("/")
-    return path if "?" in path else f"{folder}{slash}{part_name()}"
+    return path if {"?", ";"} & set(path) else f"{folder}{slash}{part_name()}"
 
 
 def is_part(path: str) -> bool:
