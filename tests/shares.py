@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Servers of files that others have written, on loopback: WsgiDAV below NextCloud's paths, moto as S3."""
+"""Servers of files on loopback: those that others have written, and those that fail."""
 
+import http.client
+import http.server
 import json
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -129,3 +132,94 @@ def s3() -> Iterator[Share]:
         request = urllib.request.Request(f"http://127.0.0.1:{port}/models", method="PUT")
         urllib.request.urlopen(request, timeout=_PATIENCE_S).close()
         yield Share(port, None, variables)
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """Give the port of a host that takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def answering(status: int, body: bytes = b"") -> Iterator[int]:
+    """Give the port of a server that has one answer to everything."""
+
+    class Handler(_Handler):
+        def answer(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with _serving(Handler) as port:
+        yield port
+
+
+@contextmanager
+def breaking(behind: int, methods: Sequence[str], times: int) -> Iterator[int]:
+    """Give the port of a proxy that breaks off some requests in the middle of their bodies.
+
+    Args:
+        behind: Port of the server behind it.
+        methods: ``GET``, in whose answers it stops, or ``PUT``, which it does not read to the end.
+        times: So many requests; it passes on those after them.
+    """
+    left = [times]
+
+    class Handler(_Handler):
+        def answer(self) -> None:
+            is_broken = self.command in methods and left[0] > 0
+            left[0] -= is_broken
+            length = int(self.headers.get("Content-Length") or 0)
+            self.close_connection = True
+            if is_broken and self.command == "PUT":
+                self.rfile.read(length // 2)
+                return
+            self._pass_on(self.rfile.read(length), cut=is_broken)
+
+        def _pass_on(self, body: bytes, *, cut: bool) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=_PATIENCE_S)
+            kept = {name: text for name, text in self.headers.items() if name != "Expect"}
+            connection.request(self.command, self.path, body, kept)
+            answer = connection.getresponse()
+            content = answer.read()
+            connection.close()
+            self.send_response(answer.status)
+            for name, text in answer.getheaders():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, text)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if cut else content)
+
+    with _serving(Handler) as port:
+        yield port
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
+
+    def log_message(self, *given: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _serving(handler: type[_Handler]) -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()

@@ -31,6 +31,7 @@ class Reason(Enum):
         " /remote.php/dav/files/USER or /remote.php/webdav",
         False,
     )
+    IN_THE_WAY = ("a file is where a folder is to be, or a folder where a file is", False)
     FULL = ("no space is left for the user (507, quota)", False)
     SILENT = ("it did not answer in time: {connect_s:g} s to connect, {stall_s:g} s to go on", True)
     BROKEN = ("the connection ended in the middle", True)

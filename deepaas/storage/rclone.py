@@ -15,7 +15,7 @@ from deepaas.storage.base import Limits, StoredFile
 from deepaas.storage.faults import Reason, failure
 from deepaas.storage.obscure import obscure
 from deepaas.storage.remotes import Remote
-from deepaas.storage.whole import is_part, part_of
+from deepaas.storage.whole import is_part, part_name, part_of
 
 #: What it says when a remote fails; the first that fits.
 _SAID: Final = (
@@ -25,8 +25,12 @@ _SAID: Final = (
     (r"\b401\b|InvalidAccessKeyId|SignatureDoesNotMatch", Reason.SIGN_IN),
     (r"\b507\b|Insufficient ?Storage|QuotaExceeded|XMinioStorageFull", Reason.FULL),
     (r"\b403\b|AccessDenied", Reason.FORBIDDEN),
+    (r"is a directory not a file|409 Conflict", Reason.IN_THE_WAY),
     (r"timeout|deadline exceeded|timed out", Reason.SILENT),
-    (r"\bEOF\b|connection reset|broken pipe|corrupted on transfer|closed conn", Reason.BROKEN),
+    (
+        r"\bEOF\b|connection reset|broken pipe|corrupted on transfer|closed (network )?conn",
+        Reason.BROKEN,
+    ),
     (
         r"\b404\b|NoSuch(Bucket|Key)|(directory|object) not found|Source doesn't exist",
         Reason.MISSING,
@@ -56,6 +60,7 @@ class RcloneFileStore:
         """See :class:`~deepaas.storage.base.FileStore`."""
         if not self._json("lsjson", "--no-modtime", self._at(path), path=path):
             self._stat(path, is_empty=True)
+            self._require_webdav(path)
 
     def find(self, path: str) -> tuple[StoredFile, ...]:
         """See :class:`~deepaas.storage.base.FileStore`."""
@@ -66,6 +71,8 @@ class RcloneFileStore:
         is_one = names in ([], [path.rpartition("/")[2]])
         if is_one and not self._stat(path, is_empty=not names)["IsDir"]:
             return (_stored(path, found[0]),)
+        if not names:
+            self._require_webdav(path)
         prefix = f"{path}/" if path else ""
         files = (_stored(prefix + each["Path"], each) for each in found)
         return tuple(sorted((f for f in files if not is_part(f.path)), key=lambda file: file.path))
@@ -77,6 +84,18 @@ class RcloneFileStore:
         if found is None or (is_empty and self._remote.type == "s3" and "/" in path):
             raise failure(self._remote, self._limits, Reason.MISSING, path)
         return found
+
+    def _require_webdav(self, path: str) -> None:
+        """Refuse a server that says yes to everything: rclone takes a page for an empty folder."""
+        if self._remote.type != "webdav":
+            return
+        try:
+            self._stat(f"{path}/{part_name()}".lstrip("/"), is_empty=False)
+        except RemoteFailed as exc:
+            if exc.is_missing:
+                return
+            raise
+        raise failure(self._remote, self._limits, Reason.NOT_THAT_TYPE, path)
 
     def fetch(self, path: str, target: Path) -> None:
         """See :class:`~deepaas.storage.base.FileStore`."""

@@ -135,7 +135,7 @@ def _prefix(name: str) -> str:
 
 
 def _names(environ: Mapping[str, str]) -> list[str]:
-    found = (_TYPE.fullmatch(variable) for variable in environ)
+    found = (_TYPE.fullmatch(variable) for variable, text in environ.items() if text)
     return [match["name"].lower() for match in found if match]
 
 
@@ -213,7 +213,7 @@ def _config_file(environ: Mapping[str, str]) -> Path:
 
 def _sections(file: Path, *, is_needed: bool) -> dict[str, Mapping[str, str]]:
     """Return what rclone's file holds; nothing if it is missing, or can be done without."""
-    parser = configparser.RawConfigParser(default_section="", strict=False)
+    parser = configparser.RawConfigParser(default_section="", delimiters=("=",), strict=False)
     try:
         text = file.read_text("utf-8")
         if _ENCRYPTED in text:

@@ -87,10 +87,20 @@ class WebdavFileStore(FsspecFileStore):
         try:
             self._client.upload_file(source, part, overwrite=True)
             if part != path:
+                self._require_no_folder(path)
                 self._client.move(part, path, overwrite=True)
         except BaseException:
             self._forget(part)
             raise
+
+    def _require_no_folder(self, path: str) -> None:
+        """Refuse to move a file to where a folder is, which would go, with all that is in it."""
+        try:
+            is_folder = self._client.isdir(path)
+        except ResourceNotFound:
+            return
+        if is_folder:
+            raise FileExistsError(path)
 
     def _forget(self, part: str) -> None:
         """Remove what was begun, if the server still does anything."""
@@ -101,6 +111,8 @@ class WebdavFileStore(FsspecFileStore):
 
     def _reason(self, exc: BaseException) -> Reason | None:
         for each in causes(exc):
+            if isinstance(each, FileExistsError | NotADirectoryError):
+                return Reason.IN_THE_WAY
             if isinstance(each, HTTPError):
                 return reason_of_status(each.status_code)
             if isinstance(each, httpx.HTTPStatusError):
@@ -111,7 +123,7 @@ class WebdavFileStore(FsspecFileStore):
                 return Reason.FULL
             if isinstance(each, httpx.TimeoutException):
                 return Reason.SILENT
-            if isinstance(each, ParseError | KeyError | AssertionError):
+            if isinstance(each, ParseError | ValueError | KeyError | AssertionError):
                 return Reason.NOT_THAT_TYPE
             if isinstance(each, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
                 return Reason.BROKEN
