@@ -147,10 +147,13 @@ def answering(status: int, body: bytes = b"") -> Iterator[int]:
 
     class Handler(_Handler):
         def answer(self) -> None:
+            self.close_connection = True
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
     with _serving(Handler) as port:
         yield port

@@ -24,7 +24,10 @@ class Reason(Enum):
         False,
     )
     SIGN_IN = ("it does not take who signs in (401); check {credentials}", False)
-    FORBIDDEN = ("the user may not do that (403)", False)
+    FORBIDDEN = (
+        "it does not let the user do that (403); check the rights there, and {credentials}",
+        False,
+    )
     MISSING = ("there is no such file or folder (404)", False)
     NOT_THAT_TYPE = (
         "it answers, but not as {type} does; check the address: that of a NextCloud ends in"

@@ -41,8 +41,7 @@ class FsspecFileStore(ABC):
     def check(self, path: str) -> None:
         """See :class:`~deepaas.storage.base.FileStore`."""
         with self._explained(path):
-            if self._files.info(path)["type"] == "directory":
-                self._files.ls(path)
+            self._files.info(path)
 
     def find(self, path: str) -> tuple[StoredFile, ...]:
         """See :class:`~deepaas.storage.base.FileStore`."""
@@ -84,7 +83,8 @@ class FsspecFileStore(ABC):
         if reason is None and any(isinstance(each, FileNotFoundError) for each in causes(exc)):
             reason = Reason.MISSING
         if reason is None:
-            reason, detail = Reason.UNKNOWN, f"{type(exc).__name__}: {exc}".rstrip(".")
+            said = " ".join(str(exc).split()).rstrip(".")
+            reason, detail = Reason.UNKNOWN, f"{type(exc).__name__}: {said}"
         return failure(self._remote, self._limits, reason, path, detail)
 
 

@@ -5,6 +5,7 @@
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientPayloadError
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -49,6 +50,12 @@ class S3FileStore(FsspecFileStore):
         files.retries = 1
         super().__init__(remote, limits, files)
 
+    def check(self, path: str) -> None:
+        """See :class:`~deepaas.storage.base.FileStore`."""
+        # Not by looking at the path alone, at which any page would do.
+        with self._explained(path):
+            self._files.ls(path)
+
     def _fetch(self, path: str, target: Path) -> None:
         self._files.get_file(path, target)
 
@@ -66,6 +73,8 @@ class S3FileStore(FsspecFileStore):
                 return Reason.SILENT
             if isinstance(each, ResponseParserError):
                 return Reason.NOT_THAT_TYPE
+            if isinstance(each, ClientPayloadError):
+                return Reason.BROKEN
             if isinstance(each, HTTPClientError):
                 return network_reason(exc) or Reason.BROKEN
         return None

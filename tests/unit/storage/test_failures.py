@@ -4,6 +4,7 @@
 
 import shutil
 import socket
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -178,6 +179,9 @@ def _found(store: FileStore, path: str) -> list[str]:
 
 
 def test_s3_fails_with_the_same_words(buckets: Share, driver: Driver) -> None:
+    with closing(opened(buckets, driver)) as store, pytest.raises(RemoteFailed) as caught:
+        store.put(Path(__file__), "nobucket/x")
+    assert caught.value.is_missing
     assert failed(opened(buckets, driver), "nobucket/x").is_missing
     with shares.answering(403) as port:
         error = failed(opened(buckets, driver, ENDPOINT=f"http://127.0.0.1:{port}"), "models")
@@ -190,6 +194,14 @@ def test_s3_fails_with_the_same_words(buckets: Share, driver: Driver) -> None:
     assert "cannot be resolved" in error.message
     error = failed(opened(buckets, driver, ENDPOINT=f"127.0.0.1:{buckets.port}"), "models")
     assert "TLS" in error.message
+
+
+def test_an_empty_bucket_can_be_used(buckets: Share, driver: Driver) -> None:
+    url = f"http://127.0.0.1:{buckets.port}/empty"
+    urllib.request.urlopen(urllib.request.Request(url, method="PUT")).close()
+    with closing(opened(buckets, driver)) as store:
+        store.check("empty")
+        assert store.find("empty") == ()
 
 
 def test_a_name_in_s3_that_leads_out_of_the_folder_is_refused(
