@@ -34,6 +34,7 @@ COMMANDS = (
     Command("config", "deepaas.cmd.settings.main", "show and check the settings of a service"),
     Command("tosca", "deepaas.cmd.tosca", "check, translate, pack templates of TOSCA", "tools"),
     Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
+    Command("storage", "deepaas.cmd.storage", "move files to and from remotes", extra="storage"),
 )
 
 
