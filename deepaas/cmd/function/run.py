@@ -146,7 +146,7 @@ class _Run:
                 self._write(piece.name, answer)
             except (ModelLoadError, ConfigurationError, Cancelled):
                 raise  # it is the same for all that are left
-            except (Exception, SystemExit) as exc:
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - the border of the author's code
                 self._fail(piece.name, piece.label, exc)
 
     def _call(self, adapter: ModelAdapter, piece: _Piece, scratch: Path) -> EncodedAnswer:
