@@ -15,6 +15,7 @@ from typing import Any
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
 from deepaas.config.guards import GuardSettings, guard_settings
 from deepaas.config.oidc import OidcSettings, oidc_settings
+from deepaas.config.openwhisk import EVERYWHERE, find_openwhisk
 from deepaas.config.options import (
     CLI_OPTIONS,
     FILE_OPTIONS,
@@ -89,6 +90,8 @@ class Settings:
     oidc: OidcSettings
     sign_in: SignInSettings
     watching: WatchingSettings
+    #: Whether OpenWhisk runs the server, and is listened to.
+    openwhisk: bool
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -141,12 +144,10 @@ def load_settings(argv: Sequence[str]) -> Settings:
     options = (*MODEL_OPTIONS, *SERVER_OPTIONS, *LOG_OPTIONS)
     reading = read_options(options, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
     values = reading.values
-    warnings = list(reading.warnings)
-    if values["openwhisk_detect"]:
-        warnings.append("--openwhisk-detect has no effect: OpenWhisk is no longer supported.")
+    action_port = find_openwhisk(values)
     return Settings(
-        listen_ip=values["listen_ip"],
-        listen_port=values["listen_port"],
+        listen_ip=values["listen_ip"] if action_port is None else EVERYWHERE,
+        listen_port=values["listen_port"] if action_port is None else action_port,
         listen_early=values["listen_early"],
         base_path=_base_path(values["base_path"]),
         model_names=model_names_of(values),
@@ -186,7 +187,8 @@ def load_settings(argv: Sequence[str]) -> Settings:
         sign_in=read_sign_in(values),
         watching=watching(values),
         log=log_of(values, "deepaas-run"),
-        warnings=tuple(warnings),
+        openwhisk=action_port is not None,
+        warnings=reading.warnings,
     )
 
 
