@@ -157,11 +157,10 @@ class CallMaker:
                 files = _names([found for found in self._declared if found.is_file])
                 text = f"The key {key!r} is no file of the model's; there are {files}."
                 raise InvalidArguments({OSCAR_FILES: [text]})
-            try:
-                content = base64.b64decode("".join(str(each.get("data")).split()), validate=True)
-            except (binascii.Error, ValueError) as exc:
+            content = _from_base64(each.get("data"))
+            if content is None:
                 text = f"The data of {argument.wire_name!r} is no base64."
-                raise InvalidArguments({OSCAR_FILES: [text]}) from exc
+                raise InvalidArguments({OSCAR_FILES: [text]})
             form = str(each.get("file_format") or "").lstrip(".")
             suffix = f".{form}" if _FORMAT.fullmatch(form) else ""
             yield self._upload(argument, content, suffix, mimetypes.guess_type(f"x{suffix}")[0])
@@ -178,13 +177,21 @@ class CallMaker:
         return self._folder / (os.urandom(8).hex() + suffix)
 
 
+def _from_base64(text: object) -> bytes | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as exc:
-        why = (
-            f"line {exc.lineno}: {exc.msg}" if isinstance(exc, json.JSONDecodeError) else "no text"
-        )
+        is_text = isinstance(exc, json.JSONDecodeError)
+        why = f"line {exc.lineno}: {exc.msg}" if is_text else "it is no text"
         raise InvalidInput(f"The object is called .json and is no JSON: {why}.") from exc
 
 

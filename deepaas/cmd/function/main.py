@@ -18,7 +18,7 @@ from deepaas.cmd import method
 from deepaas.cmd.function import PROG
 from deepaas.cmd.function.task import EVENT, Task, take_task
 from deepaas.cmd.supervisor import run_in_child
-from deepaas.config.function import FunctionSettings, load_function_settings
+from deepaas.config import FunctionSettings, load_function_settings
 from deepaas.errors import ConfigurationError, InvalidInput
 from deepaas.functions.objects import EVENT_VARIABLE, INPUT_VARIABLE
 from deepaas.functions.outputs import problem_text
@@ -66,8 +66,11 @@ def _pay_rest(task: Task) -> bool:
     for name, label in left.items():
         if task.outputs is None:
             _answer(ended(None if task.request.call else label))
-        else:
+            continue
+        try:
             task.outputs.write_problem(name, ended(label))
+        except ConfigurationError as exc:
+            print(f"{PROG}: {exc.message}", file=sys.stderr)
     if task.outputs is not None:
         task.outputs.remove_parts()
     return bool(left)
