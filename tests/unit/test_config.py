@@ -22,7 +22,6 @@ from deepaas.config.watching import WatchingSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
-OPENWHISK = "--openwhisk-detect has no effect: OpenWhisk is no longer supported."
 #: Option: text of a value, its field in the settings, what it becomes there.
 VALUES: dict[str, tuple[str, str, Any]] = {
     "listen-ip": ("::1", "listen_ip", "::1"),
@@ -124,7 +123,7 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "auth-opaque-userinfo": ("true", "oidc", OidcSettings(opaque_userinfo=True)),
     "auth-issuer-hosts": ("a, b:8443", "oidc", OidcSettings(issuer_hosts=("a", "b:8443"))),
     "auth-ca-file": ("/x", "oidc", OidcSettings(ca_file=Path("/x"))),
-    "openwhisk-detect": ("true", "warnings", (OPENWHISK,)),
+    "openwhisk-detect": ("true", "openwhisk", True),
 }
 WRONG = [
     ("listen-port", "70000"),
@@ -198,6 +197,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("OS_", "DEEPAAS_API_KEYS")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    # Nothing changes without the option.
+    monkeypatch.setenv("__OW_API_HOST", "https://openwhisk")
     for name in ("XDG_STATE_HOME", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -314,7 +315,8 @@ def test_an_option_can_be_given_in_each_way(
 def test_every_option_is_tried_here_and_becomes_a_setting() -> None:
     only_with_another = {"tls-key"}
     assert {opt.name for opt in options()} - only_with_another == set(VALUES)
-    assert {field for _, field, _ in VALUES.values()} == {f.name for f in fields(Settings)}
+    found = {field for _, field, _ in VALUES.values()}
+    assert found | {"warnings"} == {f.name for f in fields(Settings)}
 
 
 def test_every_option_says_what_it_does() -> None:

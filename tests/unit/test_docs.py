@@ -30,7 +30,7 @@ def documented() -> set[str]:
 def declared() -> set[str]:
     """Return every declared option as it is written, those of both forms of a switch."""
     options = [option for _, group in config.list_opts() for option in group]
-    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS]
+    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS, *config.FUNCTION_OPTIONS]
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
