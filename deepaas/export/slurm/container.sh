@@ -42,9 +42,21 @@ prepare
 [ "$gpus" -eq 0 ] || "${udocker[@]}" setup --nvidia --force "$container"
 exec 9>&-
 
+# What runs prints into a file and leaves its status in another: in mode R1 and without a terminal,
+# udocker 1.3 loses the status, and stops at the first letter that is not ASCII. SIGTERM, which
+# Slurm sends to all of a job, is for what runs in the container: it ends in order, and says so.
 run() {
-    "${udocker[@]}" run "${environment[@]}" "${volumes[@]}" "$container" "$@"
+    local said=$outputs/status inside='exec >>"$0/log" 2>&1; "$@"; echo "$?" >"$0/status"'
+    rm -f -- "$said"
+    printf '%s: see %s\n' "$name" "$outputs/log"
+    trap : TERM
+    (
+        trap '' TERM
+        "${udocker[@]}" run --nobanner --user=root "${environment[@]}" "${volumes[@]}" \
+            "$container" /bin/sh -c "$inside" "$state" "$@"
+    ) || true
+    [ -s "$said" ] || fail "udocker has not run the container to its end"
+    return "$(<"$said")"
 }
 
 mount "$outputs" "$state"
-printf '%s: outputs go to %s\n' "$name" "$outputs"

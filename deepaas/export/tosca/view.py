@@ -43,7 +43,8 @@ def _view(nodes: Mapping[str, Any]) -> View:
         image=next((found for path in _IMAGES if (found := _first(nodes, *path))), None),
         ports=tuple(_ports(nodes)) or None,
         # What has no value here is for whoever deploys.
-        environment=environment and {key: value for key, value in environment.items() if value},
+        environment=environment
+        and {key: value for key, value in environment.items() if value is not None},
         resources=_resources(_first(nodes, *_HOST) or {}),
         command=None if command is None else tuple(shlex.split(str(command))),
     )
