@@ -12,7 +12,6 @@ from typing import Final
 from deepaas.errors import ConfigurationError
 from deepaas.export.checking import run_checker
 from deepaas.export.deployment import (
-    KEYS_FILE,
     STATE_DIR,
     VOLUME,
     Deployment,
@@ -34,8 +33,9 @@ _USES: Final = {
     " model:\n\n    sbatch {file} PATH",
     "serve": "Serves the model until the job ends, with further options of deepaas-run. Callers"
     " sign in with keys:\n\n"
-    "    deepaas keys create --name ada --role train --file keys > ada.key\n"
-    "    DEEPAAS_API_KEYS_FILE=$PWD/keys sbatch {file} [OPTION…]",
+    "    mkdir keys\n"
+    "    deepaas keys create --name ada --role train --file keys/keys > ada.key\n"
+    "    DEEPAAS_API_KEYS_FILE=keys/keys sbatch {file} [OPTION…]",
 }
 _HEAD: Final = """
 Made by `deepaas export slurm --flavour {flavour}`; with `--check` it is compared with the module.
@@ -96,8 +96,6 @@ def _assignments(deployment: Deployment, flavour: str) -> Iterator[str]:
     said = deployment.environment.items()
     yield from _array("environment", (f"--env={key}={value}" for key, value in said))
     yield from _array("command", _command(deployment, flavour))
-    if flavour == "serve":
-        yield f"keys_file={KEYS_FILE}"
 
 
 def _array(name: str, words: Iterable[str]) -> Iterator[str]:

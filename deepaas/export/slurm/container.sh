@@ -23,8 +23,8 @@ mount() {
 }
 
 # Jobs with the same image share a container, which the first of them makes; it gets its name last,
-# so that one that was not finished is none.
-container=${image//[^a-zA-Z0-9.]/_}
+# so that one that was not finished is none. In names of udocker's there are no dots and slashes.
+container=$(tr './:@' ',%+=' <<<"$image")
 prepare() {
     local id
     "${udocker[@]}" inspect -p "$container" >/dev/null 2>&1 && return

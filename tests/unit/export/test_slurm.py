@@ -101,8 +101,7 @@ def test_a_service_asks_for_keys_and_listens_on_loopback() -> None:
     text = script_of(small(), "serve")
     assert "--listen-ip 127.0.0.1" in text
     assert "0.0.0.0" not in text
-    assert 'mount "$(realpath -- "$keys")" "$keys_file"' in text
-    assert "keys_file=/run/secrets/deepaas_keys\n" in text
+    assert '--auth-keys-file "/keys/$(basename -- "$keys")"' in text
 
 
 def test_a_model_that_does_not_train_is_no_training() -> None:
