@@ -29,6 +29,7 @@ COMMANDS = (
     Command("run", "deepaas.cmd.run", "serve models over HTTP (as deepaas-run)"),
     Command("cli", "deepaas.cmd.cli", "call a model here (as deepaas-cli)"),
     Command("predict", "deepaas.cmd.predict", "predict a file (as deepaas-predict)"),
+    Command("function", "deepaas.cmd.function.main", "predict or train on what an event names"),
     Command("jobs", "deepaas.cmd.jobs.main", "list, follow, export the jobs of a service"),
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
     Command("export", "deepaas.cmd.export", "write the files that deploy a module"),

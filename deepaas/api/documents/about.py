@@ -308,6 +308,15 @@ WEB_PAGE = About(
     _SHOWN,
     status=302,
 )
+OPENWHISK_INIT = About(
+    "openwhisk_init", "openwhisk", "Begin, as OpenWhisk asks.", Answer("Begun.", {JSON: None})
+)
+OPENWHISK_RUN = About(
+    "openwhisk_run",
+    "openwhisk",
+    "Answer the request that an activation stands for.",
+    Answer("What the service answers.", {JSON: None}),
+)
 ASSET = About(
     "asset",
     "documents",
