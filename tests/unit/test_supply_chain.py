@@ -30,6 +30,7 @@ DATA = {
     *(".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ".sh"),
     "",
 }
+DATA = {".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ""}
 
 
 def locked() -> dict[str, Version]:
