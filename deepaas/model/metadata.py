@@ -38,7 +38,7 @@ class ModuleMetadata:
     @property
     def version(self) -> str:
         """The version of its schema: ``2.3.0``; ``1.0.0`` where it names none."""
-        return str(self.document.get("metadata_version", "1.0.0"))
+        return str(self.document.get("metadata_version") or "1.0.0")
 
     @property
     def title(self) -> str | None:
@@ -51,16 +51,47 @@ class ModuleMetadata:
         return _text(self.document.get("summary"))
 
     @property
+    def description(self) -> str | None:
+        """Some paragraphs; version 1 has a list of lines."""
+        value = self.document.get("description")
+        if isinstance(value, list):
+            value = "\n".join(each for each in value if isinstance(each, str))
+        return _text(value)
+
+    @property
+    def licence(self) -> str | None:
+        """The licence as the document names it; since version 2 the package says it."""
+        return _text(self.document.get("license"))
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """What catalogues look for."""
+        value = self.document.get("tags", self.document.get("keywords"))
+        return tuple(filter(_text, value)) if isinstance(value, list) else ()
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Addresses, by the names of version 2."""
+        links, sources = _mapping(self.document, "links"), _mapping(self.document, "sources")
+        said = {
+            "source_code": sources.get("code"),
+            "docker_image": sources.get("docker_registry_repo"),
+            "weights": sources.get("pre_trained_weights"),
+            "dataset": self.document.get("dataset_url"),
+            "citation": self.document.get("cite_url"),
+            **links,
+        }
+        return {name: value for name, value in said.items() if _text(value)}
+
+    @property
     def docker_image(self) -> str | None:
         """The image as the document names it, a reference or the address of a page."""
-        links, sources = _mapping(self.document, "links"), _mapping(self.document, "sources")
-        return _text(links.get("docker_image") or sources.get("docker_registry_repo"))
+        return self.links.get("docker_image")
 
     @property
     def source_code(self) -> str | None:
         """The address of the code."""
-        links, sources = _mapping(self.document, "links"), _mapping(self.document, "sources")
-        return _text(links.get("source_code") or sources.get("code"))
+        return self.links.get("source_code")
 
     @property
     def resources(self) -> Mapping[str, Any]:
