@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def describe(model: ModelAdapter) -> ModelDescription:
-    """Ask a loaded model for its description; calls ``get_metadata``, once, and reads its metadata file."""
+    """Describe a loaded model; calls ``get_metadata``, once, and reads its metadata file."""
     published = publish(model.source)
     return ModelDescription(
         name=model.name,

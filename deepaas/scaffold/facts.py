@@ -22,7 +22,7 @@ class Facts:
     summary: str
     #: One line: the metadata of packages has no place for more.
     author: str
-    #: One of :data:`LICENCES`.
+    #: One of :data:`LICENCES`; of a code base that is there whatever it says, or nothing.
     licence: str = LICENCES[0]
     #: The day that the catalogues show.
     today: date = field(default_factory=date.today)
@@ -32,11 +32,6 @@ class Facts:
             _require_text(name, getattr(self, name))
         if any(not each.isprintable() for each in self.author):
             raise ConfigurationError(f"The author {self.author!r} has to be one line of text.")
-        if self.licence not in LICENCES:
-            raise ConfigurationError(
-                f"The licence {self.licence!r} is none of {', '.join(LICENCES)}. Take one of them"
-                " and replace LICENSE, the field 'license' and the README afterwards."
-            )
 
 
 def _require_text(name: str, text: str) -> None:
@@ -46,8 +41,7 @@ def _require_text(name: str, text: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as exc:
         raise ConfigurationError(f"The {name} {text!r} is no text in UTF-8.") from exc
-    # Neither YAML nor TOML has a way to keep these for certain.
-    if wrong := [each for each in text if each != "\n" and ord(each) < ord(" ") or each == "\x7f"]:
+    if wrong := [each for each in text if (each < " " and each != "\n") or each == "\x7f"]:
         raise ConfigurationError(
             f"The {name} {text!r} has the control character {wrong[0]!r}; leave it out."
         )

@@ -6,10 +6,13 @@ from typing import Any
 
 import yaml
 
-from deepaas.scaffold.facts import Facts
+from deepaas.scaffold.facts import LICENCES, Facts
 from deepaas.scaffold.rendering import render
 
 METADATA = "ai4-metadata.yml"
+VERSION = "0.1.0"
+#: In the order of specifiers in which setuptools writes them into an installed package.
+REQUIREMENTS = ("deepaas>=3.0.0.dev0", "marshmallow<4,>=3.26.2")
 _METADATA_HEAD = """\
 # What catalogues show of the module: https://docs.ai4os.eu/projects/ai4-metadata
 # The address of the code is made up; put your own in its place.
@@ -26,11 +29,11 @@ def new_files(facts: Facts) -> dict[str, str]:
         "LICENSE": licence_text(facts),
         METADATA: metadata_text(facts),
         ".gitignore": render("new/gitignore", values),
-        ".dockerignore": render("new/dockerignore", values),
         **{
             f"{module}/{name}": render(f"new/module/{name}", values)
-            for name in ("__init__.py", "api.py", "classifier.py", "leaves.csv", "py.typed")
+            for name in ("__init__.py", "api.py", "classifier.py", "leaves.csv")
         },
+        f"{module}/py.typed": "",
         **{
             f"tests/{name}": render(f"new/tests/{name}", values)
             for name in ("test_api.py", "test_classifier.py")
@@ -38,7 +41,7 @@ def new_files(facts: Facts) -> dict[str, str]:
     }
 
 
-def values_of(facts: Facts) -> dict[str, str]:
+def values_of(facts: Facts) -> dict[str, Any]:
     """Return what the templates may name."""
     return {
         "distribution": facts.names.distribution,
@@ -47,6 +50,9 @@ def values_of(facts: Facts) -> dict[str, str]:
         "summary": facts.summary,
         "author": facts.author,
         "licence": facts.licence,
+        "licences": LICENCES,
+        "version": VERSION,
+        "requirements": REQUIREMENTS,
     }
 
 

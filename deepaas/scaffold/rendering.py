@@ -4,7 +4,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """Fill a template in; a name that it does not get is an error of ours."""
-    return _environment().get_template(template).render(values)
+    """Fill a template in, named without its suffix; it has to get all that it names."""
+    return _environment().get_template(f"{template}.jinja").render(values)
 
 
 @cache
@@ -30,6 +30,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "quoted": _quoted,
+        "listed": _listed,
         "one_line": _one_line,
         "docstring": _docstring,
         "markdown": _markdown,
@@ -44,6 +45,10 @@ def _quoted(text: str) -> str:
     before it comes here.
     """
     return json.dumps(text, ensure_ascii=False)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(_quoted, texts))}]"
 
 
 def _one_line(text: str) -> str:
