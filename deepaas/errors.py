@@ -35,6 +35,10 @@ class ConfigurationError(DeepaasError):
     """An option has a value that cannot be used."""
 
 
+class CheckerMissing(ConfigurationError):
+    """The program that judges a format is not installed."""
+
+
 class ModelLoadError(DeepaasError):
     """A model cannot be loaded.
 

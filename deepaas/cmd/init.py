@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepaas.cmd.unbuilt import image_files
 from deepaas.errors import DeepaasError
 from deepaas.scaffold.adopting import Plan, adopt
 from deepaas.scaffold.base import read_base
 from deepaas.scaffold.facts import LICENCES, Facts
 from deepaas.scaffold.names import names_of
-from deepaas.scaffold.package import new_files
+from deepaas.scaffold.package import installed_files, new_files
 from deepaas.scaffold.writing import add_files, require_empty
 
 EXIT_FAILED = 1
@@ -49,7 +50,9 @@ def _begin(options: argparse.Namespace) -> None:
     )
     folder = Path(options.folder or options.name)
     require_empty(folder)
-    add_files(folder, new_files(facts))
+    files = new_files(facts)
+    image = image_files(facts.names.distribution, files, installed_files(facts))
+    add_files(folder, {**files, **image})
     print(f"{folder}: a package that serves, trains and passes its tests. In this folder:")
     _print_indented(
         "pip install -e '.[test]'",

@@ -32,6 +32,7 @@ COMMANDS = (
     Command("jobs", "deepaas.cmd.jobs.main", "list, follow, export the jobs of a service"),
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
     Command("init", "deepaas.cmd.init", "write a new package for a model", extra="tools"),
+    Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
 )
 
 

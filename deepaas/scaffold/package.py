@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from deepaas.model.discovery import GROUP
 from deepaas.scaffold.facts import LICENCES, Facts
 from deepaas.scaffold.rendering import render
 
@@ -38,6 +39,26 @@ def new_files(facts: Facts) -> dict[str, str]:
             f"tests/{name}": render(f"new/tests/{name}", values)
             for name in ("test_api.py", "test_classifier.py")
         },
+    }
+
+
+def installed_files(facts: Facts) -> dict[str, str]:
+    """Return what the installation of a new package says of it, as setuptools writes it."""
+    name, module = facts.names.distribution, facts.names.module
+    fields = {
+        "Metadata-Version": "2.4",
+        "Name": name,
+        "Version": VERSION,
+        "Summary": " ".join(facts.summary.split()),
+        "Author": facts.author,
+        "License-Expression": facts.licence,
+    }
+    lines = [f"{key}: {value}" for key, value in fields.items()]
+    lines += [f"Requires-Dist: {each}" for each in REQUIREMENTS]
+    folder = f"{module}-{VERSION}.dist-info"
+    return {
+        f"{folder}/METADATA": "\n".join([*lines, ""]),
+        f"{folder}/entry_points.txt": f"[{GROUP}]\n{name} = {module}.api:Model\n",
     }
 
 
