@@ -52,10 +52,29 @@ def check(target: Target, deployment: Deployment, folder: Path) -> Verdict:
     except CheckerMissing as exc:
         notes.append(exc.message)
     try:
-        faults += differences(target.read(texts), target.read(wanted))
+        found, meant = target.read(texts), target.read(wanted)
     except ConfigurationError as exc:
-        faults.append(exc.message)
-    return Verdict(tuple(faults), tuple(notes))
+        return Verdict((*faults, exc.message), tuple(notes))
+    added = sorted({*(found.environment or {})} - {*(meant.environment or {})})
+    notes += [f"environment.{name}: the files say it, the module does not" for name in added]
+    if deployment.resources.storage_mb is None:
+        found, meant = _without_storage(found), _without_storage(meant)
+    return Verdict((*faults, *differences(_without(found, added), meant)), tuple(notes))
+
+
+def _without(view: View, names: Sequence[str]) -> View:
+    """Return a view without variables that people have added: where data is, how loud the log."""
+    if view.environment is None:
+        return view
+    kept = {name: each for name, each in view.environment.items() if name not in names}
+    return dataclasses.replace(view, environment=kept)
+
+
+def _without_storage(view: View) -> View:
+    """Return a view without the size of the disk, which a module without one leaves to people."""
+    if view.resources is None:
+        return view
+    return dataclasses.replace(view, resources=dataclasses.replace(view.resources, storage_mb=None))
 
 
 def differences(found: View, wanted: View) -> list[str]:

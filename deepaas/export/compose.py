@@ -34,8 +34,8 @@ Callers sign in with keys. Make one, and start:
     docker compose up --detach
 
 The file of keys has hashes only, and user 10001 of the container has to read it. The service \
-answers on this machine, http://127.0.0.1:5000; for others put a proxy with TLS in front of it. State, \
-trainings and caches are in the volume `state`.
+answers on this machine, http://127.0.0.1:5000; for others put a proxy with TLS in front of it. \
+State, trainings and caches are in the volume `state`.
 """
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deepaas.config.sign_in import KEYS_FILE_VARIABLE, KEYS_VARIABLE
+from deepaas.config.sign_in import KEYS_FILE_VARIABLE
 from deepaas.errors import ConfigurationError
 from deepaas.export.arguments import declared
-from deepaas.project import API_PORT, IDE_PORT, MONITOR_PORT, Module, Resources, parse_image
+from deepaas.project import API_PORT, IDE_PORT, MONITOR_PORT, Module, Resources, image_of
 from deepaas.records import SourceKind
 
 #: Where a target mounts the file of keys.
@@ -34,7 +34,9 @@ _ENVIRONMENT: Final = {
     KEYS_FILE_VARIABLE: KEYS_FILE,
 }
 # What must not stand in a file that others read; a path to it (_FILE) may.
-_SECRET = re.compile(r"(^|_)(PASS|PASSWD|PASSWORD|SECRET|TOKEN|SECRET_ACCESS_KEY|API_KEYS?)$", re.I)
+_SECRET = re.compile(
+    r"((^|_)(PASS|PASSWD|TOKEN|API_?KEYS?|ACCESS_KEY)|PASSWORD|SECRET)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,9 @@ def plan(module: Module, options: ExportOptions = ExportOptions()) -> Deployment
     resources = module.resources
     if options.gpu:
         resources = dataclasses.replace(resources, gpus=max(1, resources.gpus))
-    if options.image is not None:
-        parse_image(options.image)
     return Deployment(
         module=module,
-        image=options.image or module.image,
+        image=_image(module, options.image),
         ports=(API_PORT, MONITOR_PORT, IDE_PORT),
         environment=_environment(module),
         resources=resources,
@@ -112,10 +112,17 @@ def plan(module: Module, options: ExportOptions = ExportOptions()) -> Deployment
     )
 
 
+def _image(module: Module, given: str | None) -> str:
+    if given is None:
+        return module.image
+    settings = dataclasses.replace(module.settings, image=given)
+    return image_of(module.name, module.package.version, module.metadata, settings)
+
+
 def _environment(module: Module) -> dict[str, str]:
     own = module.settings.environment
     for name in own:
-        if name == KEYS_VARIABLE or _SECRET.search(name):
+        if _SECRET.search(name):
             raise ConfigurationError(
                 f"The environment of [tool.deepaas] sets {name!r}, which looks like a secret, and"
                 " would stand in files that others read. Leave it out, and give it to the running"

@@ -15,7 +15,7 @@ from deepaas.export.checking import run_checker
 from deepaas.export.deployment import USER_ID, VOLUME, Deployment, View, probe, resource_name
 from deepaas.export.target import Target
 from deepaas.export.yamltext import comment
-from deepaas.project import API_PORT, Module, Resources
+from deepaas.project import API_PORT, Module, Resources, parse_image
 
 FILE: Final = "Dockerfile"
 IGNORE_FILE: Final = ".dockerignore"
@@ -112,7 +112,20 @@ def _is_development() -> bool:
 
 
 def _bases(module: Module) -> tuple[str, str]:
-    return module.settings.base_cpu or BASE_CPU, module.settings.base_gpu or BASE_GPU
+    settings = module.settings
+    return (
+        _pinned("base-cpu", settings.base_cpu or BASE_CPU),
+        _pinned("base-gpu", settings.base_gpu or BASE_GPU),
+    )
+
+
+def _pinned(key: str, image: str) -> str:
+    name, tag = parse_image(image)
+    if tag is None:
+        raise ConfigurationError(
+            f"{key} is {image!r}, which may be another image tomorrow; name its tag: '{name}:1.0'."
+        )
+    return f"{name}{'@' if ':' in tag else ':'}{tag}"
 
 
 def _base(deployment: Deployment) -> str:

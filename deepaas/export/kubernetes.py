@@ -194,8 +194,8 @@ def _resources_of(said: Mapping[str, Any], claim: str) -> Resources:
     return Resources(
         cpus=int(said["requests"]["cpu"]),
         gpus=int(said["limits"].get(_GPU, 0)),
-        memory_mb=_megabytes(said["limits"]["memory"]),
-        storage_mb=_megabytes(claim),
+        memory_mb=_megabytes(str(said["limits"]["memory"])),
+        storage_mb=_megabytes(str(claim)),
     )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """YAML as the targets write and read it: comments first, then plain data in its own order."""
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,10 @@ import yaml
 from deepaas.errors import ConfigurationError
 
 _WIDTH = 78
+# Texts to us and to YAML 1.1, as PyYAML reads it; other readers take them for numbers or truth.
+_OTHERWISE_READ = re.compile(
+    r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?|0[ox][0-9a-f]+|[-+]?\.(inf|nan)|y|n|t|f", re.IGNORECASE
+)
 
 
 def comment(text: str) -> str:
@@ -25,7 +30,12 @@ def comment(text: str) -> str:
 def dump(*documents: Mapping[str, Any]) -> str:
     """Return documents as text; every string reads back as it was."""
     return yaml.dump_all(
-        documents, Dumper=_Dumper, sort_keys=False, width=100, explicit_start=len(documents) > 1
+        documents,
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=100,
+        allow_unicode=True,
+        explicit_start=len(documents) > 1,
     )
 
 
@@ -34,6 +44,13 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = "'" if _OTHERWISE_READ.fullmatch(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def load(text: str, name: str) -> list[Any]:
