@@ -6,7 +6,7 @@ The first line of a class's docstring is its default message. Facts travel as at
 message names the wrong value and what to do about it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -332,3 +332,22 @@ class RequestFailed(DeepaasError):
     def may_pass(self) -> bool:
         """Whether the same request may succeed later: the service is gone, or is starting."""
         return self.status is None or self.status in (502, 503, 504)
+
+
+class InvalidDocument(DeepaasError):
+    """A file cannot be read as what it should be.
+
+    Its message begins with the file and, where it is known, the line.
+    """
+
+
+class InvalidInputs(DeepaasError):
+    """The values given for the inputs of a template do not fit them.
+
+    Args:
+        faults: One sentence each, at least one.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)

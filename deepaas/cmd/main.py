@@ -33,6 +33,8 @@ COMMANDS = (
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
     Command("init", "deepaas.cmd.init", "write a new package for a model", extra="tools"),
     Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
+    Command("image", "deepaas.cmd.image", "check an image or a service", extra="tools"),
+    Command("lint", "deepaas.cmd.lint", "find in a module what breaks later", extra="tools"),
 )
 
 
