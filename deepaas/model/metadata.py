@@ -26,6 +26,11 @@ MAX_BYTES = 1 << 20
 #: What the folder of a project has.
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _INSTALLED = {"site-packages", "dist-packages"}
+#: What PyYAML raises for a value that does not fit its tag is of many kinds.
+_UNREADABLE = (
+    *(OSError, ValueError, RecursionError, yaml.YAMLError),
+    *(LookupError, AttributeError, TypeError),
+)
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,9 @@ def read_metadata(path: Path) -> ModuleMetadata:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ConfigurationError(f"'{path}' is larger than {MAX_BYTES} bytes.")
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
         document = json.loads(text) if path.suffix == ".json" else _read_yaml(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
+    except _UNREADABLE as exc:
         raise ConfigurationError(f"'{path}' cannot be read: {exc}") from exc
     if not isinstance(document, dict):
         raise ConfigurationError(
@@ -175,12 +180,17 @@ def places_of(source: ModelSource) -> Places:
 
 
 def find_project(start: Path) -> Path | None:
-    """Return the nearest project's folder from ``start`` upward; installed code has none."""
+    """Return the nearest project's folder from ``start`` upward.
+
+    Installed code has none, and none goes beyond its repository.
+    """
     for folder in (start, *start.parents):
         if folder.name in _INSTALLED:
             return None
         if any((folder / name).is_file() for name in PROJECT_FILES):
             return folder
+        if (folder / ".git").exists():
+            return None
     return None
 
 
@@ -199,7 +209,9 @@ def _file_of(source: ModelSource) -> Path | None:
         return None
     if spec is None:
         return None
-    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+    # Neither has a file: a package in pieces, and a module that is built in.
+    origin = spec.origin if spec.has_location else None
+    places = [origin] if origin else list(spec.submodule_search_locations or ())
     return Path(places[0]).absolute() if places else None
 
 
@@ -210,9 +222,13 @@ def _installed_of(source: ModelSource) -> dict[str, Path]:
         found = distribution(source.distribution)
     except PackageNotFoundError:
         return {}
-    return {
-        file.name: Path(str(found.locate_file(file)))
-        for file in found.files or ()
+    files = [
+        (file.name, Path(str(found.locate_file(file))))
+        # Of several the one in `share`, where data goes, then the nearest to the top.
+        for file in sorted(
+            found.files or (), key=lambda file: ("share" in file.parts, -len(file.parts))
+        )
         # metadata.json of the installation itself is none of the module's.
         if file.name in NAMES and not file.parts[0].endswith((".dist-info", ".egg-info"))
-    }
+    ]
+    return {name: path for name, path in files if path.is_file()}

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python package that declares a model, as its installation describes it."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 from deepaas.records import ModelSource
+
+_EXTRA = re.compile(r"\bextra\s*==")
 
 
 @dataclass(frozen=True)
@@ -27,21 +31,32 @@ def package_of(source: ModelSource) -> Package:
     """Describe the package that declares this model."""
     if source.distribution is not None:
         try:
-            return _described(distribution(source.distribution))
+            return _described(distribution(source.distribution), source.distribution)
         except PackageNotFoundError:
             pass  # removed since the models were listed
     return Package(source.name)
 
 
-def _described(found: Distribution) -> Package:
-    fields = {key.lower(): str(value) for key, value in found.metadata.items()}  # type: ignore[attr-defined]  # a Message
-    authors = (fields.get("author"), fields.get("author-email"))
+def _described(found: Distribution, name: str) -> Package:
+    def said(key: str) -> list[str]:
+        values = found.metadata.get_all(key) or []
+        # Older tools write it for what nobody said.
+        return [text for each in values if (text := str(each).strip()) != "UNKNOWN" and text]
+
     return Package(
-        name=found.name,
-        version=found.version,
-        summary=fields.get("summary", ""),
-        licence=fields.get("license-expression") or fields.get("license"),
-        authors=tuple(each for each in authors if each),
-        requirements=tuple(each for each in found.requires or () if "extra ==" not in each),
+        name=next(iter(said("Name")), name),
+        version=next(iter(said("Version")), Package.version),
+        summary=next(iter(said("Summary")), ""),
+        licence=_licence(said),
+        authors=(*said("Author"), *said("Author-email")),
+        requirements=tuple(each for each in found.requires or () if not _EXTRA.search(each)),
         is_installed=True,
     )
+
+
+def _licence(said: Callable[[str], list[str]]) -> str | None:
+    """Return the name of the licence; some packages have its whole text in its place."""
+    names = [*said("License-Expression"), *said("License")]
+    classifiers = [each for each in said("Classifier") if each.startswith("License ::")]
+    names += [each.rpartition("::")[2].strip() for each in classifiers]
+    return next((each for each in names if "\n" not in each), None)

@@ -92,6 +92,9 @@ def test_adopting_says_what_it_did(
     assert said[-3:] == ["In this folder:", "  pip install -e .", "  deepaas-run"]
     assert (folder / ".gitignore").read_text() == "mine"
 
+    assert main(["--adopt", "."]) == 0
+    assert "Added" not in capsys.readouterr().out
+
 
 def test_a_project_that_has_no_entry_point_is_left_to_its_author(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
