@@ -70,6 +70,10 @@ class ModelNotFound(DeepaasError):
         self.name = name
 
 
+class NoModuleMetadata(DeepaasError):
+    """The model's package has no metadata file."""
+
+
 class InvalidInput(DeepaasError):
     """The input cannot be used.
 

@@ -36,6 +36,8 @@ COMMANDS = (
     Command("tosca", "deepaas.cmd.tosca", "check, translate, pack templates of TOSCA", "tools"),
     Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
     Command("storage", "deepaas.cmd.storage", "move files to and from remotes", extra="storage"),
+    Command("init", "deepaas.cmd.init", "write a new package for a model", extra="tools"),
+    Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
     Command("image", "deepaas.cmd.image", "check an image or a service", extra="tools"),
     Command("lint", "deepaas.cmd.lint", "find in a module what breaks later", extra="tools"),
 )

@@ -19,6 +19,7 @@ PAGES = sorted(SOURCE.rglob("*.rst"))
 WALKED = (
     "quickstart.rst",
     "howto/evaluate.rst",
+    "howto/init.rst",
     "howto/integrate.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",
