@@ -31,6 +31,12 @@ COMMANDS = (
     Command("predict", "deepaas.cmd.predict", "predict a file (as deepaas-predict)"),
     Command("jobs", "deepaas.cmd.jobs.main", "list, follow, export the jobs of a service"),
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
+    Command(
+        "orchestrator",
+        "deepaas.cmd.orchestrator.main",
+        "deploy with a PaaS orchestrator, or here",
+        extra="tools",
+    ),
 )
 
 

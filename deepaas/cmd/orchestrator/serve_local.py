@@ -7,13 +7,15 @@ import asyncio
 import logging
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deepaas.cmd.orchestrator.output import PROG, tell
+from deepaas.cmd.orchestrator.output import say
 from deepaas.errors import ConfigurationError
 
-_PORT: Final = 8085
+#: Where the orchestrator of this machine listens.
+PORT: Final = 8085
 _GRACE_S: Final = 30.0
 
 
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--listen-ip", default="127.0.0.1", metavar="ADDRESS", help="of loopback, 127.0.0.1"
     )
     parser.add_argument(
-        "--listen-port", type=int, default=_PORT, metavar="PORT", help=f"{_PORT}; 0: a free one"
+        "--listen-port", type=int, default=PORT, metavar="PORT", help=f"{PORT}; 0: a free one"
     )
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where deployments are kept")
     parser.add_argument(
@@ -66,7 +68,7 @@ async def serve_local(options: argparse.Namespace) -> int:
     # Whoever only asks an orchestrator needs nothing of all this.
     from deepaas.model.discovery import list_sources
     from deepaas.orchestrator.local.deployer import Place
-    from deepaas.orchestrator.local.planning import Rules
+    from deepaas.orchestrator.local.planning import Rules, programs_of
     from deepaas.orchestrator.local.serving import serving
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -76,7 +78,7 @@ async def serve_local(options: argparse.Namespace) -> int:
         installed=[source.name for source in list_sources()],
     )
     state_dir = (options.state_dir or _default_state_dir()).resolve()
-    place = Place(state_dir, rules, options.grace)
+    place = Place(state_dir, partial(programs_of, rules=rules), options.grace)
     token = None if options.token_file is None else _token(options.token_file)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -84,13 +86,13 @@ async def serve_local(options: argparse.Namespace) -> int:
         loop.add_signal_handler(number, stop.set)
     async with serving(place, token, options.listen_ip, options.listen_port) as url:
         if token is None:
-            tell(
-                f"{PROG}: any token signs in: whoever has an account on this machine can start"
+            say(
+                "any token signs in: whoever has an account on this machine can start"
                 " the installed models as you. --token-file names the one that does."
             )
         print(f"{url} keeps its deployments in {state_dir}; Ctrl-C ends them all.", flush=True)
         await stop.wait()
-        tell(f"{PROG}: ending all deployments …")
+        say("ending all deployments …")
     return 0
 
 

@@ -4,6 +4,7 @@
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from deepaas.errors import DeepaasError
 from deepaas.orchestrator.local import processes
 from deepaas.orchestrator.local.endpoints import outputs_of
 from deepaas.orchestrator.local.members import Member
-from deepaas.orchestrator.local.planning import Rules, Template, programs_of
+from deepaas.orchestrator.local.planning import Template
 from deepaas.orchestrator.local.records import (
     COMPLETE,
     FAILED,
@@ -34,12 +35,16 @@ _STARTS_AGAIN: Final = 5
 _HELD_S: Final = 60.0
 
 
+#: Says what to start for a template; raises what becomes the status reason.
+Planner = Callable[[Template], tuple[Program, ...]]
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where deployments live, and by which rules."""
+    """Where deployments live, and what they are made of."""
 
     state_dir: Path
-    rules: Rules
+    plan: Planner
     #: How long processes may take to end by themselves, in seconds.
     grace_s: float = 30.0
 
@@ -128,7 +133,7 @@ class Deployer:
 
     def _programs(self, deployment: Deployment) -> tuple[Program, ...]:
         template = Template(deployment.template, deployment.parameters)
-        return programs_of(template, self._place.rules)
+        return self._place.plan(template)
 
     async def _bring_up(self, deployment: Deployment) -> None:
         """Start every program, wait until it answers or its job has ended, and say so."""
@@ -234,6 +239,14 @@ class Deployer:
 
     async def _take_down(self, deployment: Deployment) -> None:
         await self._stop(deployment)
+        folder = self.folder_of(deployment.uuid)
+        try:
+            await asyncio.to_thread(shutil.rmtree, folder)
+        except FileNotFoundError:
+            pass  # nothing was started
+        except OSError as exc:
+            await self._fail(deployment, f"{folder} cannot be removed: {exc.strerror}.")
+            return
         await self.keep(
             deployment, status=Status.DELETE_COMPLETE, reason=None, processes=(), outputs={}
         )
