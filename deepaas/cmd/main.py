@@ -40,6 +40,12 @@ COMMANDS = (
     Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
     Command("image", "deepaas.cmd.image", "check an image or a service", extra="tools"),
     Command("lint", "deepaas.cmd.lint", "find in a module what breaks later", extra="tools"),
+    Command(
+        "orchestrator",
+        "deepaas.cmd.orchestrator.main",
+        "deploy with a PaaS orchestrator, or here",
+        extra="tools",
+    ),
 )
 
 
