@@ -351,6 +351,8 @@ class InvalidInputs(DeepaasError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = tuple(faults)
+
+
 class RemoteFailed(DeepaasError):
     """A remote that keeps files did not do what it was asked for.
 
