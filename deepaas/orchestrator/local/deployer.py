@@ -211,6 +211,7 @@ class Deployer:
         folder = self.folder_of(deployment.uuid)
         known = {running.node: running for running in deployment.processes}
         alive = {node for node, running in known.items() if processes.is_alive(running)}
+        nodes = {program.node for program in programs}
         jobs = {program.node for program in programs if program.is_job}
         if jobs and deployment.status in COMPLETE:
             for node in jobs & alive:
@@ -218,13 +219,13 @@ class Deployer:
             await self._fail(
                 deployment, "the orchestrator ended while the job ran; its log says how far it came"
             )
-        elif jobs and jobs == {program.node for program in programs}:
+        elif jobs == nodes:
             return  # it has run
-        elif deployment.status in RUNNING and alive == set(known):
+        elif deployment.status in RUNNING and alive >= nodes - jobs:
             members = [
                 Member(program, deployment.uuid, folder, known[program.node])
                 for program in programs
-                if program.node in known
+                if not program.is_job
             ]
             await self._look_after(deployment, members)
         else:

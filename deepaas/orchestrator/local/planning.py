@@ -132,8 +132,12 @@ def _program(template: Template, node: str, provider: str, rules: Rules) -> Prog
         raise CannotDeploy(f"The node {node!r} is a job of QCG, which is not run here.")
     text = template.value(node, "properties", "command") if provider != "IM" else _SERVE
     command = CommandLine(_SERVE if text is None else str(text))
-    if command.is_job and provider != "CHRONOS":
-        raise CannotDeploy(f"The node {node!r} is a service; {command.program} serves nothing.")
+    is_job = provider == "CHRONOS"
+    if command.is_job != is_job:
+        wrong = (
+            "a job; deepaas-run does not end" if is_job else "a service; deepaas-cli serves nothing"
+        )
+        raise CannotDeploy(f"The node {node!r} is {wrong}.")
     given = _variables(template, node, provider)
     environment, notes = environment_of(given, rules.passed.__contains__)
     # The command line says it already, and a model is named once.
@@ -143,7 +147,7 @@ def _program(template: Template, node: str, provider: str, rules: Rules) -> Prog
     model = _model(named, _image(template, node, provider), rules)
     return Program(
         node=node,
-        is_job=provider == "CHRONOS",
+        is_job=is_job,
         argv=command.argv(model),
         environment=environment,
         port=command.port,
@@ -158,20 +162,10 @@ def _variables(template: Template, node: str, provider: str) -> dict[str, Any]:
         found = template.value(node, "properties", "environment_variables")
         return _mapping(found, f"environment_variables of the node {node!r}")
     properties = template.value(node, "properties") or {}
-    names = [
-        name for name in ("url", "vendor", "user", "password") if properties.get(f"rclone_{name}")
-    ]
-    variables = {
-        f"{_RCLONE}{'PASS' if name == 'password' else name.upper()}": properties[f"rclone_{name}"]
-        for name in names
-    }
-    if not variables:
+    if not properties.get("rclone_url"):
         return {}
-    return {
-        "RCLONE_CONFIG": properties.get("rclone_conf"),
-        f"{_RCLONE}TYPE": "webdav",
-        **variables,
-    }
+    variables = {name: properties.get(place) for name, place in _RCLONE.items()}
+    return {"RCLONE_CONFIG_RSHARE_TYPE": "webdav", **variables}
 
 
 def _image(template: Template, node: str, provider: str) -> str:

@@ -144,12 +144,14 @@ async def stop(uuid: str, grace_s: float) -> None:
     deadline = clock() + grace_s
     for pid in (left := processes_of(uuid)):
         # Leaders alone: they end what they have started in their own way.
-        if _is_leader(pid):
-            _signal(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            if os.getsid(pid) == pid:
+                os.kill(pid, signal.SIGTERM)
     while left:
         if clock() > deadline:
             for pid in left:
-                _signal(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         # No event tells of the end of processes that are not our children.
         await asyncio.sleep(_POLL_S)
         left = processes_of(uuid)
@@ -166,17 +168,6 @@ def processes_of(uuid: str) -> list[int]:
             ):
                 found.append(pid)
     return found
-
-
-def _is_leader(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        return os.getsid(pid) == pid
-    return False
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def tail(folder: Path, most_bytes: int) -> str:

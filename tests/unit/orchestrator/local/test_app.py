@@ -185,7 +185,8 @@ async def test_a_deployment_and_its_parts_are_shown(tmp_path: Path) -> None:
         up = await one.wait(uuid, "CREATE_COMPLETE")
         assert (up["task"], up["statusReason"]) == ("NONE", None)
         assert up["outputs"]["url"] == up["outputs"]["deepaas_endpoint"]
-        assert {link["rel"]: link["href"] for link in up["links"]} == {
+        links = {link["rel"]: link["href"] for link in up["links"]}
+        assert links == {
             "self": one.url + own,
             "resources": f"{one.url}{own}/resources",
             "template": f"{one.url}{own}/template",
@@ -220,8 +221,8 @@ async def test_marathon_is_not_updated_and_a_machine_is(tmp_path: Path) -> None:
         up = await one.create("serve", UPDATABLE)
         await one.wait(up, "CREATE_COMPLETE")
         assert (await one.ask("PUT", f"/deployments/{up}", {"template": "- 1"}))[0] == 400
-        body = {"template": UPDATABLE, "parameters": {"command": "end"}}
-        assert await one.ask("PUT", f"/deployments/{up}", body) == (202, "")
+        ending = {"template": UPDATABLE, "parameters": {"command": "end"}}
+        assert await one.ask("PUT", f"/deployments/{up}", ending) == (202, "")
         failed_update = await one.wait(up, "UPDATE_FAILED")
         assert failed_update["statusReason"] == "'app' ended with status 3: no luck"
         assert await one.ask("PUT", f"/deployments/{up}", {"template": UPDATABLE}) == (202, "")

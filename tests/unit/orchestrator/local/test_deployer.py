@@ -231,6 +231,8 @@ async def test_what_runs_is_found_again(tmp_path: Path) -> None:
     await abandon(tmp_path, deployment(status=Status.CREATE_COMPLETE, processes=(running,)))
     async with deploying(tmp_path) as place:
         await place.deployer.recover()
+        # It is looked for before anything else is done.
+        await asyncio.sleep(0)
         # Looked after as before: who ends is started again.
         process.kill()
         await process.wait()
