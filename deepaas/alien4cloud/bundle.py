@@ -87,6 +87,4 @@ def _set_icon(body: dict[str, Any], pictures: dict[str, bytes]) -> None:
     """Leave out the icon of a type whose picture the archive has not."""
     metadata = body.get("metadata", {})
     if "icon" in metadata and metadata["icon"].lstrip("/") not in pictures:
-        del metadata["icon"]
-        if not metadata:
-            del body["metadata"]
+        body["metadata"] = {key: value for key, value in metadata.items() if key != "icon"}

@@ -123,11 +123,10 @@ def _unknown(variables: Variables) -> Iterator[Finding]:
         hint = f"; is {alike[0]} meant?" if alike else "."
         if name in obsolete:
             yield Finding(WARNING, place, f"{name} has no meaning any more.")
-        elif is_ours:
-            # Other programs may have the prefix too, but for those of a file that is ours.
-            level = ERROR if variables.is_own(name) else WARNING
-            yield Finding(level, place, f"{name} sets nothing of DEEPaaS{hint}")
-        elif alike:
+        elif variables.is_own(name) and is_ours:
+            yield Finding(ERROR, place, f"{name} sets nothing of DEEPaaS{hint}")
+        elif alike or name.startswith(ENVIRONMENT):
+            # Other programs may have the prefix too.
             yield Finding(WARNING, place, f"{name} sets nothing of DEEPaaS{hint}")
 
 

@@ -153,7 +153,7 @@ def test_the_bundle_is_importable_and_complete(tmp_path: Path) -> None:
     assert types["metadata"]["template_name"] == "indigo_custom_types"
     docker = types["node_types"]["tosca.nodes.indigo.Container.Runtime.Docker"]
     assert docker["metadata"] == {"icon": "/images/docker.png"}
-    assert "metadata" not in types["node_types"]["tosca.nodes.indigo.Compute"]
+    assert types["node_types"]["tosca.nodes.indigo.Compute"]["metadata"] == {}
     normative = inside(tmp_path / "normative-types.zip", "normative-types.yaml")
     assert "tosca.nodes.Compute" in normative["node_types"]
     with zipfile.ZipFile(tmp_path / "normative-types.zip") as archive:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from deepaas.alien4cloud.from_alien import Deployment, from_alien, request_body
 from deepaas.alien4cloud.to_alien import to_alien
-from deepaas.alien4cloud.translation import KEPT
+from deepaas.alien4cloud.translation import KEPT, put_back, rename_nodes
 from deepaas.errors import InvalidDocument
 from deepaas.tosca.documents import Document, parse_document, read_document, write_document
+from deepaas.tosca.imports import INDIGO_TYPES_URL
 
 GOLDEN = Path(__file__).parent / "golden"
 TOPOLOGIES = sorted((Path(__file__).parent / "topologies").glob("*.yaml"))
@@ -172,6 +173,29 @@ def test_what_was_removed_meanwhile_stays_removed() -> None:
     assert back.data["topology_template"]["groups"]["machines"]["members"][0] == "front.end"
     assert any("front_end.metadata was kept and has no place" in each for each in back.warnings)
     assert any("application.requirements.2.dependency was kept" in each for each in back.warnings)
+
+
+def test_nothing_is_kept_where_nothing_would_be_lost() -> None:
+    text = f"{MINIMAL}imports: [{{indigo_custom_types: '{INDIGO_TYPES_URL}'}}]\n"
+    assert to_alien(parse_document(text, "t.yaml")).data == {
+        "tosca_definitions_version": "alien_dsl_2_0_0",
+        "imports": ["normative-types:1.0.0", "indigo_custom_types:5.0.0"],
+    }
+    named = parse_document(f"{text}metadata: {{template_name: x}}", "t.yaml")
+    assert to_alien(named).data["metadata"] == {"template_name": "x"}
+
+
+def test_parts_go_back_only_where_there_is_a_place() -> None:
+    data = {"a": [1, {"b": 2}]}
+    assert put_back(data, ["a", 1, "c"], 3)
+    assert put_back(data, ["a", 0], 4)
+    assert data == {"a": [4, {"b": 2, "c": 3}]}
+    for path in (["a", 2], ["a", 2, "c"], ["x", "y"], ["a", 0, "b"], ["a", "b"]):
+        assert not put_back(data, path, 5)
+    assert data == {"a": [4, {"b": 2, "c": 3}]}
+    names: dict[str, Any] = {"substitution_mappings": {"requirements": {"r": "x", "s": ["a", "b"]}}}
+    rename_nodes(names, str.upper)
+    assert names == {"substitution_mappings": {"requirements": {"r": "x", "s": ["A", "b"]}}}
 
 
 def test_other_types_win_over_those_that_were_kept() -> None:
