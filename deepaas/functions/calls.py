@@ -190,8 +190,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as exc:
-        is_text = isinstance(exc, json.JSONDecodeError)
-        why = f"line {exc.lineno}: {exc.msg}" if is_text else "it is no text"
+        why = "it is no text"
+        if isinstance(exc, json.JSONDecodeError):
+            why = f"line {exc.lineno}: {exc.msg}"
         raise InvalidInput(f"The object is called .json and is no JSON: {why}.") from exc
 
 

@@ -92,8 +92,9 @@ def _keep_event(settings: FunctionSettings, work: Path) -> None:
 
 def _is_told(settings: FunctionSettings) -> bool:
     """Tell whether standard input is not needed, or is a person's."""
-    variables = (INPUT_VARIABLE, EVENT_VARIABLE)
-    return bool(settings.input or any(map(os.environ.get, variables)) or sys.stdin.isatty())
+    if settings.input or any(map(os.environ.get, (INPUT_VARIABLE, EVENT_VARIABLE))):
+        return True
+    return sys.stdin is None or sys.stdin.isatty()
 
 
 def _keep_log_from_answer() -> None:

@@ -193,4 +193,4 @@ def test_a_model_says_whether_it_wants_archives(declared: Any, *, takes: bool) -
 def test_what_is_given_is_shown_nowhere(tmp_path: Path) -> None:
     given = CallMaker(PARSER.arguments, tmp_path, None).of_call(Call({"n": 987}))
     assert "987" not in repr(given)
-    assert json.loads(given.body or b"") == {"n": 987}
+    assert json.loads(bytes(given.body or b"")) == {"n": 987}

@@ -136,8 +136,9 @@ def test_openwhisk_sends_a_body_or_parameters() -> None:
     assert call({"__ow_method": "post", "n": 3}).arguments == {"n": 3}
     body = {"__ow_headers": {"content-type": "text/plain"}, "__ow_body": "a b"}
     assert call({"value": body}).content == b"a b"
-    body = {"__ow_headers": None, "__ow_body": "eyJuIjogMX0="}
-    assert call({"value": body}).arguments == {"n": 1}
+    for headers in (None, {"accept": "*/*"}):
+        json_body = {"__ow_headers": headers, "__ow_body": "eyJuIjogMX0="}
+        assert call({"value": json_body}).arguments == {"n": 1}
 
 
 def test_a_cloud_event_may_carry_what_the_function_needs() -> None:
