@@ -22,6 +22,7 @@ WALKED = (
     "howto/configure.rst",
     "howto/evaluate.rst",
     "howto/init.rst",
+    "howto/image-check.rst",
     "howto/integrate.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",

@@ -132,7 +132,9 @@ def _line_of(document: Document, literal: str) -> int:
     """Return the line of the first value, no text, that is written like this."""
     for path in document.lines:
         value = inner(document.data, *path)
-        if isinstance(value, bool | int | float) and str(value) == literal:
+        # Defaults that fit their inputs are none of it.
+        is_input = path[:2] == ("topology_template", "inputs")
+        if not is_input and isinstance(value, int | float) and str(value) == literal:
             return _line(document, path)
     return 1
 

@@ -139,3 +139,9 @@ def test_a_model_that_cannot_be_imported_is_2(
     write(tmp_path, CLEAN)
     assert main(["lint", str(tmp_path), "--import=./nothing.py"]) == 2
     assert "deepaas lint: The model file" in capsys.readouterr().err
+
+
+def test_every_rule_is_documented_under_its_title() -> None:
+    page = (ROOT / "doc" / "source" / "reference" / "lint-rules.rst").read_text("utf-8")
+    found = re.findall(r"^``(\w+)`` (.+)$", page, re.M)
+    assert found == [(rule.id, rule.title) for rule in RULES]
