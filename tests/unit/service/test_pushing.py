@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deepaas.errors import Conflict
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.transfers import TransferEnd
 from deepaas.records import Job, JobState
@@ -120,6 +121,26 @@ async def test_what_is_not_done_is_left_for_a_later_server(tmp_path: Path) -> No
     await until((tmp_path / job.id / "pushed.json").exists)
     await close(later)
     assert not mark.exists()
+
+
+async def test_what_is_not_pushed_is_not_removed(tmp_path: Path) -> None:
+    line, removed = Line(), []
+    line.is_open.clear()
+    each = pusher(tmp_path, line)
+    job = ended(tmp_path)
+    directory = JobDirectory(tmp_path / job.id)
+
+    async def remove(directory: JobDirectory) -> bool:
+        removed.append(directory)
+        return True
+
+    each.on_end(job)
+    with pytest.raises(Conflict):
+        await each.sparing(remove)(directory)
+    line.is_open.set()
+    await close(each, grace_s=60)
+    assert await each.sparing(remove)(directory)
+    assert removed == [directory]
 
 
 async def test_a_wrong_option_is_not_tried_again(
