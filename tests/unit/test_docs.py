@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 import deepaas
 from deepaas import config
-from deepaas.cmd import keys
+from deepaas.cmd import keys, storage
 from deepaas.cmd.jobs import main as jobs
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "source" / "reference"
@@ -34,7 +34,8 @@ def declared() -> set[str]:
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
-    return written | options_of(jobs.make_parser()) | options_of(keys.make_parser())
+    commands = (jobs.make_parser(), keys.make_parser(), storage.make_parser())
+    return written.union(*map(options_of, commands))
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
