@@ -62,7 +62,7 @@ def storage_settings(values: Mapping[str, Any]) -> StorageSettings:
     """
     push = values["storage_push_artifacts"].strip()
     if push:
-        _require_remote("storage-push-artifacts", push)
+        _require_remote("storage-push-artifacts", push, push)
     return StorageSettings(
         pulls=tuple(_pull(text) for text in _texts(values["storage_pull"])),
         is_pull_required=values["storage_pull_required"],
@@ -85,7 +85,7 @@ def _pull(text: str) -> Pull:
     source, sign, folder = text.rpartition("=")
     if not (sign and folder.strip()):
         raise ConfigurationError(f"storage-pull is {text!r}; it must be REMOTE:PATH=FOLDER.")
-    _require_remote("storage-pull", source)
+    _require_remote("storage-pull", source, text)
     try:
         return Pull(source, Path(folder).expanduser().absolute())
     except RuntimeError as exc:
@@ -94,8 +94,8 @@ def _pull(text: str) -> Pull:
         ) from exc
 
 
-def _require_remote(option: str, text: str) -> None:
-    name, colon, _ = text.partition(":")
+def _require_remote(option: str, location: str, text: str) -> None:
+    name, colon, _ = location.partition(":")
     if not (name and colon) or name.startswith("-"):
         raise ConfigurationError(
             f"{option} is {text!r}; a remote is written as REMOTE:PATH, such as rshare:models."

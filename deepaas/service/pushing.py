@@ -17,6 +17,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
 
+from deepaas.errors import Conflict
 from deepaas.execution.artifacts import list_artifacts
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.transfers import TransferEnd, run_transfer
@@ -30,6 +31,7 @@ _DONE: Final = "pushed.json"
 #: Between two tries; the last one again and again.
 _PAUSES_S: Final = (5.0, 30.0, 120.0, 600.0)
 
+Remove = Callable[[JobDirectory], Awaitable[bool]]
 RunTransfer = Callable[[str, str, str], Awaitable[TransferEnd]]
 
 
@@ -81,6 +83,16 @@ class ArtifactPusher:
         return job_id in self._tasks or await asyncio.to_thread(
             (self._folder / job_id / _MARK).exists
         )
+
+    def sparing(self, remove: Remove) -> Remove:
+        """Return what removes a job unless it is held; then it raises Conflict."""
+
+        async def spare(directory: JobDirectory) -> bool:
+            if await self.holds(directory.path.name):
+                raise Conflict("Its artifacts are not all pushed yet.")
+            return await remove(directory)
+
+        return spare
 
     async def close(self, *, grace_s: float, force: asyncio.Event) -> None:
         """Try nothing again; what is not done after the grace is left for a later server.

@@ -13,7 +13,6 @@ from botocore.exceptions import (
     NoCredentialsError,
     ReadTimeoutError,
 )
-from botocore.parsers import ResponseParserError
 from s3fs import S3FileSystem
 
 from deepaas.storage.base import Limits
@@ -71,8 +70,6 @@ class S3FileStore(FsspecFileStore):
                 return Reason.SIGN_IN
             if isinstance(each, ConnectTimeoutError | ReadTimeoutError):
                 return Reason.SILENT
-            if isinstance(each, ResponseParserError):
-                return Reason.NOT_THAT_TYPE
             if isinstance(each, ClientPayloadError):
                 return Reason.BROKEN
             if isinstance(each, HTTPClientError):

@@ -5,12 +5,12 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deepaas.config import Settings
-from deepaas.errors import Conflict, StorageUnavailable
+from deepaas.errors import StorageUnavailable
 from deepaas.execution.claiming import JobLimits
-from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.jobs import JobRunner
 from deepaas.execution.presence import ServerPresence
 from deepaas.execution.queued import QueuedRunner
@@ -129,13 +129,9 @@ async def open_jobs(
 def _make_retention(
     settings: Settings, parts: Parts, state: State, pusher: ArtifactPusher | None
 ) -> Retention:
-    async def remove(directory: JobDirectory) -> bool:
-        if pusher is not None and await pusher.holds(directory.path.name):
-            raise Conflict("Its artifacts are not all pushed yet.")
-        return await remove_ended(
-            directory, server=state.presence.id, store=state.jobs, versions=parts.versions
-        )
-
+    remove = partial(
+        remove_ended, server=state.presence.id, store=state.jobs, versions=parts.versions
+    )
     return Retention(
         SqliteEndedJobs(state.jobs.database),
         state.folder,
@@ -143,5 +139,5 @@ def _make_retention(
         limits=RetentionLimits(
             settings.jobs_max_age, settings.jobs_max_count, settings.jobs_max_bytes
         ),
-        remove=remove,
+        remove=remove if pusher is None else pusher.sparing(remove),
     )

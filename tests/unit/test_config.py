@@ -18,6 +18,7 @@ from deepaas.config.guards import GuardSettings, Rate, TlsSettings
 from deepaas.config.oidc import OidcSettings, UserinfoUse
 from deepaas.config.reading import read_options
 from deepaas.config.sign_in import SignInSettings
+from deepaas.config.storage import Pull, StorageSettings
 from deepaas.config.watching import WatchingSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
@@ -99,6 +100,13 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "fetch": ("false", "fetching", FetchSettings(is_enabled=False)),
     "fetch-max-size": ("1MB", "fetching", FetchSettings(max_bytes=1_000_000)),
     "fetch-timeout": ("2.5", "fetching", FetchSettings(timeout_s=2.5)),
+    "storage-pull": (
+        "a:b=c=/d",
+        "storage",
+        StorageSettings(pulls=(Pull("a:b=c", Path("/d")),)),
+    ),
+    "storage-pull-required": ("false", "storage", StorageSettings(is_pull_required=False)),
+    "storage-push-artifacts": ("a:b", "storage", StorageSettings(push_artifacts="a:b")),
     "fetch-allow": (
         "Store.example.org., 10.1.2.0/24,, ::1,host_1",
         "fetching",
@@ -178,6 +186,12 @@ WRONG = [
     ("history-interval", "0.5"),
     ("syslog-log-facility", "LOG_NOWHERE"),
     ("fetch-max-size", "much"),
+    ("storage-pull", "a:b"),
+    ("storage-pull", "a:b="),
+    ("storage-pull", "a=/b"),
+    ("storage-pull", "a:b=~nobody-of-that-name/c"),
+    ("storage-push-artifacts", "/a"),
+    ("storage-push-artifacts", "--a:b"),
     ("fetch-timeout", "inf"),
     ("fetch-timeout", "-1"),
     ("fetch-allow", "10.1.2.3/24"),

@@ -54,10 +54,10 @@ def test_what_the_service_says_is_told(code: str, said: str) -> None:
             store.put(Path(__file__), "models/file")
 
 
-def test_what_is_no_s3_is_told() -> None:
+def test_a_page_is_no_s3() -> None:
     with shares.answering(200, b"<html>Welcome<br></html>") as port:
         store = opened(ENDPOINT=f"http://127.0.0.1:{port}", **KEYS)
-        with closing(store), pytest.raises(RemoteFailed, match="not as s3 does"):
+        with closing(store), pytest.raises(RemoteFailed, match="s3 at"):
             store.check("models/folder")
 
 

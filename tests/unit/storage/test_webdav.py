@@ -47,6 +47,14 @@ def test_a_token_signs_in_where_there_is_one() -> None:
     assert b"Authorization: Bearer of-somebody\r\n" in asked
 
 
+def test_what_cannot_be_written_here_is_told(share: Share, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with closing(WebdavFileStore(read_remote("rshare", share.environ()), Limits())) as store:
+        store.put(tmp_path / "file", "file")
+        with pytest.raises(RemoteFailed, match="it failed: IsADirectoryError"):
+            store.fetch("file", tmp_path)
+
+
 class Forgets(WebdavFileStore):
     """A share that keeps less than it was sent, and says that all is well."""
 
