@@ -164,14 +164,17 @@ class OrchestratorClient:
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
         """Make a request, again where it met another one; return the body of the answer."""
-        for further in range(1, _TRIES + 1):
+        tries_left = _TRIES
+        pause_s = _PAUSE_S
+        while True:
             status, reason, after, content = await self._once(method, path, body)
             if status < 300:
                 return content
-            if status != 409 or after is None or further == _TRIES:
-                break
-            await asyncio.sleep(min(max(after, _PAUSE_S * 2**further), _LONGEST_PAUSE_S))
-        raise refusal(f"{method} {self.url}{path}", status, reason, content)
+            tries_left -= 1
+            if status != 409 or after is None or not tries_left:
+                raise refusal(f"{method} {self.url}{path}", status, reason, content)
+            await asyncio.sleep(min(max(after, pause_s), _LONGEST_PAUSE_S))
+            pause_s *= 2
 
     async def _once(
         self, method: str, path: str, body: Mapping[str, Any] | None

@@ -125,8 +125,7 @@ async def _delete(client: OrchestratorClient, options: argparse.Namespace) -> in
             await gone(client, options.uuid, options.timeout, progress.look)
         finally:
             progress.end()
-    with suppress(OSError):
-        kept_place(options.uuid).unlink()
+        _forget(kept_place(options.uuid))
     if options.json:
         print_json({"uuid": options.uuid, "deleted": options.wait})
     else:
@@ -162,10 +161,9 @@ async def _redeploy(client: OrchestratorClient, options: argparse.Namespace) -> 
     finally:
         progress.end()
     _keep(asked, deployment["uuid"])
-    with suppress(OSError):
-        kept_place(options.uuid).unlink()
-        if options.save is None:
-            saved.unlink()
+    _forget(kept_place(options.uuid))
+    if options.save is None:
+        _forget(saved)
     return await _follow(client, deployment, options)
 
 
@@ -214,6 +212,12 @@ def _keep(asked: Asked, uuid: str) -> None:
         asked.keep(kept_place(uuid))
     except ConfigurationError as exc:
         say(f"{exc.message} `redeploy` will ask for the parameters.")
+
+
+def _forget(path: Path) -> None:
+    """Remove what was kept for a deployment that is gone; what stays there does no harm."""
+    with suppress(OSError):
+        path.unlink()
 
 
 async def _follow(

@@ -64,7 +64,7 @@ def _image(text: str) -> tuple[str, str]:
 
 
 async def serve_local(options: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; a second one leaves no grace."""
+    """Serve until SIGINT or SIGTERM."""
     # Whoever only asks an orchestrator needs nothing of all this.
     from deepaas.model.discovery import list_sources
     from deepaas.orchestrator.local.deployer import Place
