@@ -11,8 +11,7 @@ from oslo_config import cfg
 
 import deepaas
 from deepaas import config
-from deepaas.cmd import keys, tosca
-from deepaas.cmd import keys, storage
+from deepaas.cmd import keys, storage, tosca
 from deepaas.cmd.jobs import main as jobs
 from deepaas.cmd.settings import main as settings
 
@@ -36,10 +35,8 @@ def declared() -> set[str]:
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
-    commands = (jobs, keys, settings, tosca)
+    commands = (jobs, keys, settings, storage, tosca)
     return written.union(*(options_of(each.make_parser()) for each in commands))
-    commands = (jobs.make_parser(), keys.make_parser(), storage.make_parser())
-    return written.union(*map(options_of, commands))
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
