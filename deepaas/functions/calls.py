@@ -97,14 +97,16 @@ class CallMaker:
 
     def of_call(self, call: Call) -> CallInput:
         """Return the input that a call stands for; raises as :meth:`of_item` does."""
+        # An address may carry more than is meant for the model, here as in the service.
+        query = {name: text for name, text in call.query.items() if name in self._by_name}
         if call.arguments is not None:
-            return self._make({**call.query, **call.arguments}, ())
+            return self._make({**query, **call.arguments}, ())
         if call.content_type is not None and is_json(call.content_type):
             raise InvalidInput("The body is JSON and no object; send the arguments by name.")
         argument = file_argument(self._declared)
         kind = None if call.content_type is None else call.content_type.partition(";")[0]
         suffix = (kind and mimetypes.guess_extension(kind)) or ""
-        return self._make(call.query, [self._upload(argument, call.content, suffix, kind)])
+        return self._make(query, [self._upload(argument, call.content, suffix, kind)])
 
     def _make(
         self, values: Mapping[str, Any], files: Iterable[tuple[Argument, UploadedFile]]

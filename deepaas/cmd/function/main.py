@@ -110,7 +110,3 @@ def _answer(problem: Mapping[str, Any]) -> None:
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "wb") as out:
         out.write(problem_text(problem))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -72,7 +72,8 @@ def test_what_an_object_asks_for_wins(tmp_path: Path) -> None:
 
 
 def test_a_query_gives_arguments_as_texts(tmp_path: Path) -> None:
-    found = parse(tmp_path, Call({"n": 3}, query={"n": "2", "boxes": "1,2", "flag": "true"}))
+    query = {"n": "2", "boxes": "1,2", "flag": "true", "of the platform": "x"}
+    found = parse(tmp_path, Call({"n": 3}, query=query))
     assert (found["n"], found["boxes"], found["flag"]) == (3, [1, 2], True)
 
 
