@@ -11,8 +11,8 @@ from deepaas.model.adapter import load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import select_sources
 from deepaas.model.metadata import ModuleMetadata, Places, places_of, read_metadata
+from deepaas.model.package import Package, package_of
 from deepaas.project.image import image_of
-from deepaas.project.package import Package, package_of
 from deepaas.project.settings import ProjectSettings, read_settings
 from deepaas.records import ModelDescription, ModelSource
 
@@ -70,14 +70,16 @@ def open_module(name: str | None = None) -> Module:
 
     Args:
         name: As of ``--model-name``: an installed model, ``package.module:object`` or a ``.py``
-            file; ``None``: the one that is installed.
+            file; ``None``: as ``[tool.deepaas]`` of the current folder says, else the one that is
+            installed.
 
     Raises:
         ConfigurationError: There is no such model, or there are several; a file of the project
             cannot be used.
         ModelLoadError: Its code fails.
     """
-    source = _only(select_sources([name] if name else []))
+    chosen = name or read_settings(Path.cwd()).model
+    source = _only(select_sources([chosen] if chosen else []))
     return module_of(source, describe(load_model(source)))
 
 

@@ -96,6 +96,8 @@ def _environment(value: Any) -> dict[str, str]:
         raise ValueError(f"{value!r}; it has to be a table of texts.")
     if wrong := [name for name in value if not _VARIABLE.fullmatch(name)]:
         raise ValueError(f"a table with {wrong[0]!r}, which names no environment variable.")
+    if cut := [name for name, each in value.items() if "\0" in each]:
+        raise ValueError(f"a table in which {cut[0]!r} holds a NUL, which no variable can.")
     return value
 
 
