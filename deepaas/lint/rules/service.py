@@ -16,7 +16,8 @@ _SWITCHED: Final = re.compile(
 )
 #: In one word, in two, or in two items of a list.
 _PORT: Final = re.compile(
-    r"--listen-port(?:[= \t]|[\"'],|[\"']?[ \t]*\n[ \t]*-[ \t])[ \t]*[\"']?(?P<value>[^\s\"',;\\`]+)"
+    r"--listen-port(?:[= \t]|[\"'],|[\"']?[ \t]*\n[ \t]*-[ \t])[ \t]*"
+    r"[\"']?(?P<value>[^\s\"',;\\`]+)"
 )
 #: Decimal digits, or what the place is filled with later.
 _A_PORT: Final = re.compile(r"\d{1,5}|[$<{%].*|[A-Z_]+[\])]?")
