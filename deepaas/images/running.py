@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepaas.errors import ConfigurationError
@@ -83,10 +83,11 @@ def _do(command: list[str]) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End what udocker has started, all of it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(_ENDS_S)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
-        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDS_S)
+    # What stays behind when udocker itself has gone.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
