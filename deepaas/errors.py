@@ -6,7 +6,7 @@ The first line of a class's docstring is its default message. Facts travel as at
 message names the wrong value and what to do about it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -68,6 +68,10 @@ class ModelNotFound(DeepaasError):
     def __init__(self, name: str) -> None:
         super().__init__(f"No model named {name!r} is served here.")
         self.name = name
+
+
+class NoModuleMetadata(DeepaasError):
+    """The model's package has no metadata file."""
 
 
 class InvalidInput(DeepaasError):
@@ -328,3 +332,37 @@ class RequestFailed(DeepaasError):
     def may_pass(self) -> bool:
         """Whether the same request may succeed later: the service is gone, or is starting."""
         return self.status is None or self.status in (502, 503, 504)
+
+
+class InvalidDocument(DeepaasError):
+    """A file cannot be read as what it should be.
+
+    Its message begins with the file and, where it is known, the line.
+    """
+
+
+class InvalidInputs(DeepaasError):
+    """The values given for the inputs of a template do not fit them.
+
+    Args:
+        faults: One sentence each, at least one.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+class RemoteFailed(DeepaasError):
+    """A remote that keeps files did not do what it was asked for.
+
+    Args:
+        message: One line that names the remote and the remedy; no secret.
+        is_missing: Whether there is nothing at the path that was asked for.
+        may_pass: Whether the same may succeed later: the remote is gone, or the line is.
+    """
+
+    def __init__(self, message: str, *, is_missing: bool = False, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.is_missing = is_missing
+        self.may_pass = may_pass

@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -152,6 +153,11 @@ def _choice(module: Module) -> tuple[str, ...]:
     # The option is a list with commas. Where it cannot say the name, all that the image has is
     # served.
     return (f"--model-name={name}",) if name == name.strip() and "," not in name else ()
+
+
+def without_keys_file(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for where nothing mounts the file of keys that the image names."""
+    return {**environment, KEYS_FILE_VARIABLE: os.devnull}
 
 
 def resource_name(deployment: Deployment) -> str:

@@ -3,13 +3,16 @@
 """Every target of ``deepaas export``."""
 
 from deepaas.errors import ConfigurationError
-from deepaas.export import compose, docker, kubernetes
+from deepaas.export import compose, docker, kubernetes, oscar, slurm, tosca
 from deepaas.export.target import Target
 
 TARGETS: tuple[Target, ...] = (
     docker.TARGET,
     compose.TARGET,
     kubernetes.TARGET,
+    tosca.TARGET,
+    oscar.TARGET,
+    slurm.TARGET,
 )
 
 
