@@ -45,6 +45,9 @@ _GOES_ON: Final = (".md", ".rst", ".sh", ".txt", "")
 def invalid(project: Project) -> Iterator[Fault]:
     """A template is not valid."""
     for source, document in _templates(project):
+        if str(document.data["tosca_definitions_version"]).startswith("alien_dsl"):
+            # Alien4Cloud's own dialect, which the parser does not know.
+            continue
         # tosca-parser names the value alone, and lets some defaults pass.
         defaults = dict(_wrong_defaults(document))
         for line, (name, kind, value) in defaults.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepaas.lint.dockerfile import commands_of, instructions_of, resolved
-from tests.unit.lint.defects import METADATA, api, dogs_breed, old_metadata
+from tests.unit.lint.defects import METADATA, OPEN, api, dogs_breed, old_metadata
 from tests.unit.lint.projects import CLEAN, DOCKERFILE, PYPROJECT, found_in, write
 
 OWN = {
@@ -128,7 +128,10 @@ def test_a_port_of_a_registry_is_no_tag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("x.env", "DB_PASSWORD=\nAPI_KEY=<your-key>\nDB_SECRET=${SECRET}\nX_TOKEN=changeme\n"),
+        (
+            "x.env",
+            "DB_PASSWORD=\nAPI_KEY=<your-key>\nDB_SECRET=${SECRET}\nB_SECRET=OBSCURED\nX_TOKEN=changeme\n",
+        ),
         ("x.yml", "password: {get_input: password}\ntoken_file: /run/x\nsecret: secrets.NAME\n"),
         ("x.yml", "env:\n  - name: DB_PASSWORD\n    valueFrom: {secretKeyRef: {name: db}}\n"),
         ("x.sh", "# API_KEY=hunter22\nexport DB_PASSWORD_FILE=/run/secrets/db\n"),
@@ -275,3 +278,59 @@ def test_instructions_are_read_with_their_lines() -> None:
 def test_lines_of_a_script_are_joined() -> None:
     found = commands_of("# no\na \\\n  b\nc")
     assert [(each.line, each.value) for each in found] == [(2, "a \n  b"), (4, "c")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.sh", "#!/bin/sh\nexec deepaas-cli predict --x 1\necho no\n"),
+        ("x.sh", "#!/bin/sh\ndeepaas-cli predict --x 1\n"),
+        ("x.sh", "#!/bin/sh\nset -e\ndeepaas-cli predict --x 1\nmv a.json ${name%.*}.json\n"),
+        ("x.yml", 'run_command: "deepaas-cli train --epochs=3"\n'),
+    ],
+)
+def test_scripts_that_pass_their_status_on_are_good(name: str, text: str, tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, name: text})
+    assert found_in(tmp_path) == []
+
+
+def test_the_dialect_of_alien4cloud_is_not_judged(tmp_path: Path) -> None:
+    text = dogs_breed(cpus="float").replace("tosca_simple_yaml_1_0", "alien_dsl_2_0_0")
+    write(tmp_path, {**CLEAN, "x.yml": text})
+    assert found_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["def base_cpu_tag = '1'\ndef base_gpu_tag = '1-gpu'\n", "x\n"])
+def test_both_tags_or_none_are_good(text: str, tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, "JenkinsConstants.groovy": text})
+    assert found_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deep-start --deepaas\n",
+        "deepaas-run --listen-port=5000 --listen-port=$PORT0\n",
+        "deepaas-run --listen-port ${PORT}\n",
+        '[\n  "--listen-port", "5000"\n]\n- --listen-port\n- "5000"\n',
+        "--listen-port\n",
+        "export jupyterPASSWORD=$PASSWORD\n",
+        "# DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER=yes\n",
+        "# jupyterPASSWORD=abc\n",
+        "DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER=no\n",
+    ],
+)
+def test_services_that_start_as_they_should_are_good(text: str, tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, "x.sh": text})
+    assert found_in(tmp_path) == []
+
+
+def test_a_template_that_asks_whether_signing_in_is_off_is_good(tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, "x.yml": OPEN.replace('"yes"}«', '"no"}')})
+    assert found_in(tmp_path) == []
+
+
+def test_the_version_of_metadata_that_is_checked_may_be_its_own(tmp_path: Path) -> None:
+    text = "sh 'ai4-metadata validate --metadata-version 2.3.0 ai4-metadata.yml'\n"
+    write(tmp_path, {**CLEAN, "Jenkinsfile": text, "ai4-metadata.yml": METADATA})
+    assert found_in(tmp_path) == []
