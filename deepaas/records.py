@@ -269,10 +269,8 @@ class ModelDescription:
     #: JSON Schema of an answer, titled with its name in the API's description; ``None`` where the
     #: model declares no response schema.
     response_schema: Mapping[str, Any] | None = None
-    #: Its metadata file (``ai4-metadata.yml``, ``metadata.json``) and its package as they are
-    #: shown, JSON-safe; ``None`` where it has no such file, or one that cannot be used.
+    #: Its metadata file and package as they are shown, JSON-safe; or why a file is not.
     document: Mapping[str, Any] | None = None
-    #: Why the file cannot be used, for clients.
     document_problem: str | None = None
 
 
