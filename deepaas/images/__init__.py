@@ -17,9 +17,9 @@ def stored_at(reference: str) -> Path | None:
     """Return the folder or the file that a reference means, ``None`` where it is in a registry."""
     for kind in _KINDS:
         if reference.startswith(kind):
-            # Other programs have the tag behind the path.
-            path, _, tag = reference.removeprefix(kind).rpartition(":")
-            return Path(path if path and "/" not in tag else reference.removeprefix(kind))
+            rest = reference.removeprefix(kind)
+            # Other programs have a name or a tag behind the path.
+            return Path(rest if Path(rest).exists() else rest.partition(":")[0])
     return Path(reference) if Path(reference).exists() else None
 
 

@@ -168,9 +168,8 @@ def _text(parameter: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _number(parameter: Mapping[str, Any]) -> float:
-    low: float | None
-    high: float | None
+def _number(parameter: Mapping[str, Any]) -> Any:
+    """Return a number, whole where the limits are."""
     low, high = parameter.get("minimum"), parameter.get("maximum")
     if low is None:
         return 1 if high is None or high >= 1 else high

@@ -91,10 +91,7 @@ def _labels(config: Mapping[str, Any]) -> Iterator[Verdict]:
 
 
 def _environment(config: Mapping[str, Any]) -> Iterator[Verdict]:
-    environment = config.get("Env")
-    pairs = [
-        str(each).partition("=")[::2] for each in environment or () if isinstance(environment, list)
-    ]
+    pairs = [each.partition("=")[::2] for each in _words(config.get("Env"))]
     # What ends in _FILE names a file, which is not in the image.
     secret = [name for name, value in pairs if value and _SECRET.fullmatch(name)]
     if secret:

@@ -204,6 +204,8 @@ def _misfits(
     """Yield where an answer is not what the description says of it."""
     from jsonschema import Draft4Validator
     from jsonschema.exceptions import SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     if answer.media_type != "application/json":
         if not answer.body:
@@ -223,7 +225,8 @@ def _misfits(
         # Swagger 2.0 builds on this draft.
         whole = {**schema, "definitions": document.get("definitions", {})}
         Draft4Validator.check_schema(whole)
-        for error in Draft4Validator(whole).iter_errors(value):
+        # A registry of our own: what a service names in its schema is fetched from nowhere.
+        for error in Draft4Validator(whole, registry=Registry()).iter_errors(value):
             yield f"{'.'.join(map(str, error.absolute_path)) or 'it'}: {error.message}"
-    except (SchemaError, LookupError, RecursionError) as exc:
+    except (SchemaError, Unresolvable, RecursionError) as exc:
         yield f"its schema cannot be used ({exc})"

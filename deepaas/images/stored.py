@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration of an image, from wherever its parts are; layers are never read.
 
-OCI image specification 1.1: an index or a manifest leads to the configuration, each part is named by
+OCI image specification 1.1: an index or a manifest leads to the configuration, a part is named by
 its digest, and what has another one is refused. An archive of ``docker save`` has its own
 ``manifest.json``.
 """

@@ -33,11 +33,6 @@ class Instruction:
         return self.line + self.value.count("\n", 0, offset)
 
     @property
-    def command(self) -> str:
-        """The words of the value in one line."""
-        return " ".join(self.words)
-
-    @property
     def words(self) -> list[str]:
         """The words of the JSON form or of a shell."""
         try:

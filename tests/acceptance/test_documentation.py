@@ -20,6 +20,7 @@ WALKED = (
     "quickstart.rst",
     "howto/evaluate.rst",
     "howto/init.rst",
+    "howto/image-check.rst",
     "howto/integrate.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",

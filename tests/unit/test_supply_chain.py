@@ -26,7 +26,7 @@ _ENTRY = re.compile(
 )
 PROJECTS = [ROOT, *(ROOT / "examples" / name for name in ("minimal", "digits", "legacy"))]
 #: What the package is made of, beside its Python files.
-DATA = {".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".jinja", ""}
+DATA = {".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ".jinja", ""}
 
 
 def locked() -> dict[str, Version]:

@@ -53,7 +53,7 @@ def reserved(project: Project) -> Iterator[Fault]:
 
 @rule("ARG03", "add validate=OneOf([...]); version 2.6.0 does not start without it")
 def accept_without_choices(project: Project) -> Iterator[Fault]:
-    """Accept does not say which media types there are."""
+    """The argument accept names no media types."""
     for each in _declared(project):
         if each.name == "accept":
             validate = each.keywords.get("validate")

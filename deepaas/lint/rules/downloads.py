@@ -84,7 +84,7 @@ def unpinned_requirement(project: Project) -> Iterator[Fault]:
 
 @rule("PIN05", "remove the pin: what it was for (pypa/setuptools#3301) is mended")
 def old_setuptools(project: Project) -> Iterator[Fault]:
-    """Setuptools is held back at an old version."""
+    """An old version of setuptools is asked for."""
     for source, number, text in _installing(project):
         for match in _OLD_SETUPTOOLS.finditer(text):
             if int(match[1]) <= 65:

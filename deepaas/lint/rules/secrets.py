@@ -31,16 +31,17 @@ _NAMES: Final = (
     r"|token|RCLONE_CONFIG_\w+_PASS|jupyterPASSWORD|idePASSWORD)"
 )
 _ASSIGNED: Final = re.compile(
-    rf"(?<![\w$.-])[\"']?(?P<name>{_NAMES})[\"']?[ \t]*(?:=|:)[ \t]*(?P<quote>[\"']?)(?P<value>[^\s\"',;}}]+)",
+    rf"(?<![\w$.-])[\"']?(?P<name>{_NAMES})[\"']?[ \t]*(?:=|:)[ \t]*"
+    r"(?P<quote>[\"']?)(?P<value>[^\s\"',;}]+)",
     re.I,
 )
 #: ``ENV name value`` and ``{name: X, value: Y}``, in one line or in two.
 _APART: Final = re.compile(
-    rf"(?:^\s*ENV\s+|\bname:\s*[\"']?)(?P<name>{_NAMES})[\"']?(?:[ \t]+|,?\s*value:\s*)"
+    rf"(?:^[ \t]*ENV\s+|\bname:\s*[\"']?)(?P<name>{_NAMES})[\"']?(?:[ \t]+|,?\s*value:\s*)"
     r"(?P<quote>[\"']?)(?P<value>[^\s\"',;}]+)",
     re.I | re.M,
 )
-_RCLONE_CONF: Final = re.compile(r"^\s*pass\s*=\s*(?P<value>\S+)", re.M)
+_RCLONE_CONF: Final = re.compile(r"^[ \t]*pass\s*=\s*(?P<value>\S+)", re.M)
 _RCLONE_NAME: Final = re.compile(r"RCLONE_CONFIG_\w+_PASS|rclone_password", re.I)
 _PLACEHOLDER: Final = re.compile(
     r"[<${(\[%*].*|[A-Za-z_]+(?:\.[A-Za-z_]+)+|.*(?:\.\.\.|…).*|(.)\1*|(?:your|my|some|the|example|change|placeholder|dummy|fake|test"
@@ -52,6 +53,8 @@ _CONFIGURES: Final = {
     *(".yml", ".yaml", ".json", ".toml", ".ini", ".cfg", ".conf", ".env", ".sh", ".bash", ".tf"),
     *(".properties", ".hcl", ".nomad", ".groovy", ".ipynb"),
 }
+#: What people write in capitals stands for something: ``OBSCURED``.
+_CAPITALS: Final = re.compile(r"[A-Z_]+")
 #: The initial vector that rclone puts in front of what it obscures.
 _VECTOR_BYTES: Final = 16
 
@@ -116,7 +119,8 @@ def _assigned(source: Source) -> Iterator[tuple[int, str, str]]:
 
 def _is_secret(value: str) -> bool:
     """Whether this is a value, and not what stands for one, or is looked up elsewhere."""
-    return len(value) >= 4 and _PLACEHOLDER.fullmatch(value) is None
+    stands_for_one = _PLACEHOLDER.fullmatch(value) or _CAPITALS.fullmatch(value)
+    return len(value) >= 4 and stands_for_one is None
 
 
 def _is_obscured(value: str) -> bool:

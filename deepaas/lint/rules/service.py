@@ -25,7 +25,8 @@ _OPTIONS: Final = {
 }
 _LEAST_CHARACTERS: Final = 9
 _SHORT: Final = re.compile(
-    r"\b(?:jupyterPASSWORD|jupyter_password)\b[\"']?\s*[=:]\s*[\"']?(?P<value>[^\s\"',;}$<{]+)"
+    r"\b(?:jupyterPASSWORD|jupyter_password)\b[\"']?[ \t]*[=:][ \t]*"
+    r"[\"']?(?P<value>[^\s\"',;}$<{]+)"
 )
 _SEEN: Final = {".py", ".md", ".rst"}
 
@@ -45,7 +46,7 @@ def open_to_all(project: Project) -> Iterator[Fault]:
 
 @rule("SRV02", "write --listen-ip for the address and --listen-port for the port")
 def no_port(project: Project) -> Iterator[Fault]:
-    """The port is none."""
+    """The port of the service is none."""
     for source in project.sources:
         for match in _PORT.finditer(source.text) if source.suffix != ".py" else ():
             if not _A_PORT.fullmatch(match["value"]):
@@ -55,7 +56,7 @@ def no_port(project: Project) -> Iterator[Fault]:
 
 @rule("SRV03", "it starts one service: --deepaas, --jupyter or --vscode")
 def odd_start(project: Project) -> Iterator[Fault]:
-    """deep-start does not do what its options say."""
+    """The options of deep-start are not what they seem."""
     for source in project.sources:
         for match in _START.finditer(source.text) if source.suffix not in _SEEN else ():
             line = source.line_at(match.start())

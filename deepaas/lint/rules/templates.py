@@ -28,13 +28,15 @@ _WEBDAV: Final = (
 UPSTREAM: Final[Mapping[str, tuple[str, ...]]] = {"deep-oc-marathon-webdav.yml": _WEBDAV}
 #: No template has these, whatever the schema of metadata allows.
 _NEVER: Final = {"rclone_pass": "rclone_password", "jupyter_pass": "jupyter_password"}
+_TYPES: Final = {"string": str, "float": float, "integer": int, "boolean": bool}
+_NOT_A: Final = re.compile(r'"([^"]*)" is not an? \w+$')
 #: More items than any list of a template has; a port is no place in a list.
 _MOST_ITEMS: Final = 255
 _NAME: Final = re.compile(r"\bdeep-oc-[\w.-]+?\.ya?ml\b")
 _CREATES: Final = re.compile(
     r"\b(?:orchent\s+depcreate|orpy\s+deployment\s+create)\s+(?P<template>\S+)\s+(?:\\\n\s*)?'(?P<inputs>\{[^']*)"
 )
-_VARIABLE: Final = re.compile(r"^\s*(?:export\s+)?(\w+)=[\"']?([\w./-]+\.ya?ml)\b", re.M)
+_VARIABLE: Final = re.compile(r"^[ \t]*(?:export\s+)?(\w+)=[\"']?([\w./-]+\.ya?ml)\b", re.M)
 _KEY: Final = re.compile(r"\"(\w+)\"\s*:")
 _GOES_ON: Final = (".md", ".rst", ".sh", ".txt", "")
 
@@ -43,10 +45,22 @@ _GOES_ON: Final = (".md", ".rst", ".sh", ".txt", "")
 def invalid(project: Project) -> Iterator[Fault]:
     """A template is not valid."""
     for source, document in _templates(project):
+        if str(document.data["tosca_definitions_version"]).startswith("alien_dsl"):
+            # Alien4Cloud's own dialect, which the parser does not know.
+            continue
+        # tosca-parser names the value alone, and lets some defaults pass.
+        defaults = dict(_wrong_defaults(document))
+        for line, (name, kind, value) in defaults.items():
+            text = f"the default of the input {name!r} is {value!r}, which is no {kind}"
+            yield Fault(source.name, line, text)
         for fault in validate(document, (project.folder / source.name).parent):
-            line = fault.place.rpartition(":")[2]
             text = " ".join(fault.text.split()).rstrip(".")
-            yield Fault(source.name, int(line) if line.isdigit() else 1, text)
+            literal = _NOT_A.match(text)
+            if literal is None:
+                line = int(number) if (number := fault.place.rpartition(":")[2]).isdigit() else 1
+                yield Fault(source.name, line, text)
+            elif all(str(value) != literal[1] for _, _, value in defaults.values()):
+                yield Fault(source.name, _line_of(document, literal[1]), text)
 
 
 @rule("TOS02", "give the place in the list, from 0, or leave it out")
@@ -103,6 +117,29 @@ def _templates(project: Project) -> Iterator[tuple[Source, Document]]:
                 and "topology_template" in document.data
             ):
                 yield source, document
+
+
+def _wrong_defaults(document: Document) -> Iterator[tuple[int, tuple[str, str, Any]]]:
+    """Yield line, name, type and default of inputs whose defaults are of another type."""
+    inputs = mapping(document.data, "topology_template", "inputs")
+    for name, declared in inputs.items():
+        kind, value = inner(declared, "type"), inner(declared, "default")
+        wanted = _TYPES.get(kind) if isinstance(kind, str) else None
+        # What is True is an int to Python.
+        if wanted is not None and value is not None and type(value) is not wanted:
+            path = ("topology_template", "inputs", name, "default")
+            yield _line(document, path), (name, str(kind), value)
+
+
+def _line_of(document: Document, literal: str) -> int:
+    """Return the line of the first value, no text, that is written like this."""
+    for path in document.lines:
+        value = inner(document.data, *path)
+        # Defaults that fit their inputs are none of it.
+        is_input = path[:2] == ("topology_template", "inputs")
+        if not is_input and isinstance(value, int | float) and str(value) == literal:
+            return _line(document, path)
+    return 1
 
 
 def _entries(project: Project) -> Iterator[tuple[Source, Document, int, dict[str, Any]]]:

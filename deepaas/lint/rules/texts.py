@@ -64,7 +64,7 @@ def _declares(project: Project) -> bool:
     for name in ("setup.cfg", "setup.py"):
         source = project.at(name)
         # Among the classifiers too, as was usual.
-        said.append(source and re.search(r"^\s*licen[cs]e\s*=|License ::", source.text, re.M))
+        said.append(source and re.search(r"^[ \t]*licen[cs]e\s*=|License ::", source.text, re.M))
     classifiers = inner(project.pyproject, "project", "classifiers")
     said += [each for each in classifiers or () if str(each).startswith("License ::")]
     for source in project.named("metadata.json"):
