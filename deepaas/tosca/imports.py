@@ -155,14 +155,13 @@ def _own_file(each: Import, folder: Path | None, root: Path | None) -> Path | No
         return None
     # A string of the form name:version may as well be a file with a colon; files have no version.
     file = (folder / each.target).resolve()
-    if not file.is_file():
-        return None
+    # Asked first: whoever wrote the template is not told which other files there are.
     if not file.is_relative_to(root):
         raise InvalidDocument(
             f"{each.place}: {each.target!r} lies outside of the template's folder, from which"
             " alone files are imported."
         )
-    return file
+    return file if file.is_file() else None
 
 
 def _unknown(each: Import, folder: Path | None) -> InvalidDocument:

@@ -215,6 +215,7 @@ MINIMAL = "tosca_definitions_version: tosca_simple_yaml_1_0\n"
         "description:\n",
         "imports:\n",
         "imports: []\n",
+        "topology_template: {policies: [{p: {type: t}}, x], node_templates: {a-b: {type: t}}}\n",
         "topology_template: {node_templates: {a: {type: t, metadata: {1: 2, no: [1.5]}}}}\n",
         "topology_template:\n",
         "topology_template: {node_templates: }\n",
