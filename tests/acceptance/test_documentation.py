@@ -20,6 +20,7 @@ WALKED = (
     "quickstart.rst",
     "howto/evaluate.rst",
     "howto/integrate.rst",
+    "howto/orchestrator.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",
     "howto/throughput.rst",
