@@ -4,7 +4,7 @@
 
 from aiohttp import web
 
-from deepaas.api import metrics, pages
+from deepaas.api import metrics, openwhisk, pages
 from deepaas.api.documents import about, about_jobs
 from deepaas.api.documents.cache import Documents
 from deepaas.api.guards import Guards
@@ -69,6 +69,14 @@ ROUTES = (
     Route("GET", "/v2/", versions.show_version, Policy.READ, about.VERSION),
     Route("GET", "/v2/models/", models.list_models, Policy.READ, about.MODELS),
     Route("GET", "/v2/models/{model}/", models.show_model, Policy.READ, about.MODEL),
+    Route(
+        "GET",
+        "/v2/models/{model}/metadata",
+        models.show_metadata,
+        Policy.READ,
+        about.METADATA,
+        is_new=True,
+    ),
     Route("POST", "/v2/models/{model}/predict/", predict.predict, Policy.PREDICT, about.PREDICT),
     Route("POST", "/v2/models/{model}/train/", train.start, Policy.TRAIN, about.START_TRAINING),
     Route(
@@ -148,6 +156,13 @@ ROUTES = (
     ),
 )
 
+#: Only where OpenWhisk runs the service, and at these very paths. Whoever reaches them may do what
+#: the request may that they stand for, and that one passes the table above.
+OPENWHISK_ROUTES = (
+    Route("POST", "/init", openwhisk.init, _PUBLIC, about.OPENWHISK_INIT),
+    Route("POST", "/run", openwhisk.run, _PUBLIC, about.OPENWHISK_RUN),
+)
+
 
 def create_app(
     service: Service,
@@ -174,6 +189,9 @@ def create_app(
     routes = [row for row in ROUTES if _is_on(row, app[SETTINGS])]
     app.on_shutdown.append(_end_followers)
     add_routes(app, routes, app[SETTINGS].base_path)
+    if app[SETTINGS].openwhisk:
+        add_routes(app, OPENWHISK_ROUTES, "")
+        app.cleanup_ctx.append(openwhisk.opened)
     rows = app[ROWS]
     proxies = app[GUARDS].proxies if app[SETTINGS].access_log else None
     app[METER] = RequestMeter(service.traffic, rows, service.models, logs_through=proxies)

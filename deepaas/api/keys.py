@@ -34,6 +34,8 @@ class ApiSettings:
     metrics_endpoint: bool = True
     #: Whether there is a line in the log for each request.
     access_log: bool = False
+    #: Whether OpenWhisk drives the service.
+    openwhisk: bool = False
 
 
 SERVICE = web.AppKey("service", Service)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from deepaas.cmd import cli, predict
+from deepaas.cmd import cli, function, predict
 
 STATUS_FD, TERMINAL_FD, BAR_FD = 3, 4, 5
 
@@ -27,6 +27,11 @@ def main() -> None:
     faulthandler.enable()
     if prog == cli.PROG:
         status = cli.run_here(argv, Path(folder), bar)
+    elif prog == function.PROG:
+        # Here, for the other commands do not need it.
+        from deepaas.cmd.function.run import run_here
+
+        status = run_here(argv, Path(folder))
     else:
         status = predict.run_here(argv, Path(folder))
     sys.stdout.flush()

@@ -116,6 +116,7 @@ async def listen(
         form_max_text_bytes=settings.form_max_text_bytes,
         metrics_endpoint=settings.watching.metrics_endpoint,
         access_log=settings.watching.access_log,
+        openwhisk=settings.openwhisk,
     )
     guards = make_guards(settings.guards, on_loopback=_is_loopback(sock))
     runner = web.AppRunner(

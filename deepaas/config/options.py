@@ -7,7 +7,9 @@ from oslo_config import cfg
 from deepaas.config.fetching import FETCH_OPTIONS
 from deepaas.config.guards import GUARD_OPTIONS
 from deepaas.config.oidc import OIDC_OPTIONS
+from deepaas.config.openwhisk import OPENWHISK_OPTIONS
 from deepaas.config.sign_in import SIGN_IN_OPTIONS
+from deepaas.config.storage import STORAGE_OPTIONS
 from deepaas.config.watching import WATCHING_OPTIONS
 
 #: What decides which models there are, and how they start; of every command.
@@ -167,11 +169,6 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         default=False,
         help="Do not tell clients what the exception of a model says; the log has it all the same.",
     ),
-    cfg.BoolOpt(
-        "openwhisk-detect",
-        default=False,
-        help="Does nothing; images made for OpenWhisk, which is no longer supported, pass it.",
-    ),
     cfg.StrOpt(
         "state-dir",
         default="",
@@ -251,10 +248,12 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Seconds that running predictions get when the server ends.",
     ),
     *FETCH_OPTIONS,
+    *STORAGE_OPTIONS,
     *GUARD_OPTIONS,
     *SIGN_IN_OPTIONS,
     *OIDC_OPTIONS,
     *WATCHING_OPTIONS,
+    *OPENWHISK_OPTIONS,
 )
 
 # The names are those of version 2: long, so that no argument of a model has them.

@@ -15,6 +15,7 @@ from typing import Any
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
 from deepaas.config.guards import GuardSettings, guard_settings
 from deepaas.config.oidc import OidcSettings, oidc_settings
+from deepaas.config.openwhisk import EVERYWHERE, find_openwhisk
 from deepaas.config.options import (
     CLI_OPTIONS,
     FILE_OPTIONS,
@@ -25,6 +26,7 @@ from deepaas.config.options import (
 )
 from deepaas.config.reading import Reading, read_options
 from deepaas.config.sign_in import SignInSettings, read_sign_in
+from deepaas.config.storage import StorageSettings, storage_settings
 from deepaas.config.units import age, size
 from deepaas.config.watching import WatchingSettings, watching
 from deepaas.errors import ConfigurationError
@@ -88,7 +90,10 @@ class Settings:
     guards: GuardSettings
     oidc: OidcSettings
     sign_in: SignInSettings
+    storage: StorageSettings
     watching: WatchingSettings
+    #: Whether OpenWhisk runs the server, and is listened to.
+    openwhisk: bool
     log: LogSettings
     #: For the log, once it is set up.
     warnings: tuple[str, ...] = ()
@@ -141,15 +146,13 @@ def load_settings(argv: Sequence[str]) -> Settings:
     options = (*MODEL_OPTIONS, *SERVER_OPTIONS, *LOG_OPTIONS)
     reading = read_options(options, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
     values = reading.values
-    warnings = list(reading.warnings)
-    if values["openwhisk_detect"]:
-        warnings.append("--openwhisk-detect has no effect: OpenWhisk is no longer supported.")
+    action_port = find_openwhisk(values)
     return Settings(
-        listen_ip=values["listen_ip"],
-        listen_port=values["listen_port"],
+        listen_ip=values["listen_ip"] if action_port is None else EVERYWHERE,
+        listen_port=values["listen_port"] if action_port is None else action_port,
         listen_early=values["listen_early"],
         base_path=_base_path(values["base_path"]),
-        model_names=_model_names(values),
+        model_names=model_names_of(values),
         workers=values["workers"],
         devices=_devices(values["devices"]),
         max_queue=values["predict_max_queue"],
@@ -184,9 +187,11 @@ def load_settings(argv: Sequence[str]) -> Settings:
         guards=guard_settings(values),
         oidc=oidc_settings(values),
         sign_in=read_sign_in(values),
+        storage=storage_settings(values),
         watching=watching(values),
-        log=_log(values, "deepaas-run"),
-        warnings=tuple(warnings),
+        log=log_of(values, "deepaas-run"),
+        openwhisk=action_port is not None,
+        warnings=reading.warnings,
     )
 
 
@@ -201,14 +206,14 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
     if model_dir is not None and not model_dir.is_dir():
         raise ConfigurationError(f"--deepaas_model_dir: there is no folder {str(model_dir)!r}.")
     return CliSettings(
-        model_names=_model_names(values),
+        model_names=model_names_of(values),
         warm=values["warm"],
         output=_path(values["deepaas_method_output"]),
         own_process=values["deepaas_with_multiprocessing"],
         artifact_dir=_path(values["deepaas_artifact_dir"]),
         model_dir=model_dir,
         fetching=fetch_settings(values),
-        log=_log(values, "deepaas-cli"),
+        log=log_of(values, "deepaas-cli"),
         warnings=reading.warnings,
     )
 
@@ -227,19 +232,20 @@ def load_predict_settings(argv: Sequence[str]) -> PredictSettings:
     if not values["url"] and not Path(input_file).is_file():
         raise ConfigurationError(f"-i: there is no file {input_file!r}.")
     return PredictSettings(
-        model_names=_model_names(values),
+        model_names=model_names_of(values),
         warm=values["warm"],
         input_file=input_file,
         is_url=values["url"],
         output=values["output"],
         content_type=values["content_type"] or None,
         fetching=fetch_settings(values),
-        log=_log(values, "deepaas-predict"),
+        log=log_of(values, "deepaas-predict"),
         warnings=reading.warnings,
     )
 
 
-def _model_names(values: Mapping[str, Any]) -> tuple[str, ...]:
+def model_names_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the models that the options of every command, or the environment, name."""
     text = values["model_name"] or os.environ.get(_MODEL_VARIABLE, "")
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -314,7 +320,8 @@ def _state_dir(value: str) -> Path:
     return base.absolute() / "deepaas"
 
 
-def _log(values: Mapping[str, Any], prog: str) -> LogSettings:
+def log_of(values: Mapping[str, Any], prog: str) -> LogSettings:
+    """Return the settings of the log; raises as :func:`load_settings` does."""
     folder, name = values["log_dir"], values["log_file"]
     file = _path(os.path.join(folder, name or f"{prog}.log")) if folder or name else None
     facility = values["syslog_log_facility"].lower().removeprefix("log_")

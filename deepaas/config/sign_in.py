@@ -77,6 +77,8 @@ def read_sign_in(values: Mapping[str, Any]) -> SignInSettings:
 def keys_file(given: str, option: str) -> Path | None:
     """Return the absolute path of the file of keys, ``None`` if neither way names one.
 
+    ``/dev/null`` is none.
+
     Args:
         given: The option's value, empty for what the environment says.
         option: Its name, for messages.
@@ -87,6 +89,9 @@ def keys_file(given: str, option: str) -> Path | None:
     text, where = given, option
     if not text:
         text, where = _variable(KEYS_FILE_VARIABLE), KEYS_FILE_VARIABLE
+    if text == os.devnull:
+        # Images name a file, and not every platform mounts one; a variable cannot be taken away.
+        return None
     try:
         return Path(text).expanduser().absolute() if text else None
     except RuntimeError as exc:

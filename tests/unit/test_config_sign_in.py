@@ -35,6 +35,13 @@ def test_a_container_is_given_keys_or_a_file_of_them(
     assert load_settings(["--auth-keys-file=/x"]).sign_in.keys_file == Path("/x")
 
 
+def test_a_file_that_an_image_names_can_be_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEYS_FILE_VARIABLE, "/dev/null")
+    monkeypatch.setenv(KEYS_VARIABLE, "a hunter2")
+    found = load_settings([]).sign_in
+    assert (found.keys_file, found.keys) == (None, "a hunter2")
+
+
 def test_a_home_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="auth-keys-file is '~nobody-here/x'"):
         load_settings(["--auth-keys-file=~nobody-here/x"])

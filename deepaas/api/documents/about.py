@@ -127,6 +127,14 @@ MODEL = About(
     Answer("The model.", {JSON: "ModelMeta"}),
     _OF_MODEL,
 )
+METADATA = About(
+    "show_metadata",
+    "models",
+    "Show the metadata file of the model's package.",
+    Answer("What the file and the package say.", {JSON: "ModuleMetadata"}),
+    _OF_MODEL,
+    description="The file is ai4-metadata.yml, or metadata.json; without one the answer is 404.",
+)
 PREDICT = About(
     "predict",
     "models",
@@ -307,6 +315,15 @@ WEB_PAGE = About(
     Answer("It is there.", {TEXT: "Text"}),
     _SHOWN,
     status=302,
+)
+OPENWHISK_INIT = About(
+    "openwhisk_init", "openwhisk", "Begin, as OpenWhisk asks.", Answer("Begun.", {JSON: None})
+)
+OPENWHISK_RUN = About(
+    "openwhisk_run",
+    "openwhisk",
+    "Answer the request that an activation stands for.",
+    Answer("What the service answers.", {JSON: None}),
 )
 ASSET = About(
     "asset",

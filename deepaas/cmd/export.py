@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""``deepaas export``: the files that deploy a module."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from deepaas.errors import DeepaasError
+from deepaas.export import TARGETS, ExportOptions, check, find_target, plan, write_files
+from deepaas.project import open_module
+
+EXIT_FAILED: Final = 1
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write, show or check the files of one target.
+
+    Returns:
+        0: done, or all fits; 1: it cannot be done, or does not fit.
+    """
+    given = make_parser().parse_args(argv)
+    try:
+        return _export(given)
+    except DeepaasError as exc:
+        _tell(exc.message)
+        return EXIT_FAILED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    parser = argparse.ArgumentParser(
+        prog="deepaas export",
+        description="Write the files that deploy a module.",
+        epilog="Targets: " + "; ".join(f"{each.name}: {each.help}" for each in TARGETS),
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "target", choices=[each.name for each in TARGETS], metavar="TARGET", help="see below"
+    )
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="its name, if there are several")
+    parser.add_argument(
+        "--output", type=Path, default=Path(), metavar="DIR", help="where the files are; here"
+    )
+    parser.add_argument("--flavour", help="of targets that have several")
+    parser.add_argument(
+        "--gpu", action="store_true", help="ask for a GPU, whatever the module says"
+    )
+    parser.add_argument("--image", metavar="REF", help="the image, in the place of the module's")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--force", action="store_true", help="replace files that differ")
+    action.add_argument(
+        "--check", action="store_true", help="judge the files that are there, and write none"
+    )
+    action.add_argument("--stdout", action="store_true", help="show the files, and write none")
+    return parser
+
+
+def _export(given: argparse.Namespace) -> int:
+    target, flavour = find_target(given.target, given.flavour)
+    options = ExportOptions(gpu=given.gpu, image=given.image, flavour=flavour)
+    deployment = plan(open_module(given.model), options)
+    if given.check:
+        verdict = check(target, deployment, given.output)
+        for line in (*verdict.notes, *verdict.faults):
+            _tell(line)
+        return EXIT_FAILED if verdict.faults else 0
+    files = target.write(deployment)
+    if given.stdout:
+        for name, text in files.items():
+            sys.stdout.write(f"# {name}\n{text}" if len(files) > 1 else text)
+        return 0
+    for path in write_files(files, given.output, force=given.force):
+        print(path)
+    return 0
+
+
+def _tell(text: str) -> None:
+    print(f"deepaas export: {text}", file=sys.stderr)

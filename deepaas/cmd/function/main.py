@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The command, which lets a process of its own run the model.
+
+Whatever becomes of that process, each object has an output in the end: platforms do not look at the
+exit status.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepaas.cmd import method
+from deepaas.cmd.function import PROG
+from deepaas.cmd.function.task import EVENT, Task, take_task
+from deepaas.cmd.supervisor import run_in_child
+from deepaas.config import FunctionSettings, load_function_settings
+from deepaas.errors import ConfigurationError, InvalidInput
+from deepaas.functions.objects import EVENT_VARIABLE, INPUT_VARIABLE
+from deepaas.functions.outputs import problem_text
+from deepaas.functions.problems import ended, problem_of
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a model on each object of an event.
+
+    Returns:
+        0: done; 1: there is an object without an answer; 2: the command line or the environment is
+        wrong; 128 + n: ended by signal n.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    work = Path(tempfile.mkdtemp(prefix="deepaas-"))
+    try:
+        return _run(given, work)
+    except ConfigurationError as exc:
+        print(f"{PROG}: {exc.message}", file=sys.stderr)
+        return method.EXIT_USAGE
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(given: Sequence[str], work: Path) -> int:
+    settings = load_function_settings(given)
+    _keep_event(settings, work)
+    try:
+        task = take_task(settings, work)
+    except InvalidInput as exc:
+        # Nothing is known that an output could be named after.
+        _answer(problem_of(exc, None, work))
+        print(f"{PROG}: {exc.message}", file=sys.stderr)
+        return method.EXIT_FAILED
+    if task.outputs is None:
+        _keep_log_from_answer()
+    status = run_in_child(PROG, [str(work), *given])
+    has_rest = _pay_rest(task)
+    return status or (method.EXIT_FAILED if has_rest else 0)
+
+
+def _pay_rest(task: Task) -> bool:
+    """Say for each object that has no output why; return whether there was one."""
+    left = task.debts.left()
+    for name, label in left.items():
+        if task.outputs is None:
+            _answer(ended(None if task.request.call else label))
+            continue
+        try:
+            task.outputs.write_problem(name, ended(label))
+        except ConfigurationError as exc:
+            print(f"{PROG}: {exc.message}", file=sys.stderr)
+    if task.outputs is not None:
+        task.outputs.remove_parts()
+    return bool(left)
+
+
+def _keep_event(settings: FunctionSettings, work: Path) -> None:
+    """Keep the event for the process of the model, whose standard input is empty."""
+    if settings.event is not None and settings.event != "-":
+        try:
+            shutil.copyfile(Path(settings.event).expanduser(), work / EVENT)
+        except OSError as exc:
+            raise ConfigurationError(f"--event: {settings.event!r}: {exc.strerror}.") from exc
+    elif settings.event == "-" or not _is_told(settings):
+        with (work / EVENT).open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            if not file.tell():
+                (work / EVENT).unlink()
+
+
+def _is_told(settings: FunctionSettings) -> bool:
+    """Tell whether standard input is not needed, or is a person's."""
+    if settings.input or any(map(os.environ.get, (INPUT_VARIABLE, EVENT_VARIABLE))):
+        return True
+    return sys.stdin is None or sys.stdin.isatty()
+
+
+def _keep_log_from_answer() -> None:
+    """Drop the log where it would get into the answer: faas-supervisor reads both from one pipe."""
+    if os.path.sameopenfile(1, 2) and not os.isatty(1):
+        sys.stderr.flush()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+
+
+def _answer(problem: Mapping[str, Any]) -> None:
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "wb") as out:
+        out.write(problem_text(problem))

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""``deepaas export`` writes, shows and checks."""
+
+from pathlib import Path
+
+import pytest
+
+from deepaas.cmd.main import main
+
+MODEL = "tests.unit.export.modules:Small"
+
+
+def export(*argv: str) -> int:
+    return main(["export", *argv])
+
+
+def test_files_are_written_once_and_never_over_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("compose", MODEL, "--output", str(tmp_path))
+    file = tmp_path / "compose.yaml"
+    assert export(*place) == 0
+    assert capsys.readouterr().out == f"{file}\n"
+    assert export(*place) == 0
+    assert capsys.readouterr().out == ""
+    assert export(*place, "--gpu") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.startswith(f"deepaas export: '{file}' would be overwritten")) == ("", True)
+    assert export(*place, "--gpu", "--force") == 0
+    assert "nvidia" in file.read_text()
+
+
+def test_a_check_says_what_does_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    checker = tmp_path / "check-jsonschema"
+    checker.write_text("#!/bin/sh\nexit 0\n")
+    checker.chmod(0o755)
+    place = ("compose", MODEL, "--output", str(tmp_path))
+    assert export(*place) == 0
+    assert export(*place, "--check") == 0
+    capsys.readouterr()
+    assert export(*place, "--check", "--image", "other:2") == 1
+    assert 'image: the files say "small:0", the module "other:2"' in capsys.readouterr().err
+
+
+def test_files_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert export("kubernetes", MODEL, "--stdout") == 0
+    assert capsys.readouterr().out.startswith("# Made by `deepaas export kubernetes`")
+    assert export("docker", MODEL, "--stdout") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# Dockerfile\n# Made by `deepaas export docker`")
+    assert "\n# .dockerignore\n" in out
+
+
+def test_a_fault_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert export("compose", MODEL, "--flavour", "x", "--stdout") == 1
+    assert capsys.readouterr().err == "deepaas export: compose has no flavour 'x'; it has none.\n"
+    with pytest.raises(SystemExit, match="2"):
+        export("nothing")

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""A check tells what no longer fits, and leaves to people what they have added."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from deepaas.errors import CheckerMissing, ConfigurationError
+from deepaas.export import Target, View, check, kubernetes, plan
+from deepaas.export.checking import differences, run_checker
+from deepaas.export.compose import TARGET
+from tests.unit.export.modules import hostile, small
+
+
+def content(paths: Mapping[str, Path]) -> Sequence[str]:
+    """Say nothing."""
+    return ()
+
+
+COMPOSE = dataclasses.replace(TARGET, judge=content)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    [[name, text]] = TARGET.write(plan(small())).items()
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def judged_by(target: Target, tmp_path: Path) -> tuple[str, ...]:
+    return check(target, plan(small()), tmp_path).faults
+
+
+def test_what_was_just_written_fits(file: Path) -> None:
+    verdict = check(COMPOSE, plan(small()), file.parent)
+    assert verdict.faults == verdict.notes == ()
+
+
+def test_each_thing_that_no_longer_fits_is_named(file: Path) -> None:
+    assert check(COMPOSE, plan(hostile()), file.parent).faults == (
+        *differences(TARGET.read({file.name: file.read_text()}), plan(hostile()).view),
+    )
+    text = file.read_text()
+    for old, new in {
+        "small:0": "small:9",
+        "target: 5000": "target: 5001",
+        "LANG: C.UTF-8": "LANG: C",
+        "'4000000000'": "'5000000000'",
+        "arguments:\n        predict:": "arguments:\n        train:",
+    }.items():
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text)
+    assert judged_by(COMPOSE, file.parent) == (
+        'image: the files say "small:9", the module "small:0"',
+        "ports: the files say [5001, 6006, 8888], the module [5000, 6006, 8888]",
+        'environment.LANG: the files say "C", the module "C.UTF-8"',
+        "resources.memory_mb: the files say 5000, the module 4000",
+        'arguments.predict: the files say nothing, the module {"type": "object", "properties": {}}',
+        'arguments.train: the files say {"type": "object", "properties": {}}, the module nothing',
+    )
+
+
+def test_a_variable_that_people_have_added_is_a_note(file: Path) -> None:
+    file.write_text(file.read_text().replace("LANG:", "RCLONE_CONFIG_RSHARE_URL: x\n      LANG:"))
+    verdict = check(COMPOSE, plan(small()), file.parent)
+    assert verdict.faults == ()
+    assert verdict.notes == (
+        "environment.RCLONE_CONFIG_RSHARE_URL: the files say it, the module does not",
+    )
+
+
+def test_a_disk_that_the_module_says_nothing_of_is_a_matter_of_people(tmp_path: Path) -> None:
+    target = dataclasses.replace(kubernetes.TARGET, judge=content)
+    [[name, text]] = target.write(plan(small())).items()
+    (tmp_path / name).write_text(text.replace("storage: 10000M", "storage: 2Ti"))
+    assert check(target, plan(small()), tmp_path).faults == ()
+
+
+def test_views_that_say_little_are_compared_too(tmp_path: Path) -> None:
+    target = Target("x", "x", lambda _: {"x": "x"}, lambda _: View(image="a"), content)
+    (tmp_path / "x").touch()
+    assert check(target, plan(small()), tmp_path).faults == ()
+
+
+def test_an_argument_is_compared_by_itself() -> None:
+    wanted = {"predict": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}}}
+    found = {"predict": {"type": "object", "properties": {"a": {"type": "string"}, "b": {}}}}
+    assert differences(View(arguments=found), View(arguments=wanted)) == [
+        'arguments.predict.properties.a.type: the files say "string", the module "integer"'
+    ]
+
+
+def test_what_a_format_does_not_say_is_not_compared() -> None:
+    assert differences(View(), View()) == []
+    assert differences(View(image="a"), View()) == ['image: the files say "a", the module nothing']
+
+
+def test_a_file_that_is_missing_or_unreadable_is_a_fault(file: Path) -> None:
+    file.write_bytes(b"\xff")
+    assert "cannot be read: 'utf-8' codec" in judged_by(COMPOSE, file.parent)[0]
+    file.unlink()
+    assert "No such file" in judged_by(COMPOSE, file.parent)[0]
+
+
+def test_a_file_of_another_shape_is_a_fault_beside_those_of_its_checker(file: Path) -> None:
+    file.write_text("services: {}\n")
+    target = dataclasses.replace(TARGET, judge=lambda paths: ["checker: bad"])
+    first, second = judged_by(target, file.parent)
+    assert first == "checker: bad"
+    assert second.startswith("'compose.yaml' is not built as it was exported: ")
+
+
+def test_a_checker_that_is_missing_is_a_note(file: Path) -> None:
+    def missing(paths: Mapping[str, Path]) -> Sequence[str]:
+        raise CheckerMissing("Not checked.")
+
+    verdict = check(dataclasses.replace(TARGET, judge=missing), plan(small()), file.parent)
+    assert (verdict.faults, verdict.notes) == ((), ("Not checked.",))
+
+
+@pytest.fixture
+def checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a program on PATH."""
+    program = tmp_path / "checker"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return program
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("exit 0", []),
+        ("echo fine", []),
+        ("echo one; echo; echo two >&2; exit 1", ["checker: one", "checker: two"]),
+        ("exit 3", ["checker ended with 3"]),
+        ('echo "$2"; exit 1', ["checker: a b"]),
+    ],
+)
+def test_a_checker_is_asked(checker: Path, body: str, said: list[str]) -> None:
+    checker.write_text(f"#!/bin/sh\n{body}\n")
+    checker.chmod(0o755)
+    assert run_checker("checker", ["-x", "a b"], package="p") == said
+
+
+def test_a_checker_that_is_not_installed_says_how_to_get_it() -> None:
+    with pytest.raises(CheckerMissing, match=r"no-such-checker, which is not .* pip install p-q"):
+        run_checker("no-such-checker", [], package="p-q")
+
+
+def test_a_checker_that_does_not_end_is_ended(
+    checker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepaas.export.checking._PATIENCE_S", 0.01)
+    checker.write_text("#!/bin/sh\nexec sleep 60\n")
+    checker.chmod(0o755)
+    with pytest.raises(ConfigurationError, match="checker did not end within"):
+        run_checker("checker", [], package="p")
