@@ -103,6 +103,11 @@ def test_a_deployment_from_its_creation_to_its_end(ask: Asking) -> None:
     shown = ask("show", uuid)
     assert f"UUID:             {uuid}\nStatus:           CREATE_COMPLETE\n" in shown
     assert f"deepaas_endpoint: {created['outputs']['deepaas_endpoint']}\n" in shown
+    endpoint = created["outputs"]["deepaas_endpoint"]
+    assert ask("show", uuid, "--output=deepaas_endpoint") == f"{endpoint}\n"
+    assert ask.json("show", uuid, "--output=url") == endpoint
+    assert ask("show", uuid, "--output=other", status=1) == ""
+    assert "CREATE_COMPLETE, has no output 'other'" in ask.error
     head, *rows = ask("list", "--created-by=me").splitlines()
     assert head.split() == ["UUID", "STATUS", "CREATED", "PROVIDER"]
     assert any(row.split()[:2] == [uuid, "CREATE_COMPLETE"] for row in rows)
