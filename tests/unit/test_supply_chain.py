@@ -30,7 +30,6 @@ DATA = {
     *(".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ".sh", ".jinja"),
     "",
 }
-DATA = {".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ".jinja", ""}
 
 
 def locked() -> dict[str, Version]:
