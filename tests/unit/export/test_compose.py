@@ -10,7 +10,7 @@ from deepaas.export import ExportOptions, compose, plan
 from tests.unit.export.modules import hostile, small
 
 
-def document(**options: bool) -> Any:
+def document(**options: Any) -> Any:
     return yaml.safe_load(compose.write(plan(small(), ExportOptions(**options)))["compose.yaml"])
 
 

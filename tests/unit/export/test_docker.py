@@ -9,7 +9,7 @@ import pytest
 
 from deepaas.errors import ConfigurationError
 from deepaas.export import ExportOptions, docker, plan
-from deepaas.export.dockerfile import can_be_said, instructions, last_stage
+from deepaas.export.dockerfile import can_be_said, instructions, last_stage, read_pairs
 from deepaas.project import Module
 from tests.unit.export.every_field import HOSTILE
 from tests.unit.export.modules import ENVIRONMENT, hostile, small
@@ -19,7 +19,7 @@ def with_settings(**settings: Any) -> Module:
     return dataclasses.replace(small(), settings=dataclasses.replace(small().settings, **settings))
 
 
-def text_of(module: Module, **options: bool) -> str:
+def text_of(module: Module, **options: Any) -> str:
     return docker.write(plan(module, ExportOptions(**options)))["Dockerfile"]
 
 
@@ -87,7 +87,7 @@ def test_labels_for_people_are_one_line() -> None:
     labels: dict[str, str] = {}
     for name, rest in last_stage(text_of(hostile())):
         if name == "LABEL":
-            labels |= docker.dockerfile.read_pairs(rest)
+            labels |= read_pairs(rest)
     assert labels["org.opencontainers.image.description"] == " ".join(HOSTILE[1].split())
     assert labels["org.opencontainers.image.licenses"] == HOSTILE[2]
     assert "\x07" not in labels["org.opencontainers.image.authors"]

@@ -12,7 +12,7 @@ from deepaas.export import ExportOptions, kubernetes, plan
 from tests.unit.export.modules import hostile, small
 
 
-def objects(**options: bool) -> dict[str, Any]:
+def objects(**options: Any) -> dict[str, Any]:
     text = kubernetes.write(plan(small(), ExportOptions(**options)))["kubernetes.yaml"]
     return {each["kind"]: each for each in yaml.safe_load_all(text)}
 
@@ -44,7 +44,7 @@ def test_probes_and_rights() -> None:
 
 
 def test_gpus_are_asked_for_where_they_are_needed() -> None:
-    def limits(**options: bool) -> Any:
+    def limits(**options: Any) -> Any:
         spec = objects(**options)["Deployment"]["spec"]["template"]["spec"]
         return spec["containers"][0]["resources"]["limits"]
 

@@ -3,6 +3,7 @@
 """Every target: what is read back is the module, whatever stands in it."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def target(request: pytest.FixtureRequest) -> Target:
     return target
 
 
-def deployment_of(module: Module, **options: bool) -> Deployment:
+def deployment_of(module: Module, **options: Any) -> Deployment:
     deployment = plan(module, ExportOptions(**options))
     if deployment.resources.storage_mb is None:
         resources = dataclasses.replace(deployment.resources, storage_mb=10_000)
