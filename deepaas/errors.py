@@ -70,6 +70,10 @@ class ModelNotFound(DeepaasError):
         self.name = name
 
 
+class NoModuleMetadata(DeepaasError):
+    """The model's package has no metadata file."""
+
+
 class InvalidInput(DeepaasError):
     """The input cannot be used.
 
@@ -347,3 +351,18 @@ class InvalidInputs(DeepaasError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = tuple(faults)
+
+
+class RemoteFailed(DeepaasError):
+    """A remote that keeps files did not do what it was asked for.
+
+    Args:
+        message: One line that names the remote and the remedy; no secret.
+        is_missing: Whether there is nothing at the path that was asked for.
+        may_pass: Whether the same may succeed later: the remote is gone, or the line is.
+    """
+
+    def __init__(self, message: str, *, is_missing: bool = False, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.is_missing = is_missing
+        self.may_pass = may_pass

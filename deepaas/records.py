@@ -266,9 +266,12 @@ class ModelDescription:
     has_health: bool = False
     #: Files of Python code that were read to load it, for who watches them.
     source_files: tuple[str, ...] = ()
-    #: JSON Schema of an answer, titled with its name in the API's description; ``None`` where the
-    #: model declares no response schema.
+    #: JSON Schema of an answer, titled with its name in the API's description, if one is declared.
     response_schema: Mapping[str, Any] | None = None
+    #: Its metadata file and its package as they are shown; ``None``: no file that can be used.
+    document: Mapping[str, Any] | None = None
+    #: Why the file cannot be used, for clients.
+    document_problem: str | None = None
 
 
 #: Kinds of jobs that have a process of their own and share the slots for them.

@@ -12,6 +12,7 @@ test method of the subclass::
 Importing this module needs no pytest.
 """
 
+from deepaas.storage.contract import FileStoreContract
 from deepaas.store.contract import JobStoreContract
 from deepaas.store.memory import InMemoryJobStore
 from deepaas.store.memory_monitoring import InMemoryMonitoringStore
@@ -22,6 +23,7 @@ from deepaas.store.version_contract import VersionStoreContract
 
 __all__ = [
     "NOON",
+    "FileStoreContract",
     "InMemoryJobStore",
     "InMemoryMonitoringStore",
     "InMemoryVersionStore",

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -66,7 +67,9 @@ class Service:
         traceback: TracebackType | None,
     ) -> None:
         for process in self.processes():
-            process.kill()
+            # What ends by itself may be gone in this moment.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
 
     def wait_ready(self, *, limit_s: float) -> None:

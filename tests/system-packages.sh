@@ -5,9 +5,11 @@
 # with apt-get; elsewhere it says what is missing, and the tests concerned say why they are skipped.
 set -eu
 
+PATH="$PATH:/usr/sbin:/sbin"
 missing=""
 # command:package
-for pair in unshare:util-linux curl:curl node:nodejs npm:npm; do
+for pair in unshare:util-linux curl:curl node:nodejs npm:npm rclone:rclone \
+    buildah:buildah runc:runc debootstrap:debootstrap slurmctld:slurm-wlm munged:munge; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0

@@ -69,6 +69,14 @@ ROUTES = (
     Route("GET", "/v2/", versions.show_version, Policy.READ, about.VERSION),
     Route("GET", "/v2/models/", models.list_models, Policy.READ, about.MODELS),
     Route("GET", "/v2/models/{model}/", models.show_model, Policy.READ, about.MODEL),
+    Route(
+        "GET",
+        "/v2/models/{model}/metadata",
+        models.show_metadata,
+        Policy.READ,
+        about.METADATA,
+        is_new=True,
+    ),
     Route("POST", "/v2/models/{model}/predict/", predict.predict, Policy.PREDICT, about.PREDICT),
     Route("POST", "/v2/models/{model}/train/", train.start, Policy.TRAIN, about.START_TRAINING),
     Route(

@@ -81,6 +81,7 @@ _RESPONSES: Mapping[type[errors.DeepaasError], Callable[[Any], web.Response]] = 
     errors.BodyTooSlow: lambda exc: _text(408, exc.message),
     errors.InvalidInput: lambda exc: _text(400, exc.message),
     errors.ModelNotFound: lambda exc: _text(404, "Not Found"),
+    errors.NoModuleMetadata: lambda exc: _text(404, exc.message),
     errors.JobNotFound: lambda exc: _text(404, "Not Found"),
     errors.ArtifactNotFound: lambda exc: _text(404, "Not Found"),
     errors.VersionNotFound: lambda exc: _text(404, "Not Found"),

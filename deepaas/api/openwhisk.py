@@ -14,6 +14,7 @@ import base64
 import binascii
 import json
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,10 @@ _OF_CONNECTION: Final = frozenset(
         *("upgrade", "accept-encoding"),
     }
 )
+_METHOD: Final = re.compile(r"[A-Z]{1,20}", re.ASCII)
+#: RFC 9110, sections 5.1 and 5.5.
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TEXTS: Final = ("application/json", "application/xml", "application/javascript")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
@@ -153,12 +158,9 @@ def _asked(value: Mapping[str, Any]) -> _Asked:
     method = _text(value, "__ow_method", "get").upper()
     path = _text(value, "__ow_path", "/") or "/"
     query = _text(value, "__ow_query", "")
-    given = value.get("__ow_headers") or {}
-    if not isinstance(given, dict) or not method.isalpha():
-        raise InvalidInput("__ow_headers is no object, or __ow_method no method.")
-    headers = CIMultiDict(
-        (name, str(text)) for name, text in given.items() if name.lower() not in _OF_CONNECTION
-    )
+    if not _METHOD.fullmatch(method):
+        raise InvalidInput(f"__ow_method is {method[:20]!r}, which is no method.")
+    headers = _headers(value.get("__ow_headers"))
     body = None
     if "__ow_body" in value:
         body = _body(_text(value, "__ow_body", ""), headers.get(hdrs.CONTENT_TYPE, ""))
@@ -173,6 +175,19 @@ def _asked(value: Mapping[str, Any]) -> _Asked:
     # A path has neither of these signs.
     target = quote(path if path.startswith("/") else f"/{path}", safe="/%:@!$&'()*+,;=-._~")
     return _Asked(method, f"{target}?{query}" if query else target, headers, body)
+
+
+def _headers(given: object) -> CIMultiDict[str]:
+    if given is None:
+        return CIMultiDict()
+    if not isinstance(given, dict):
+        raise InvalidInput("__ow_headers is no object.")
+    headers = {name: str(text) for name, text in given.items()}
+    for name, text in headers.items():
+        if not _NAME.fullmatch(name) or _CONTROL.search(text):
+            raise InvalidInput(f"__ow_headers holds {name[:100]!r}, which is no header.")
+    kept = {name: text for name, text in headers.items() if name.lower() not in _OF_CONNECTION}
+    return CIMultiDict(kept)
 
 
 def _text(value: Mapping[str, Any], name: str, default: str) -> str:

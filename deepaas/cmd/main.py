@@ -32,7 +32,19 @@ COMMANDS = (
     Command("function", "deepaas.cmd.function.main", "predict or train on what an event names"),
     Command("jobs", "deepaas.cmd.jobs.main", "list, follow, export the jobs of a service"),
     Command("keys", "deepaas.cmd.keys", "make and revoke the keys that sign in"),
-    Command("export", "deepaas.cmd.export", "write the files that deploy a module"),
+    Command("config", "deepaas.cmd.settings.main", "show and check the settings of a service"),
+    Command("storage", "deepaas.cmd.storage", "move files to and from remotes", "storage"),
+    Command("init", "deepaas.cmd.init", "write a new package for a model", "tools"),
+    Command("lint", "deepaas.cmd.lint", "find in a module what breaks later", "tools"),
+    Command("export", "deepaas.cmd.export", "write the files that deploy a module", "tools"),
+    Command("image", "deepaas.cmd.image", "check an image or a service", "tools"),
+    Command("tosca", "deepaas.cmd.tosca", "check, translate, pack templates of TOSCA", "tools"),
+    Command(
+        "orchestrator",
+        "deepaas.cmd.orchestrator.main",
+        "deploy with a PaaS orchestrator, or here",
+        "tools",
+    ),
 )
 
 

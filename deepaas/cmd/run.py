@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from deepaas.cmd import memory
 from deepaas.cmd.tls import Certificate
 from deepaas.config import Settings, load_settings
-from deepaas.errors import ConfigurationError, ModelLoadError
+from deepaas.errors import ConfigurationError, ModelLoadError, RemoteFailed
 from deepaas.model.discovery import select_sources
 from deepaas.records import ModelSource
 from deepaas.service import Service
@@ -29,6 +29,7 @@ T = TypeVar("T")
 EXIT_MODEL = 1
 EXIT_USAGE = 2
 EXIT_ADDRESS = 3
+EXIT_STORAGE = 4
 
 
 class AddressError(ConfigurationError):
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 after a signal; 1: a model cannot be loaded; 2: an option is wrong; 3: the address cannot
-        be listened on.
+        be listened on; 4: what was to be pulled is not all here.
     """
     try:
         settings = load_settings(sys.argv[1:] if argv is None else argv)
@@ -53,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(EXIT_MODEL, exc.message, exc.traceback)
     except AddressError as exc:
         return _fail(EXIT_ADDRESS, exc.message)
+    except RemoteFailed as exc:
+        return _fail(EXIT_STORAGE, exc.message)
     except ConfigurationError as exc:
         return _fail(EXIT_USAGE, exc.message)
     return 0

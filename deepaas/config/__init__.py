@@ -7,6 +7,11 @@
 """
 
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings
+from deepaas.config.function import (
+    FUNCTION_OPTIONS,
+    FunctionSettings,
+    load_function_settings,
+)
 from deepaas.config.options import (
     CLI_OPTIONS,
     LOG_OPTIONS,
@@ -26,15 +31,18 @@ from deepaas.config.settings import (
 __all__ = [
     "CLI_OPTIONS",
     "FETCH_OPTIONS",
+    "FUNCTION_OPTIONS",
     "LOG_OPTIONS",
     "MODEL_OPTIONS",
     "PREDICT_OPTIONS",
     "CliSettings",
     "FetchSettings",
+    "FunctionSettings",
     "PredictSettings",
     "Settings",
     "list_opts",
     "load_cli_settings",
+    "load_function_settings",
     "load_predict_settings",
     "load_settings",
 ]

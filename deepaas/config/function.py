@@ -104,7 +104,7 @@ def load_function_settings(argv: Sequence[str]) -> FunctionSettings:
         SystemExit: The command line asked for help or the version only.
     """
     options = (*FUNCTION_OPTIONS, *MODEL_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
-    reading = read_options(options, argv, prog="deepaas-function", in_files=FILE_OPTIONS)
+    reading = read_options(options, argv, prog="deepaas function", in_files=FILE_OPTIONS)
     values = reading.values
     return FunctionSettings(
         model_names=model_names_of(values),

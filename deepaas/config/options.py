@@ -9,6 +9,7 @@ from deepaas.config.guards import GUARD_OPTIONS
 from deepaas.config.oidc import OIDC_OPTIONS
 from deepaas.config.openwhisk import OPENWHISK_OPTIONS
 from deepaas.config.sign_in import SIGN_IN_OPTIONS
+from deepaas.config.storage import STORAGE_OPTIONS
 from deepaas.config.watching import WATCHING_OPTIONS
 
 #: What decides which models there are, and how they start; of every command.
@@ -247,6 +248,7 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Seconds that running predictions get when the server ends.",
     ),
     *FETCH_OPTIONS,
+    *STORAGE_OPTIONS,
     *GUARD_OPTIONS,
     *SIGN_IN_OPTIONS,
     *OIDC_OPTIONS,

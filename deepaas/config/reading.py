@@ -11,6 +11,7 @@ import argparse
 import difflib
 import io
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -24,7 +25,9 @@ from deepaas.errors import ConfigurationError
 
 #: What existing deployments use: ``deepaas.conf``, and ``OS_DEFAULT__LISTEN_PORT`` and so on.
 PROJECT = "deepaas"
-_ENVIRONMENT = "OS_DEFAULT__"
+ENVIRONMENT = "OS_DEFAULT__"
+#: What is called so is not shown.
+SECRET_NAME = re.compile(r"pass(word|wd|phrase)?(_|$)|secret|token|(^|_)keys?$|api_?key", re.I)
 
 
 class Reading(NamedTuple):
@@ -34,6 +37,9 @@ class Reading(NamedTuple):
     values: Mapping[str, Any]
     #: What the operator should know and what is no error, for the log.
     warnings: tuple[str, ...]
+    #: Where each value that is no default was set, by the same names: the name of an option of the
+    #: command line, of a variable, or ``file: name``.
+    origins: Mapping[str, str]
 
 
 class _File(NamedTuple):
@@ -79,7 +85,7 @@ def read_options(
         values = {option.dest: _value(conf, option, files) for option in options}
     except (cfg.Error, ValueError) as exc:
         raise ConfigurationError(str(exc)) from exc
-    return Reading(values, tuple(warnings))
+    return Reading(values, tuple(warnings), _origins(options, given, files))
 
 
 def _files(argv: Sequence[str], prog: str) -> tuple[list[str], list[str]]:
@@ -182,17 +188,32 @@ def _unknown(file: _File, known: set[str]) -> list[str]:
         elif name not in known:
             alike = difflib.get_close_matches(name.replace("-", "_").lower(), sorted(known), n=1)
             hint = f"; is {alike[0]!r} meant?" if alike else "."
-            raise ConfigurationError(f"{file.path}: there is no option {name!r} (= {text!r}){hint}")
+            # Whoever mistypes the name of a secret still has a secret.
+            is_secret = any(SECRET_NAME.search(each) for each in (name, *alike))
+            shown = "" if is_secret else f" (= {text!r})"
+            raise ConfigurationError(f"{file.path}: there is no option {name!r}{shown}{hint}")
     return warnings
+
+
+def _origins(
+    options: Sequence[cfg.Opt], given: Mapping[str, Any], files: Sequence[_File]
+) -> dict[str, str]:
+    found = {}
+    for option in options:
+        if option.dest in given:
+            found[option.dest] = f"--{option.name}"
+        elif place := _place(option, files):
+            found[option.dest] = place[0]
+    return found
 
 
 def _unknown_variables(known: set[str]) -> list[str]:
     """Name what looks like an option in the environment; other programs may use the prefix too."""
-    names = (name for name in sorted(os.environ) if name.startswith(_ENVIRONMENT))
+    names = (name for name in sorted(os.environ) if name.startswith(ENVIRONMENT))
     return [
         f"The environment variable {name} sets no option of DEEPaaS."
         for name in names
-        if name.removeprefix(_ENVIRONMENT).lower() not in known | OBSOLETE
+        if name.removeprefix(ENVIRONMENT).lower() not in known | OBSOLETE
     ]
 
 
@@ -208,15 +229,21 @@ def _value(conf: cfg.ConfigOpts, option: cfg.Opt, files: Sequence[_File]) -> Any
 
 
 def _origin(option: cfg.Opt, files: Sequence[_File]) -> tuple[str, str]:
-    """Return where the value in force was set, and its text there."""
-    variable = _ENVIRONMENT + option.dest.upper()
+    """Return where the value in force was set, and its text there, for messages."""
+    where, text = _place(option, files) or (f"--{option.name}", "")
+    is_variable = where.startswith(ENVIRONMENT)
+    return f"The environment variable {where}" if is_variable else where, text
+
+
+def _place(option: cfg.Opt, files: Sequence[_File]) -> tuple[str, str] | None:
+    variable = ENVIRONMENT + option.dest.upper()
     if variable in os.environ:
-        return f"The environment variable {variable}", os.environ[variable]
+        return variable, os.environ[variable]
     for file in reversed(files):
         for name in _names(option):
             if name in file.texts:
                 return f"{file.path}: {name}", file.texts[name]
-    return f"--{option.name}", ""
+    return None
 
 
 def _reason(option: cfg.Opt, text: str, exc: Exception) -> str:

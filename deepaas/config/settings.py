@@ -26,6 +26,7 @@ from deepaas.config.options import (
 )
 from deepaas.config.reading import Reading, read_options
 from deepaas.config.sign_in import SignInSettings, read_sign_in
+from deepaas.config.storage import StorageSettings, storage_settings
 from deepaas.config.units import age, size
 from deepaas.config.watching import WatchingSettings, watching
 from deepaas.errors import ConfigurationError
@@ -89,6 +90,7 @@ class Settings:
     guards: GuardSettings
     oidc: OidcSettings
     sign_in: SignInSettings
+    storage: StorageSettings
     watching: WatchingSettings
     #: Whether OpenWhisk runs the server, and is listened to.
     openwhisk: bool
@@ -185,6 +187,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         guards=guard_settings(values),
         oidc=oidc_settings(values),
         sign_in=read_sign_in(values),
+        storage=storage_settings(values),
         watching=watching(values),
         log=log_of(values, "deepaas-run"),
         openwhisk=action_port is not None,

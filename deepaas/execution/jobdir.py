@@ -15,6 +15,8 @@ what happened:
     checkpoints/   artifacts/
     version.json   which version was served when the training started, see basis
     promoted.json  the artifacts as they were when the job was promoted, see modelfiles
+    push.json      that the artifacts are to be brought to a remote, and what came in between
+    pushed.json    that they are there, see deepaas.service.pushing
     outcome.json   how the function ended in the attempt that runs, written by the training itself
     ended-N.json   how attempt N ended, where another is to follow; created once, by link(2)
     end.json       how the job ended; created once, by link(2), and never changed

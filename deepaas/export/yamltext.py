@@ -46,7 +46,10 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        style = "'" if _OTHERWISE_READ.fullmatch(data) else None
+        # Only these escape what would be read as another break of a line (U+0085).
+        style = '"' if not data.isprintable() else None
+        if _OTHERWISE_READ.fullmatch(data):
+            style = "'"
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 

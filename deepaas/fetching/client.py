@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 from yarl import URL
 
 from deepaas import __version__
@@ -119,6 +120,8 @@ class GuardedClient:
             resolver=_Known(addresses),
             use_dns_cache=False,
             force_close=True,
+            # Older Pythons keep a connection whose end the other side does not confirm.
+            enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
             ssl=self._tls or True,
             socket_factory=guarded_sockets(self._policy, host),
         )

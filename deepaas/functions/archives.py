@@ -87,6 +87,13 @@ class Archive:
         """
         path = folder / (os.urandom(8).hex() + PurePosixPath(name).suffix)
         try:
+            self._unpack(name, path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _unpack(self, name: str, path: Path) -> None:
+        try:
             with self._file.open(name) as member, path.open("xb") as file:
                 while chunk := member.read(_CHUNK_BYTES):
                     # Counted here too: what an archive says of its sizes may be a lie.
@@ -94,12 +101,7 @@ class Archive:
                     self._check_size(self._taken_bytes)
                     file.write(chunk)
         except _FAULTS as exc:
-            path.unlink(missing_ok=True)
             raise InvalidInput(f"{name!r} cannot be unpacked: {exc}.") from exc
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file."""

@@ -97,14 +97,16 @@ class CallMaker:
 
     def of_call(self, call: Call) -> CallInput:
         """Return the input that a call stands for; raises as :meth:`of_item` does."""
+        # An address may carry more than is meant for the model, here as in the service.
+        query = {name: text for name, text in call.query.items() if name in self._by_name}
         if call.arguments is not None:
-            return self._make({**call.query, **call.arguments}, ())
+            return self._make({**query, **call.arguments}, ())
         if call.content_type is not None and is_json(call.content_type):
             raise InvalidInput("The body is JSON and no object; send the arguments by name.")
         argument = file_argument(self._declared)
         kind = None if call.content_type is None else call.content_type.partition(";")[0]
         suffix = (kind and mimetypes.guess_extension(kind)) or ""
-        return self._make(call.query, [self._upload(argument, call.content, suffix, kind)])
+        return self._make(query, [self._upload(argument, call.content, suffix, kind)])
 
     def _make(
         self, values: Mapping[str, Any], files: Iterable[tuple[Argument, UploadedFile]]
@@ -157,11 +159,10 @@ class CallMaker:
                 files = _names([found for found in self._declared if found.is_file])
                 text = f"The key {key!r} is no file of the model's; there are {files}."
                 raise InvalidArguments({OSCAR_FILES: [text]})
-            try:
-                content = base64.b64decode("".join(str(each.get("data")).split()), validate=True)
-            except (binascii.Error, ValueError) as exc:
+            content = _from_base64(each.get("data"))
+            if content is None:
                 text = f"The data of {argument.wire_name!r} is no base64."
-                raise InvalidArguments({OSCAR_FILES: [text]}) from exc
+                raise InvalidArguments({OSCAR_FILES: [text]})
             form = str(each.get("file_format") or "").lstrip(".")
             suffix = f".{form}" if _FORMAT.fullmatch(form) else ""
             yield self._upload(argument, content, suffix, mimetypes.guess_type(f"x{suffix}")[0])
@@ -178,13 +179,22 @@ class CallMaker:
         return self._folder / (os.urandom(8).hex() + suffix)
 
 
+def _from_base64(text: object) -> bytes | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as exc:
-        why = (
-            f"line {exc.lineno}: {exc.msg}" if isinstance(exc, json.JSONDecodeError) else "no text"
-        )
+        why = "it is no text"
+        if isinstance(exc, json.JSONDecodeError):
+            why = f"line {exc.lineno}: {exc.msg}"
         raise InvalidInput(f"The object is called .json and is no JSON: {why}.") from exc
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -93,7 +94,8 @@ class Outputs:
                         shutil.copyfileobj(answer.file, file)
             part.replace(path)
         except OSError as exc:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise ConfigurationError(f"{path} cannot be written: {exc.strerror}.") from exc
         return path
 

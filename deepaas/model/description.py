@@ -8,6 +8,7 @@ from typing import Any
 
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.jsonform import json_safe
+from deepaas.model.published import publish
 from deepaas.model.sources import source_files
 from deepaas.records import ModelDescription
 
@@ -15,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def describe(model: ModelAdapter) -> ModelDescription:
-    """Ask a loaded model for its description; calls ``get_metadata``, once."""
+    """Describe a loaded model; calls ``get_metadata``, once, and reads its metadata file."""
+    published = publish(model.source)
     return ModelDescription(
         name=model.name,
         metadata=json_safe(_metadata(model)),
@@ -35,6 +37,8 @@ def describe(model: ModelAdapter) -> ModelDescription:
         has_health=model.has_health,
         source_files=source_files(model.source),
         response_schema=_response_schema(model),
+        document=published.document,
+        document_problem=published.problem,
     )
 
 

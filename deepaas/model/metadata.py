@@ -26,6 +26,11 @@ MAX_BYTES = 1 << 20
 #: What the folder of a project has.
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _INSTALLED = {"site-packages", "dist-packages"}
+#: What PyYAML raises for a value that does not fit its tag is of many kinds.
+_UNREADABLE = (
+    *(OSError, ValueError, RecursionError, yaml.YAMLError),
+    *(LookupError, AttributeError, TypeError),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class ModuleMetadata:
     @property
     def version(self) -> str:
         """The version of its schema: ``2.3.0``; ``1.0.0`` where it names none."""
-        return str(self.document.get("metadata_version", "1.0.0"))
+        return str(self.document.get("metadata_version") or "1.0.0")
 
     @property
     def title(self) -> str | None:
@@ -51,16 +56,47 @@ class ModuleMetadata:
         return _text(self.document.get("summary"))
 
     @property
+    def description(self) -> str | None:
+        """Some paragraphs; version 1 has a list of lines."""
+        value = self.document.get("description")
+        if isinstance(value, list):
+            value = "\n".join(each for each in value if isinstance(each, str))
+        return _text(value)
+
+    @property
+    def licence(self) -> str | None:
+        """The licence as the document names it; since version 2 the package says it."""
+        return _text(self.document.get("license"))
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """What catalogues look for."""
+        value = self.document.get("tags", self.document.get("keywords"))
+        return tuple(filter(_text, value)) if isinstance(value, list) else ()
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Addresses, by the names of version 2."""
+        links, sources = _mapping(self.document, "links"), _mapping(self.document, "sources")
+        said = {
+            "source_code": sources.get("code"),
+            "docker_image": sources.get("docker_registry_repo"),
+            "weights": sources.get("pre_trained_weights"),
+            "dataset": self.document.get("dataset_url"),
+            "citation": self.document.get("cite_url"),
+            **links,
+        }
+        return {name: value for name, value in said.items() if _text(value)}
+
+    @property
     def docker_image(self) -> str | None:
         """The image as the document names it, a reference or the address of a page."""
-        links, sources = _mapping(self.document, "links"), _mapping(self.document, "sources")
-        return _text(links.get("docker_image") or sources.get("docker_registry_repo"))
+        return self.links.get("docker_image")
 
     @property
     def source_code(self) -> str | None:
         """The address of the code."""
-        links, sources = _mapping(self.document, "links"), _mapping(self.document, "sources")
-        return _text(links.get("source_code") or sources.get("code"))
+        return self.links.get("source_code")
 
     @property
     def resources(self) -> Mapping[str, Any]:
@@ -88,9 +124,9 @@ def read_metadata(path: Path) -> ModuleMetadata:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ConfigurationError(f"'{path}' is larger than {MAX_BYTES} bytes.")
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
         document = json.loads(text) if path.suffix == ".json" else _read_yaml(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
+    except _UNREADABLE as exc:
         raise ConfigurationError(f"'{path}' cannot be read: {exc}") from exc
     if not isinstance(document, dict):
         raise ConfigurationError(
@@ -144,12 +180,17 @@ def places_of(source: ModelSource) -> Places:
 
 
 def find_project(start: Path) -> Path | None:
-    """Return the nearest project's folder from ``start`` upward; installed code has none."""
+    """Return the nearest project's folder from ``start`` upward.
+
+    Installed code has none, and none goes beyond its repository.
+    """
     for folder in (start, *start.parents):
         if folder.name in _INSTALLED:
             return None
         if any((folder / name).is_file() for name in PROJECT_FILES):
             return folder
+        if (folder / ".git").exists():
+            return None
     return None
 
 
@@ -168,7 +209,9 @@ def _file_of(source: ModelSource) -> Path | None:
         return None
     if spec is None:
         return None
-    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+    # Neither has a file: a package in pieces, and a module that is built in.
+    origin = spec.origin if spec.has_location else None
+    places = [origin] if origin else list(spec.submodule_search_locations or ())
     return Path(places[0]).absolute() if places else None
 
 
@@ -179,9 +222,13 @@ def _installed_of(source: ModelSource) -> dict[str, Path]:
         found = distribution(source.distribution)
     except PackageNotFoundError:
         return {}
-    return {
-        file.name: Path(str(found.locate_file(file)))
-        for file in found.files or ()
+    files = [
+        (file.name, Path(str(found.locate_file(file))))
+        # Of several the one in `share`, where data goes, then the nearest to the top.
+        for file in sorted(
+            found.files or (), key=lambda file: ("share" in file.parts, -len(file.parts))
+        )
         # metadata.json of the installation itself is none of the module's.
         if file.name in NAMES and not file.parts[0].endswith((".dist-info", ".egg-info"))
-    }
+    ]
+    return {name: path for name, path in files if path.is_file()}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A module as the companion tools see it."""
 
+from deepaas.model.package import Package, package_of
 from deepaas.project.image import image_of, parse_image
 from deepaas.project.module import (
     API_PORT,
@@ -12,7 +13,6 @@ from deepaas.project.module import (
     module_of,
     open_module,
 )
-from deepaas.project.package import Package, package_of
 from deepaas.project.settings import ProjectSettings, read_settings
 
 __all__ = [

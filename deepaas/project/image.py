@@ -8,9 +8,10 @@ from deepaas.errors import ConfigurationError
 from deepaas.model.metadata import ModuleMetadata
 from deepaas.project.settings import ProjectSettings
 
-# https://github.com/distribution/reference: the grammar of a reference.
+# https://github.com/distribution/reference: the grammar of a reference. What stands first is a
+# registry if it can be no part of a path.
 _REFERENCE = re.compile(
-    r"(?:(?P<registry>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d+)?)/)?"
+    r"(?:(?=[^/]*[.:]|localhost/)(?P<registry>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d+)?)/)?"
     r"(?P<path>[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",

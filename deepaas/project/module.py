@@ -11,8 +11,8 @@ from deepaas.model.adapter import load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import select_sources
 from deepaas.model.metadata import ModuleMetadata, Places, places_of, read_metadata
+from deepaas.model.package import Package, package_of
 from deepaas.project.image import image_of
-from deepaas.project.package import Package, package_of
 from deepaas.project.settings import ProjectSettings, read_settings
 from deepaas.records import ModelDescription, ModelSource
 

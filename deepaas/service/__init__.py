@@ -19,6 +19,7 @@ from deepaas.service.jobs import JobService
 from deepaas.service.monitoring import Monitoring
 from deepaas.service.observing import Observer
 from deepaas.service.predictions import PredictionService
+from deepaas.service.pushing import ArtifactPusher
 from deepaas.service.queueing import PredictionQueue
 from deepaas.service.switching import Switching
 from deepaas.service.traffic import Traffic
@@ -26,6 +27,7 @@ from deepaas.service.versions import VersionService
 from deepaas.telemetry import Transcript
 
 __all__ = [
+    "ArtifactPusher",
     "Drain",
     "EvaluationService",
     "HealthService",

@@ -213,11 +213,8 @@ class _Builder:
         )
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[Any, ...]) -> dict[Any, Any]:
-        try:
-            # What it merges comes first, and its own keys win.
-            self._loader.flatten_mapping(node)
-        except RecursionError as exc:
-            raise InvalidDocument(f"{self._place(node)}: it merges itself.") from exc
+        # What it merges comes first, and its own keys win.
+        self._loader.flatten_mapping(node)
         built: dict[Any, Any] = {}
         for key, value in node.value:
             name = self.build(key, (*path, None))

@@ -305,6 +305,11 @@ def _broken(each: Input, value: Any) -> list[str]:
     for constraint in each.constraints:
         ((rule, bound),) = constraint.items()
         keeps, said = _RULES[rule]
-        if not keeps(measured, _bound(each.type, rule, bound)):
+        try:
+            is_kept = keeps(measured, _bound(each.type, rule, bound))
+        except TypeError:
+            # A number has no length, and a type of data no order.
+            is_kept = False
+        if not is_kept:
             broken.append(f"{said} {bound!r}")
     return broken

@@ -15,6 +15,7 @@ from deepaas.store.sqlite_monitoring import SqliteMonitoringStore
 from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.wiring.parts import Parts, end_task
 from deepaas.wiring.state import State, open_jobs, open_state
+from deepaas.wiring.storage import pull_all
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,11 @@ async def load_all(
     registry: ModelRegistry,
     force: asyncio.Event | None,
 ) -> None:
-    """Load what was chosen, then let trainings run; without a state directory, the packages."""
+    """Load what was chosen, then let trainings run; without a state directory, the packages.
+
+    Before that, what the models may need is pulled.
+    """
+    await pull_all(settings.storage)
     try:
         state = await open_state(settings, stack)
     except StorageUnavailable as problem:

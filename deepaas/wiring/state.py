@@ -17,12 +17,14 @@ from deepaas.execution.queued import QueuedRunner
 from deepaas.execution.removal import sweep_removed
 from deepaas.execution.rewarm import Rewarming
 from deepaas.records import Job
+from deepaas.service import ArtifactPusher
 from deepaas.service.predictions import error_of
 from deepaas.service.removing import remove_ended
 from deepaas.service.retention import Retention, RetentionLimits
 from deepaas.store.sqlite import SqliteJobStore
 from deepaas.store.sqlite_ended import SqliteEndedJobs
 from deepaas.wiring.parts import Parts
+from deepaas.wiring.storage import open_pusher
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,15 @@ async def open_jobs(
     pools = parts.pools
     rewarming = Rewarming(pools)
     stack.push_async_callback(rewarming.close)
-    retention = _make_retention(settings, parts, state)
+    pusher = await open_pusher(settings, stack, state.folder, force)
+    retention = _make_retention(settings, parts, state, pusher)
     stack.push_async_callback(retention.close)
 
     def on_end(job: Job) -> None:
         if settings.rewarm_after_train:
             rewarming.on_end(job)
+        if pusher is not None:
+            pusher.on_end(job)
         parts.job_observer.on_end(job)
         retention.on_end(job)
 
@@ -121,7 +126,12 @@ async def open_jobs(
     retention.start()
 
 
-def _make_retention(settings: Settings, parts: Parts, state: State) -> Retention:
+def _make_retention(
+    settings: Settings, parts: Parts, state: State, pusher: ArtifactPusher | None
+) -> Retention:
+    remove = partial(
+        remove_ended, server=state.presence.id, store=state.jobs, versions=parts.versions
+    )
     return Retention(
         SqliteEndedJobs(state.jobs.database),
         state.folder,
@@ -129,7 +139,5 @@ def _make_retention(settings: Settings, parts: Parts, state: State) -> Retention
         limits=RetentionLimits(
             settings.jobs_max_age, settings.jobs_max_count, settings.jobs_max_bytes
         ),
-        remove=partial(
-            remove_ended, server=state.presence.id, store=state.jobs, versions=parts.versions
-        ),
+        remove=remove if pusher is None else pusher.sparing(remove),
     )

@@ -18,12 +18,23 @@ PAGES = sorted(SOURCE.rglob("*.rst"))
 #: Those whose commands are run.
 WALKED = (
     "quickstart.rst",
+    "howto/alien4cloud.rst",
+    "howto/configure.rst",
+    "howto/deploy-compose.rst",
     "howto/evaluate.rst",
+    "howto/init.rst",
+    "howto/image-check.rst",
     "howto/integrate.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",
     "howto/throughput.rst",
     "howto/train.rst",
+)
+#: Those of them whose reader starts none.
+WITHOUT_A_SERVICE = (
+    "howto/alien4cloud.rst",
+    "howto/configure.rst",
+    "howto/deploy-compose.rst",
 )
 
 
@@ -34,8 +45,10 @@ def test_a_reader_gets_what_the_page_shows(name: str, tmp_path: Path) -> None:
     folder.mkdir()
     private.mkdir()
     with walking(SOURCE / name, folder, private) as walk:
-        assert walk.service is not None
-        assert walk.service.interrupt(limit_s=END_S) == []
+        if walk.service is None:
+            assert name in WITHOUT_A_SERVICE
+        else:
+            assert walk.service.interrupt(limit_s=END_S) == []
 
 
 def test_only_the_pages_that_are_walked_carry_marks() -> None:

@@ -18,11 +18,11 @@ from deepaas.config.guards import GuardSettings, Rate, TlsSettings
 from deepaas.config.oidc import OidcSettings, UserinfoUse
 from deepaas.config.reading import read_options
 from deepaas.config.sign_in import SignInSettings
+from deepaas.config.storage import Pull, StorageSettings
 from deepaas.config.watching import WatchingSettings
 from deepaas.errors import ConfigurationError
 from deepaas.records import LogSettings
 
-OPENWHISK = "--openwhisk-detect has no effect: OpenWhisk is no longer supported."
 #: Option: text of a value, its field in the settings, what it becomes there.
 VALUES: dict[str, tuple[str, str, Any]] = {
     "listen-ip": ("::1", "listen_ip", "::1"),
@@ -100,6 +100,13 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "fetch": ("false", "fetching", FetchSettings(is_enabled=False)),
     "fetch-max-size": ("1MB", "fetching", FetchSettings(max_bytes=1_000_000)),
     "fetch-timeout": ("2.5", "fetching", FetchSettings(timeout_s=2.5)),
+    "storage-pull": (
+        "a:b=c=/d",
+        "storage",
+        StorageSettings(pulls=(Pull("a:b=c", Path("/d")),)),
+    ),
+    "storage-pull-required": ("false", "storage", StorageSettings(is_pull_required=False)),
+    "storage-push-artifacts": ("a:b", "storage", StorageSettings(push_artifacts="a:b")),
     "fetch-allow": (
         "Store.example.org., 10.1.2.0/24,, ::1,host_1",
         "fetching",
@@ -124,7 +131,7 @@ VALUES: dict[str, tuple[str, str, Any]] = {
     "auth-opaque-userinfo": ("true", "oidc", OidcSettings(opaque_userinfo=True)),
     "auth-issuer-hosts": ("a, b:8443", "oidc", OidcSettings(issuer_hosts=("a", "b:8443"))),
     "auth-ca-file": ("/x", "oidc", OidcSettings(ca_file=Path("/x"))),
-    "openwhisk-detect": ("true", "warnings", (OPENWHISK,)),
+    "openwhisk-detect": ("true", "openwhisk", True),
 }
 WRONG = [
     ("listen-port", "70000"),
@@ -179,6 +186,12 @@ WRONG = [
     ("history-interval", "0.5"),
     ("syslog-log-facility", "LOG_NOWHERE"),
     ("fetch-max-size", "much"),
+    ("storage-pull", "a:b"),
+    ("storage-pull", "a:b="),
+    ("storage-pull", "a=/b"),
+    ("storage-pull", "a:b=~nobody-of-that-name/c"),
+    ("storage-push-artifacts", "/a"),
+    ("storage-push-artifacts", "--a:b"),
     ("fetch-timeout", "inf"),
     ("fetch-timeout", "-1"),
     ("fetch-allow", "10.1.2.3/24"),
@@ -198,6 +211,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("OS_", "DEEPAAS_API_KEYS")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    # Nothing changes without the option.
+    monkeypatch.setenv("__OW_API_HOST", "https://openwhisk")
     for name in ("XDG_STATE_HOME", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -314,7 +329,8 @@ def test_an_option_can_be_given_in_each_way(
 def test_every_option_is_tried_here_and_becomes_a_setting() -> None:
     only_with_another = {"tls-key"}
     assert {opt.name for opt in options()} - only_with_another == set(VALUES)
-    assert {field for _, field, _ in VALUES.values()} == {f.name for f in fields(Settings)}
+    found = {field for _, field, _ in VALUES.values()}
+    assert found | {"warnings"} == {f.name for f in fields(Settings)}
 
 
 def test_every_option_says_what_it_does() -> None:

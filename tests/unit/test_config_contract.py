@@ -140,8 +140,9 @@ def test_an_option_of_version_2_without_meaning_is_a_warning(name: str, tmp_path
 
 
 @pytest.mark.row("C98")
-def test_openwhisk_is_accepted_with_a_warning() -> None:
-    assert "openwhisk" in load_settings(["--openwhisk-detect"]).warnings[0]
+def test_openwhisk_is_accepted_where_it_is_not() -> None:
+    settings = load_settings(["--openwhisk-detect"])
+    assert (settings.openwhisk, settings.listen_port, settings.warnings) == (False, 5000, ())
 
 
 def test_a_variable_that_sets_nothing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

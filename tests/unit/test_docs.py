@@ -11,8 +11,9 @@ from oslo_config import cfg
 
 import deepaas
 from deepaas import config
-from deepaas.cmd import keys
+from deepaas.cmd import keys, storage, tosca
 from deepaas.cmd.jobs import main as jobs
+from deepaas.cmd.settings import main as settings
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "source" / "reference"
 #: Declared by oslo.config itself.
@@ -30,11 +31,12 @@ def documented() -> set[str]:
 def declared() -> set[str]:
     """Return every declared option as it is written, those of both forms of a switch."""
     options = [option for _, group in config.list_opts() for option in group]
-    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS]
+    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS, *config.FUNCTION_OPTIONS]
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}
-    return written | options_of(jobs.make_parser()) | options_of(keys.make_parser())
+    commands = (jobs, keys, settings, storage, tosca)
+    return written.union(*(options_of(each.make_parser()) for each in commands))
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
@@ -46,7 +48,7 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
         for action in actions.choices.values()
         for option in action._actions
         for name in option.option_strings
-        if name not in ("-h", "--help")
+        if name.startswith("--") and name != "--help"
     }
 
 

@@ -27,7 +27,7 @@ LAYERS = (
 )
 #: What writers of drivers use in their own tests, and what authors import besides the package.
 EXCEPTIONS = {
-    "testing": frozenset({"store", "records", "errors"}),
+    "testing": frozenset({"store", "storage", "records", "errors"}),
     "keras": frozenset({"model"}),
 }
 #: Processes that stay small in memory: they need the standard library only, and little of ours.

@@ -27,7 +27,7 @@ _ENTRY = re.compile(
 PROJECTS = [ROOT, *(ROOT / "examples" / name for name in ("minimal", "digits", "legacy"))]
 #: What the package is made of, beside its Python files.
 DATA = {
-    *(".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ".sh"),
+    *(".sql", ".html", ".js", ".css", ".png", ".typed", ".txt", ".yaml", ".json", ".sh", ".jinja"),
     "",
 }
 
@@ -129,7 +129,7 @@ def test_a_lock_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """Return what `pip wheel` makes of a copy of the tree, in which files lie that are not ours."""
     tree = tmp_path_factory.mktemp("tree")
-    ignored = shutil.ignore_patterns("__pycache__")
+    ignored = shutil.ignore_patterns("__pycache__", ".venv", ".envs", "node_modules")
     for folder in ("deepaas", "tests", "examples", "benchmarks", "tools"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=ignored, dirs_exist_ok=True)
     for file in ROOT.glob("*"):

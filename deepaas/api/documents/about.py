@@ -127,6 +127,14 @@ MODEL = About(
     Answer("The model.", {JSON: "ModelMeta"}),
     _OF_MODEL,
 )
+METADATA = About(
+    "show_metadata",
+    "models",
+    "Show the metadata file of the model's package.",
+    Answer("What the file and the package say.", {JSON: "ModuleMetadata"}),
+    _OF_MODEL,
+    description="The file is ai4-metadata.yml, or metadata.json; without one the answer is 404.",
+)
 PREDICT = About(
     "predict",
     "models",

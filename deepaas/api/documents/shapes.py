@@ -127,6 +127,23 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             additionalProperties=True,
         ),
         "Models": _object({"models": _array("ModelMeta")}),
+        "ModuleMetadata": _object(
+            {
+                "file": {"type": "string", "description": "The name of the file."},
+                "schema_version": {"type": "string"},
+                "title": _NULLABLE_TEXT,
+                "summary": _NULLABLE_TEXT,
+                "description": _NULLABLE_TEXT,
+                "license": _NULLABLE_TEXT,
+                "keywords": {"type": "array", "items": {"type": "string"}},
+                "links": {"type": "object", "additionalProperties": {"type": "string"}},
+                "package": {
+                    "type": ["object", "null"],
+                    "description": "What the installed package says; null where there is none.",
+                },
+                "document": {"type": "object", "description": "The file as it is."},
+            }
+        ),
         "Predicted": _object(
             {
                 "status": {"type": "string", "enum": ["OK"]},

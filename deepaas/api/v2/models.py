@@ -7,8 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from deepaas.api.keys import PRINCIPAL, SERVICE, SETTINGS
-from deepaas.api.v2.responses import json_response
+from deepaas.api.v2.responses import json_response, json_tagged
 from deepaas.auth import Policy
+from deepaas.errors import NoModuleMetadata
 from deepaas.records import ModelDescription
 
 
@@ -39,3 +40,11 @@ async def show_model(request: web.Request) -> web.Response:
     """Answer one model."""
     model = request.app[SERVICE].models.get(request.match_info["model"])
     return json_response(_model(model.description, request.app[SETTINGS].base_path))
+
+
+async def show_metadata(request: web.Request) -> web.Response:
+    """Answer the metadata file of a model's package."""
+    model = request.app[SERVICE].models.get(request.match_info["model"])
+    if model.description.document is None:
+        raise NoModuleMetadata(model.description.document_problem)
+    return json_tagged(request, model.description.document)

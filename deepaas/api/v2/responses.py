@@ -3,6 +3,7 @@
 """A model's answer into an HTTP response."""
 
 import asyncio
+import hashlib
 import os
 import re
 import stat
@@ -26,6 +27,19 @@ def json_response(value: object, *, status: int = 200) -> web.Response:
 def json_text(body: bytes, *, status: int = 200) -> web.Response:
     """Return what is JSON already."""
     return web.Response(status=status, body=body, content_type="application/json", charset="utf-8")
+
+
+def json_tagged(request: web.Request, value: object) -> web.Response:
+    """Return a value as JSON, or 304 where the client has it already."""
+    body = encode_json(value)
+    tag = hashlib.sha256(body).hexdigest()[:32]
+    known = request.if_none_match or ()
+    if any(each.value in (tag, "*") for each in known):
+        response = web.Response(status=304)
+    else:
+        response = json_text(body)
+    response.etag = tag
+    return response
 
 
 def headers_of(prediction: Prediction) -> dict[str, str]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
 from deepaas.errors import ConfigurationError, IssuerUnavailable
 
@@ -54,7 +55,13 @@ class IssuerClient:
     async def __aenter__(self) -> Self:
         tls = await asyncio.to_thread(_make_tls, self._ca_file)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=0, limit_per_host=_CONNECTIONS),
+            connector=aiohttp.TCPConnector(
+                ssl=tls,
+                limit=0,
+                limit_per_host=_CONNECTIONS,
+                # Older Pythons keep a connection whose end the other side does not confirm.
+                enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             # What is compressed could be far more than what came.
             auto_decompress=False,

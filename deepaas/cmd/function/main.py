@@ -18,7 +18,7 @@ from deepaas.cmd import method
 from deepaas.cmd.function import PROG
 from deepaas.cmd.function.task import EVENT, Task, take_task
 from deepaas.cmd.supervisor import run_in_child
-from deepaas.config.function import FunctionSettings, load_function_settings
+from deepaas.config import FunctionSettings, load_function_settings
 from deepaas.errors import ConfigurationError, InvalidInput
 from deepaas.functions.objects import EVENT_VARIABLE, INPUT_VARIABLE
 from deepaas.functions.outputs import problem_text
@@ -66,8 +66,11 @@ def _pay_rest(task: Task) -> bool:
     for name, label in left.items():
         if task.outputs is None:
             _answer(ended(None if task.request.call else label))
-        else:
+            continue
+        try:
             task.outputs.write_problem(name, ended(label))
+        except ConfigurationError as exc:
+            print(f"{PROG}: {exc.message}", file=sys.stderr)
     if task.outputs is not None:
         task.outputs.remove_parts()
     return bool(left)
@@ -89,8 +92,9 @@ def _keep_event(settings: FunctionSettings, work: Path) -> None:
 
 def _is_told(settings: FunctionSettings) -> bool:
     """Tell whether standard input is not needed, or is a person's."""
-    variables = (INPUT_VARIABLE, EVENT_VARIABLE)
-    return bool(settings.input or any(map(os.environ.get, variables)) or sys.stdin.isatty())
+    if settings.input or any(map(os.environ.get, (INPUT_VARIABLE, EVENT_VARIABLE))):
+        return True
+    return sys.stdin is None or sys.stdin.isatty()
 
 
 def _keep_log_from_answer() -> None:
@@ -106,7 +110,3 @@ def _answer(problem: Mapping[str, Any]) -> None:
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "wb") as out:
         out.write(problem_text(problem))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

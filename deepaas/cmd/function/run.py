@@ -8,18 +8,18 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from deepaas.cmd import method
 from deepaas.cmd.fetching import with_fetched
 from deepaas.cmd.function import PROG
 from deepaas.cmd.function.task import ANSWER, Task, take_task
 from deepaas.cmd.progress import TerminalSink
-from deepaas.config.function import load_function_settings
+from deepaas.config import load_function_settings
 from deepaas.errors import ConfigurationError, DeepaasError, InvalidInput, ModelLoadError
 from deepaas.execution.training import Cancelled
 from deepaas.execution.worker import warm_model
@@ -53,7 +53,7 @@ def run_here(argv: Sequence[str], folder: Path) -> int:
     def run(result: BinaryIO) -> None:
         settings = load_function_settings(given)
         method.begin_log(settings.log, settings.warnings)
-        failed.extend(_Run(take_task(settings, Path(work)), folder, result).run())
+        failed.extend(Run(take_task(settings, Path(work)), folder, result).run())
 
     return method.run_guarded(PROG, run) or (method.EXIT_FAILED if failed else 0)
 
@@ -75,7 +75,15 @@ class _Piece:
         return None if self.item is None else self.item.label
 
 
-class _Run:
+class Run:
+    """One run of a function.
+
+    Args:
+        task: What is to be done.
+        folder: Takes the copies of files.
+        result: Takes the answer where it has no file.
+    """
+
     def __init__(self, task: Task, folder: Path, result: BinaryIO) -> None:
         self._task = task
         self._method = task.settings.method
@@ -144,7 +152,7 @@ class _Run:
             try:
                 answer = self._call(adapter, piece, Path(scratch))
                 self._write(piece.name, answer)
-            except (ModelLoadError, ConfigurationError, Cancelled):
+            except (ModelLoadError, Cancelled):
                 raise  # it is the same for all that are left
             except (Exception, SystemExit) as exc:  # noqa: BLE001 - the border of the author's code
                 self._fail(piece.name, piece.label, exc)
@@ -182,11 +190,12 @@ class _Run:
         bars.watch(into_log=True, with_drawn=False)
         sink = TerminalSink(sys.stderr, folder)
         context.install(sink)
-        signal.signal(signal.SIGTERM, sink.on_sigterm)
+        before = signal.signal(signal.SIGTERM, sink.on_sigterm)
         os.register_at_fork(after_in_child=sink.leave_fork)
         try:
             yield
         finally:
+            signal.signal(signal.SIGTERM, before)
             context.uninstall()
             sink.close()
 
@@ -217,9 +226,17 @@ class _Run:
             extra={"action": "object_failed"},
         )
         self._failed.append(name)
+        try:
+            self._write_problem(name, problem)
+        except ConfigurationError as failure:
+            # Still owed: the others are not to go without for that.
+            logger.error("%s", failure.message, extra={"action": "output_failed"})
+        else:
+            self._task.debts.pay(name)
+
+    def _write_problem(self, name: str, problem: Mapping[str, Any]) -> None:
         if self._task.outputs is not None:
             self._task.outputs.write_problem(name, problem)
         else:
             self._result.write(problem_text(problem))
             self._result.flush()
-        self._task.debts.pay(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deepaas.config.function import FunctionSettings
+from deepaas.config import FunctionSettings
 from deepaas.errors import ConfigurationError
 from deepaas.functions.objects import Request, take_request
 from deepaas.functions.outputs import Debts, Outputs, output_names

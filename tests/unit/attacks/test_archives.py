@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Archives with members that lead out of where they are unpacked: nothing of ours unpacks any."""
+"""Archives with members that lead out of where they are unpacked; what unpacks, looks at each."""
 
 import io
 import re
@@ -67,8 +67,10 @@ async def test_an_upload_that_is_an_archive(tmp_path: Path, kind: str, guarded: 
     assert (outside / "planted").exists() is not guarded
 
 
-def test_nothing_unpacks_archives() -> None:
+def test_nothing_else_unpacks_archives() -> None:
     """Whoever begins to do so has to look at each member, and to change this test."""
-    sources = (ROOT / "deepaas").rglob("*.py")
-    assert [path for path in sources if UNPACKING.search(path.read_text("utf-8"))] == []
+    # tests/unit/functions/test_archives.py shows what this one refuses.
+    careful = {ROOT / "deepaas/functions/archives.py"}
+    sources = set((ROOT / "deepaas").rglob("*.py"))
+    assert {path for path in sources if UNPACKING.search(path.read_text("utf-8"))} == careful
     assert UNPACKING.search("tarfile.open(x).extractall(y)")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deepaas.errors import ConfigurationError
 from deepaas.export import ExportOptions, kubernetes, plan
 from tests.unit.export.modules import hostile, small
 
@@ -68,3 +69,9 @@ def test_quantities_are_read_in_every_unit(quantity: str, memory_mb: int) -> Non
     read = kubernetes.read({"kubernetes.yaml": text})
     assert read.resources is not None
     assert read.resources.memory_mb == memory_mb
+
+
+def test_what_is_no_quantity_is_named() -> None:
+    text = kubernetes.write(plan(small()))["kubernetes.yaml"].replace("4000M", "much")
+    with pytest.raises(ConfigurationError, match="'much' is no amount of bytes"):
+        kubernetes.read({"kubernetes.yaml": text})

@@ -4,13 +4,14 @@
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deepaas.errors import ConfigurationError
 from deepaas.export.yamltext import comment, dump, every_text, load
 
 
+@example(["\x85", "a\u2028b\n"])
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=("Cs",)))))
 def test_texts_read_back(texts: list[str]) -> None:
     assert load(dump({"texts": texts}), "x") == [{"texts": texts}]

@@ -95,11 +95,11 @@ def test_numbers_of_instances_may_be_functions_or_left_out(numbers: str) -> None
 
 def test_the_lines_of_faults() -> None:
     (fault,) = validate_text(TEMPLATE.replace("get_input: command", "get_input: nothing"), "t.yml")
-    assert fault.place == "t.yml:19"
+    assert fault.place == "t.yml:20"
     (fault,) = validate_text(TEMPLATE.replace("- host: Docker", "- host: Dock"), "t.yml")
     assert fault.place == "t.yml:17"
     fault = validate_text(TEMPLATE.replace("  command: {get", "  comand: {get"), "t.yml")[-1]
-    assert fault.place == "t.yml:19"
+    assert fault.place == "t.yml:20"
 
 
 def test_tosca_parser_keeps_quiet(caplog: pytest.LogCaptureFixture) -> None:

@@ -43,3 +43,29 @@ async def test_a_model_may_say_everything_itself(tmp_path: Path) -> None:
         assert await (await client.get("/v2/models/dog/")).json() == own
         shown = (await (await client.get("/v2/models/")).json())["models"]
         assert [model["name"] for model in shown] == ["echo", "Dog"]
+
+
+async def test_the_metadata_of_a_package(tmp_path: Path) -> None:
+    async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
+        document = {"title": "Dog", "document": {}}
+        service.models.put(ModelDescription("dog", {}, document=document))
+        response = await client.get("/v2/models/dog/metadata")
+        assert (response.status, await response.json()) == (200, document)
+        tag = response.headers["ETag"]
+        for known in (tag, "*", f'"other", {tag}'):
+            again = await client.get("/v2/models/dog/metadata", headers={"If-None-Match": known})
+            assert (again.status, await again.read()) == (304, b"")
+            assert again.headers["ETag"] == tag
+        other = await client.get("/v2/models/dog/metadata", headers={"If-None-Match": '"other"'})
+        assert other.status == 200
+
+
+@pytest.mark.parametrize("problem", [None, "The model's metadata file cannot be used."])
+async def test_a_package_without_metadata(tmp_path: Path, problem: str | None) -> None:
+    async with echo_service(tmp_path) as service, opened(create_app(service)) as client:
+        service.models.put(ModelDescription("dog", {}, document_problem=problem))
+        response = await client.get("/v2/models/dog/metadata")
+        assert response.content_type == "application/problem+json"
+        shown = await response.json()
+        assert shown["detail"] == (problem or "The model's package has no metadata file.")
+        assert response.status == shown["status"] == 404

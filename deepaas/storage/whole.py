@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""Local files: written whole or not at all, and listed without leaving their folder."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+_PART: Final = re.compile(r"\.deepaas-[0-9a-f]{16}\.part")
+
+
+def part_name() -> str:
+    """Return a name for a file that is being written; no listing shows it."""
+    # Without the file's own name, with which it might be too long.
+    return f".deepaas-{os.urandom(8).hex()}.part"
+
+
+def part_of(path: str) -> str:
+    """Return where in the same folder of a share a file is written before it is moved.
+
+    It is the file's own where that has a question mark or a semicolon: WsgiDAV 4.4, for one, cuts
+    the destination of a MOVE there, and would leave the file in another place.
+    """
+    folder, slash, _ = path.rpartition("/")
+    return path if {"?", ";"} & set(path) else f"{folder}{slash}{part_name()}"
+
+
+def is_part(path: str) -> bool:
+    """Whether a path is that of a file that is, or was, being written."""
+    return _PART.fullmatch(path.rpartition("/")[2]) is not None
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Lend an empty file beside a target, and put it in its place when the block is done.
+
+    Raises:
+        OSError: It cannot be written there; the target is what it was.
+    """
+    temporary = target.parent / part_name()
+    # Not mkstemp: the file is to have the rights that any new one gets here.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_WRONLY, 0o666))
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def files_below(folder: Path) -> list[str]:
+    """Return the regular files below a folder, relative, in order; links where they stay in it.
+
+    Raises:
+        OSError: The folder, or one in it, cannot be read.
+    """
+    top = os.path.realpath(folder, strict=True)
+
+    def refuse(exc: OSError) -> None:
+        raise exc
+
+    found = []
+    for place, _, names in os.walk(top, onerror=refuse):
+        for name in names:
+            path = os.path.join(place, name)
+            if is_part(name) or not os.path.realpath(path).startswith(f"{top}/"):
+                continue
+            with suppress(FileNotFoundError):  # a link to nothing, or removed meanwhile
+                if stat.S_ISREG(os.stat(path).st_mode):
+                    found.append(os.path.relpath(path, top))
+    return sorted(found)

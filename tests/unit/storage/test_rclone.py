@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""The program rclone keeps the contract, on servers of others."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deepaas.errors import RemoteFailed
+from deepaas.storage.base import FileStore, Limits
+from deepaas.storage.opening import Driver, open_store
+from deepaas.storage.remotes import Remote, read_remote
+from deepaas.testing import FileStoreContract
+from tests.shares import Share
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("rclone") is None, reason="there is no rclone; install the package rclone"
+)
+
+
+class TestRcloneOnWebdav(FileStoreContract):
+    """The contract, on WsgiDAV."""
+
+    @pytest.fixture(autouse=True)
+    def served(self, share: Share) -> None:
+        self.environ = share.environ()
+
+    def open_store(self, folder: Path) -> FileStore:
+        remote = read_remote("rshare", self.environ)
+        return open_store(remote, self.environ, Limits(), Driver.RCLONE)
+
+
+class TestRcloneOnS3(FileStoreContract):
+    """The contract, on moto."""
+
+    top = "models"
+
+    @pytest.fixture(autouse=True)
+    def served(self, buckets: Share) -> None:
+        self.environ = buckets.environ()
+
+    def open_store(self, folder: Path) -> FileStore:
+        remote = read_remote("buckets", self.environ)
+        return open_store(remote, self.environ, Limits(), Driver.RCLONE)
+
+
+def odd(tmp_path: Path, script: str) -> FileStore:
+    """Return the store of a program that is named as rclone is."""
+    program = tmp_path / "rclone"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    remote = Remote("a", "webdav", {"url": "http://x/", "bearer_token": "token"}, "secret")
+    return open_store(remote, {"PATH": f"{tmp_path}:/usr/bin:/bin"}, Limits(), Driver.RCLONE)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo no JSON", "rclone gave no JSON"),
+        (
+            'echo "odd: $RCLONE_CONFIG_A_PASS $RCLONE_CONFIG_A_BEARER_TOKEN" >&2; exit 1',
+            "odd: *** ***",
+        ),
+        ("echo '.part: 404 in a name' >&2; exit 1", "404"),
+        ("case $* in *.part) exit 1;; *--stat*) echo '{}';; *) echo '[]';; esac", "rclone says"),
+        ("case $* in *--stat*) echo null;; *) echo '[]';; esac", "(404)"),
+    ],
+)
+def test_what_an_odd_program_says_is_told(tmp_path: Path, script: str, said: str) -> None:
+    with pytest.raises(RemoteFailed) as caught:
+        odd(tmp_path, script).check("folder")
+    assert said in caught.value.message
+    assert "secret" not in caught.value.message
+    assert "token" not in caught.value.message
+
+
+def test_a_name_with_a_status_in_it_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RemoteFailed) as caught:
+        odd(tmp_path, "echo 'odd: 507 401/x' >&2; exit 1").check("507 401/x")
+    assert "rclone says" in caught.value.message

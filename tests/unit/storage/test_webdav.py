@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: The DEEPaaS developers
+# SPDX-License-Identifier: Apache-2.0
+"""WebDAV through fsspec keeps the contract, on a server of others."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from deepaas.errors import RemoteFailed
+from deepaas.storage.base import FileStore, Limits
+from deepaas.storage.opening import Driver, open_store
+from deepaas.storage.remotes import read_remote
+from deepaas.storage.webdav import WebdavFileStore
+from deepaas.testing import FileStoreContract
+from tests.shares import Share
+
+
+class TestWebdavFileStore(FileStoreContract):
+    """The contract, on WsgiDAV."""
+
+    @pytest.fixture(autouse=True)
+    def served(self, share: Share) -> None:
+        self.environ = share.environ()
+
+    def open_store(self, folder: Path) -> FileStore:
+        remote = read_remote("rshare", self.environ)
+        return open_store(remote, self.environ, Limits(), Driver.FSSPEC)
+
+
+def test_a_token_signs_in_where_there_is_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
+        environ = {
+            "RCLONE_CONFIG_T_TYPE": "webdav",
+            "RCLONE_CONFIG_T_URL": f"http://127.0.0.1:{listening.getsockname()[1]}/",
+            "RCLONE_CONFIG_T_BEARER_TOKEN": "of-somebody",
+        }
+        store = open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+        checking = threads.submit(store.check, "")
+        connection, _ = listening.accept()
+        with connection:
+            asked = connection.recv(65536)
+        with closing(store), pytest.raises(RemoteFailed, match="ended in the middle"):
+            checking.result()
+    assert b"Authorization: Bearer of-somebody\r\n" in asked
+
+
+def test_what_cannot_be_written_here_is_told(share: Share, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with closing(WebdavFileStore(read_remote("rshare", share.environ()), Limits())) as store:
+        store.put(tmp_path / "file", "file")
+        with pytest.raises(RemoteFailed, match="it failed: IsADirectoryError"):
+            store.fetch("file", tmp_path)
+
+
+class Forgets(WebdavFileStore):
+    """A share that keeps less than it was sent, and says that all is well."""
+
+    def _put(self, source: Path, path: str) -> None:
+        half = source.parent / "half"
+        half.write_bytes(source.read_bytes()[:2])
+        super()._put(half, path)
+
+
+def test_what_did_not_all_arrive_is_told(share: Share, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("four")
+    store = Forgets(read_remote("rshare", share.environ()), Limits())
+    with closing(store), pytest.raises(RemoteFailed, match="2 of 4 bytes are there") as caught:
+        store.put(tmp_path / "file", "forgotten")
+    assert caught.value.may_pass
