@@ -40,6 +40,13 @@ def test_where_no_address_is_free_that_is_said(monkeypatch: pytest.MonkeyPatch) 
         processes.place_for(program(has_address=True))
 
 
+async def test_folders_are_made_before_a_program_starts(tmp_path: Path) -> None:
+    asks = program((sys.executable, "-S", "-c", "open('a/b/c', 'w')"), folders=("a/b",))
+    _, process = await processes.start(asks, "makes", tmp_path, ("127.0.0.1", 1))
+    assert await process.wait() == 0
+    assert (tmp_path / "a/b/c").exists()
+
+
 async def test_a_program_that_cannot_be_started_is_said(tmp_path: Path) -> None:
     with pytest.raises(CannotDeploy, match="'app' cannot be started: No such file"):
         await processes.start(program(("/nothing",)), "u", tmp_path, ("127.0.0.1", 1))
