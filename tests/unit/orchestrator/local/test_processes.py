@@ -79,14 +79,17 @@ async def test_the_end_of_another_ones_process_is_seen(tmp_path: Path) -> None:
 
 async def test_what_left_its_parents_session_is_ended_too(tmp_path: Path) -> None:
     code = (
-        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-S', '-c', 'import time;"
-        " print(1, flush=True); time.sleep(600)'], start_new_session=True); time.sleep(600)"
+        "import subprocess, sys, time\n"
+        "for leaves in (True, False):\n"
+        "    subprocess.Popen([sys.executable, '-S', '-c', 'import time; print(1, flush=True);"
+        " time.sleep(600)'], start_new_session=leaves)\n"
+        "time.sleep(600)"
     )
     argv = (sys.executable, "-S", "-c", code)
     _, process = await processes.start(program(argv), "fled", tmp_path, ("127.0.0.1", 1))
 
     async def has_fled() -> bool:
-        return len(processes.processes_of("fled")) == 2 and processes.tail(tmp_path, 100) != ""
+        return processes.tail(tmp_path, 100) == "1\n1\n"
 
     await eventually(has_fled)
     await processes.stop("fled", 30)
