@@ -130,16 +130,17 @@ def test_a_wrong_command_line_is_refused(argv: list[str]) -> None:
     assert caught.value.code == 2
 
 
-def test_sigterm_leaves_nothing_half_done(
-    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_done(
+    number: signal.Signals, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copy(source: object, target: object) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
 
     monkeypatch.setattr("shutil.copyfile", copy)
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as caught:
         storage("pull", f"here:{remote}/models", tmp_path / "here")
-    assert caught.value.code == 128 + signal.SIGTERM
+    assert caught.value.code == 128 + number
     assert list((tmp_path / "here").iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before

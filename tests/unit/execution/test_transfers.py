@@ -3,12 +3,13 @@
 """A transfer is a process, whose end is told, and which ends with who waits for it."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deepaas.execution.transfers import _read, run_transfer
+from deepaas.execution.transfers import _end, _read, run_transfer
 from tests.shares import silent
 from tests.unit.parts import until
 
@@ -34,6 +35,15 @@ async def test_it_tells_its_end(tmp_path: Path) -> None:
     assert "Is a directory" in end.message
 
 
+def connected(port: int) -> list[psutil.Process]:
+    """Return the children that wait for an answer from there."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if any(each.raddr and each.raddr.port == port for each in child.net_connections())
+    ]
+
+
 async def test_it_ends_with_who_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,12 +51,25 @@ async def test_it_ends_with_who_waits_for_it(
         monkeypatch.setenv("RCLONE_CONFIG_FAR_TYPE", "webdav")
         monkeypatch.setenv("RCLONE_CONFIG_FAR_URL", f"http://127.0.0.1:{port}/")
         task = asyncio.create_task(run_transfer("pull", "far:x", str(tmp_path / "to")))
-        await until(lambda: bool(psutil.Process().children()))
-        (process,) = psutil.Process().children()
+        await until(lambda: bool(connected(port)))
+        (process,) = connected(port)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     assert not process.is_running()
+
+
+async def test_one_that_does_not_end_is_killed() -> None:
+    program = ("sh", "-c", "trap '' TERM; echo; sleep 600")
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    await until(lambda: bool(psutil.Process(process.pid).children()))
+    (sleeping,) = psutil.Process(process.pid).children()
+    await _end(process, leaves_s=0.01)
+    assert process.returncode == -signal.SIGKILL
+    sleeping.kill()
+    await _end(process)
 
 
 @pytest.mark.parametrize(
