@@ -37,7 +37,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Any:
 def test_a_remote_that_can_be_used(remote: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert storage("check", f"here:{remote}") == 0
     assert capsys.readouterr().out == "here (local): can be used.\n"
-    assert storage("check", f"here:{remote}", "--json") == 0
+    assert storage("check", f"here:{remote}", "--json", "--stall-timeout=5") == 0
     assert told(capsys) == {"ok": True, "remote": "here (local)"}
 
 
