@@ -66,15 +66,23 @@ def make_parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shared = _shared_parser()
     check = actions.add_parser(
-        "check", help="say whether a remote can be used, or why not", parents=[shared]
+        "check",
+        help="say whether a remote can be used, or why not",
+        parents=[shared],
+        allow_abbrev=False,
     )
     check.add_argument("location", type=_location, metavar="REMOTE:[PATH]")
     pull = actions.add_parser(
-        "pull", help="bring a folder or a file of a remote here", parents=[shared]
+        "pull",
+        help="bring a folder or a file of a remote here",
+        parents=[shared],
+        allow_abbrev=False,
     )
     pull.add_argument("location", type=_location, metavar="REMOTE:PATH")
     pull.add_argument("folder", type=Path, metavar="FOLDER")
-    push = actions.add_parser("push", help="bring a folder or a file there", parents=[shared])
+    push = actions.add_parser(
+        "push", help="bring a folder or a file there", parents=[shared], allow_abbrev=False
+    )
     push.add_argument("folder", type=Path, metavar="FOLDER")
     push.add_argument("location", type=_location, metavar="REMOTE:PATH")
     return parser

@@ -120,6 +120,7 @@ def test_what_cannot_be_used_is_a_wrong_usage(
         ["check", "here:", "--stall-timeout=0"],
         ["check", "here:", "--connect-timeout=never"],
         ["check", "here:", "--driver=horse"],
+        ["check", "here:", "--stall=5"],
         ["pull", "here:"],
         [],
     ],
