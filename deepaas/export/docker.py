@@ -146,8 +146,9 @@ FROM ${{base}} AS base
         text += _explained("What the module needs.", _apt(*map(_package, packages)), "DL3008")
     return text + (
         f"RUN groupadd --gid {USER_ID} deepaas \\\n"
-        f"    && useradd --no-log-init --uid {USER_ID} --gid {USER_ID} --create-home"
-        f" --home-dir {VOLUME} deepaas\n"
+        f"    && useradd --no-log-init --uid {USER_ID} --gid {USER_ID} --no-create-home"
+        f" --home-dir {VOLUME} deepaas \\\n"
+        f"    && install --directory --owner=deepaas --group=deepaas --mode=0770 {VOLUME}\n"
     )
 
 
@@ -198,8 +199,9 @@ WORKDIR {home}
         text += dockerfile.pairs(
             "ENV", {"PBR_VERSION": version, "SETUPTOOLS_SCM_PRETEND_VERSION": version}
         )
+    tidy = f" \\\n    && rm -r {_VENDOR}" if _is_development() else ""
     return f"""{text}COPY . .
-RUN {pip} {dockerfile.shell(exact)} --editable .
+RUN {pip} {dockerfile.shell(exact)} --editable .{tidy}
 """
 
 
@@ -265,15 +267,17 @@ def _labels(deployment: Deployment) -> dict[str, str]:
     }
     return {
         **{f"{_TITLE}.{key}": _one_line(value) for key, value in about.items() if value},
-        "deepaas.model": json.dumps(module.name),
-        "deepaas.resources": json.dumps(resources),
-        "deepaas.arguments": json.dumps(deployment.arguments),
+        "deepaas.model": dockerfile.json_word(module.name),
+        "deepaas.resources": dockerfile.json_word(resources),
+        "deepaas.arguments": dockerfile.json_word(deployment.arguments),
     }
 
 
 def _one_line(text: str) -> str:
     """Return a text for people as the one line that a label has for it."""
-    return "".join(each if each.isprintable() else " " for each in " ".join(text.split()))
+    printable = "".join(each if each.isprintable() else " " for each in text)
+    line = " ".join(printable.split())
+    return line if dockerfile.can_be_said(line) else line.replace("\\", "")
 
 
 def read(files: Mapping[str, str]) -> View:

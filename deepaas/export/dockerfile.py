@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 # Within double quotes these three are taken literally after a backslash:
 # https://docs.docker.com/reference/dockerfile/#environment-replacement
@@ -25,18 +26,33 @@ def pairs(instruction: str, values: Mapping[str, str]) -> str:
 
 
 def can_be_said(value: str) -> bool:
-    """Tell whether a value is one line: no quoting brings a break into an ENV or a LABEL."""
-    return value.isprintable()
+    """Tell whether an ENV or a LABEL can have this value.
+
+    It has to be one line: no quoting brings a break into them. And hadolint does not understand a
+    backslash before the end, or before an escaped quote, which builders do.
+    """
+    if not value.isprintable() or value.endswith("\\"):
+        return False
+    return "'" not in value or '\\"' not in value
 
 
 def quoted(value: str) -> str:
     """Return one word that nothing is replaced in."""
+    if "'" not in value and _SPECIAL.search(value):
+        return f"'{value}'"
     return '"' + _SPECIAL.sub(r"\\\1", value) + '"'
+
+
+def json_word(value: Any) -> str:
+    """Return JSON that :func:`quoted` leaves as it is, to be read by people too."""
+    return json.dumps(value).replace("'", r"\u0027")
 
 
 def program(instruction: str, words: Iterable[str]) -> str:
     """Return a CMD or an ENTRYPOINT that no shell sees, and that nothing is replaced in."""
-    return f"{instruction} {json.dumps(list(words))}\n"
+    # The other way to write a backslash, for hadolint: see can_be_said().
+    array = json.dumps(list(words)).replace(r"\\", r"\u005c")
+    return f"{instruction} {array}\n"
 
 
 def shell(*words: str) -> str:
@@ -77,12 +93,12 @@ def read_pairs(text: str) -> dict[str, str]:
         found = _PAIR.match(rest)
         if found is None:
             raise ValueError(f"{rest!r} is not NAME=VALUE with a value that is quoted or plain")
-        value = found["quoted"]
-        values[found["name"]] = found["plain"] if value is None else re.sub(r"\\(.)", r"\1", value)
+        name, double, single, plain = found.groups()
+        values[name] = single or plain or re.sub(r"\\(.)", r"\1", double or "")
         rest = rest[found.end() :]
     return values
 
 
 _PAIR = re.compile(
-    r'\s*(?P<name>[A-Za-z0-9._-]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"\'\\]*))(?=\s|$)\s*'
+    r"""\s*([A-Za-z0-9._-]+)=(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s"'\\]*))(?=\s|$)\s*"""
 )

@@ -17,8 +17,6 @@ _OTHERWISE_READ = re.compile(
     r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?|0[ox][0-9a-f]+|[-+]?\.(inf|nan)|y|n|t|f", re.IGNORECASE
 )
 
-_BREAKS = re.compile("[\x85\u2028\u2029]")
-
 
 def comment(text: str) -> str:
     """Return paragraphs as lines of comment; what is indented in them stays as it is."""
@@ -48,10 +46,10 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        style = "'" if _OTHERWISE_READ.fullmatch(data) else None
-        if _BREAKS.search(data):
-            # Between single quotes YAML 1.1 takes them for a space.
-            style = '"'
+        # Only these escape what would be read as another break of a line (U+0085).
+        style = '"' if not data.isprintable() else None
+        if _OTHERWISE_READ.fullmatch(data):
+            style = "'"
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 

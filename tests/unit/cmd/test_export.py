@@ -31,14 +31,26 @@ def test_files_are_written_once_and_never_over_others(
     assert "nvidia" in file.read_text()
 
 
+@pytest.mark.parametrize(
+    ("target", "program"),
+    [
+        ("docker", "hadolint"),
+        ("compose", "check-jsonschema"),
+        ("kubernetes", "kubernetes-validate"),
+    ],
+)
 def test_a_check_says_what_does_not_fit(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    target: str,
+    program: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    checker = tmp_path / "check-jsonschema"
+    checker = tmp_path / program
     checker.write_text("#!/bin/sh\nexit 0\n")
     checker.chmod(0o755)
-    place = ("compose", MODEL, "--output", str(tmp_path))
+    place = (target, MODEL, "--output", str(tmp_path))
     assert export(*place) == 0
     assert export(*place, "--check") == 0
     capsys.readouterr()

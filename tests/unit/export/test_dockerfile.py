@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is written in the language of Dockerfiles is read back, and breaks out of nothing."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,16 +32,20 @@ def test_pairs_read_back(values: dict[str, str]) -> None:
 
 
 def test_nothing_is_replaced_in_what_is_quoted() -> None:
-    assert quoted('$HOME \\ "') == '"\\$HOME \\\\ \\""'
+    assert quoted("plain") == '"plain"'
+    assert quoted('$HOME \\ "') == "'$HOME \\ \"'"
+    assert quoted("it's $HOME \\ and \"") == '"it\'s \\$HOME \\\\ and \\""'
 
 
-@pytest.mark.parametrize("value", ["a\nb", "a\rb", "\x00", "a\u2028b", "\t"])
-def test_a_break_cannot_be_said(value: str) -> None:
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "\x00", "a\u2028b", "\t", "C:\\", "'\\\""])
+def test_a_break_or_a_last_backslash_cannot_be_said(value: str) -> None:
     assert not can_be_said(value)
 
 
 def test_a_program_is_json_and_holds_every_text() -> None:
     assert program("CMD", ["a", "b\n$c"]) == 'CMD ["a", "b\\n$c"]\n'
+    words = ['\\"', "\\", '"\\n\\\\"']
+    assert json.loads(program("CMD", words).removeprefix("CMD ")) == words
 
 
 def test_words_for_a_shell_are_one_line() -> None:
@@ -52,7 +58,7 @@ def test_instructions_are_joined_where_they_are_continued() -> None:
     assert read_pairs('D="e"   F=g') == {"D": "e", "F": "g"}
 
 
-@pytest.mark.parametrize("text", ["A", "A='b'", 'A="b"c', "A=b\\ c"])
+@pytest.mark.parametrize("text", ["A", 'A="b"c', "A='b'c", "A=b\\ c"])
 def test_other_ways_to_write_pairs_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not NAME=VALUE"):
         read_pairs(text)

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
+from deepaas.errors import ConfigurationError
 from deepaas.export import ExportOptions, kubernetes, plan
 from tests.unit.export.modules import hostile, small
 
 
-def objects(**options: bool) -> dict[str, Any]:
-    text = kubernetes.write(plan(small(), ExportOptions(**options)))["kubernetes.yaml"]
+def objects(gpu: bool = False) -> dict[str, Any]:
+    text = kubernetes.write(plan(small(), ExportOptions(gpu=gpu)))["kubernetes.yaml"]
     return {each["kind"]: each for each in yaml.safe_load_all(text)}
 
 
@@ -43,8 +44,8 @@ def test_probes_and_rights() -> None:
 
 
 def test_gpus_are_asked_for_where_they_are_needed() -> None:
-    def limits(**options: bool) -> Any:
-        spec = objects(**options)["Deployment"]["spec"]["template"]["spec"]
+    def limits(gpu: bool = False) -> Any:
+        spec = objects(gpu)["Deployment"]["spec"]["template"]["spec"]
         return spec["containers"][0]["resources"]["limits"]
 
     assert "nvidia.com/gpu" not in limits()
@@ -68,3 +69,9 @@ def test_quantities_are_read_in_every_unit(quantity: str, memory_mb: int) -> Non
     read = kubernetes.read({"kubernetes.yaml": text})
     assert read.resources is not None
     assert read.resources.memory_mb == memory_mb
+
+
+def test_what_is_no_quantity_is_named() -> None:
+    text = kubernetes.write(plan(small()))["kubernetes.yaml"].replace("4000M", "much")
+    with pytest.raises(ConfigurationError, match="'much' is no amount of bytes"):
+        kubernetes.read({"kubernetes.yaml": text})

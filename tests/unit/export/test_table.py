@@ -21,8 +21,8 @@ def target(request: pytest.FixtureRequest) -> Target:
     return target
 
 
-def deployment_of(module: Module, **options: bool) -> Deployment:
-    deployment = plan(module, ExportOptions(**options))
+def deployment_of(module: Module, gpu: bool = False) -> Deployment:
+    deployment = plan(module, ExportOptions(gpu=gpu))
     if deployment.resources.storage_mb is None:
         resources = dataclasses.replace(deployment.resources, storage_mb=10_000)
         deployment = dataclasses.replace(deployment, resources=resources)
