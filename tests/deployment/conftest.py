@@ -51,6 +51,9 @@ def base(buildah: Buildah) -> str:
             timeout=PATIENCE_S,
             check=True,
         )
+        # A third of it; every stage of a build copies the whole.
+        for rest in ("var/cache/apt", "var/lib/apt/lists"):
+            shutil.rmtree(Path(folder, rest))
         buildah.import_root(name, Path(folder))
     return name
 
