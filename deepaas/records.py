@@ -269,8 +269,8 @@ class ModelDescription:
     #: JSON Schema of an answer, titled with its name in the API's description, if one is declared.
     response_schema: Mapping[str, Any] | None = None
     #: Its metadata file and its package as they are shown; ``None``: no file that can be used.
+    #: Its metadata file and package as they are shown, JSON-safe; or why a file is not.
     document: Mapping[str, Any] | None = None
-    #: Why the file cannot be used, for clients.
     document_problem: str | None = None
 
 

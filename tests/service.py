@@ -72,10 +72,10 @@ class Service:
                 process.kill()
         self._process.wait()
 
-    def wait_ready(self, *, limit_s: float) -> None:
-        """Wait until every model can be called."""
+    def wait_ready(self, *, limit_s: float, path: str = "/v2/health/ready") -> None:
+        """Wait until every model can be called, or whatever else answers with 200 at a path."""
         deadline = time.monotonic() + limit_s
-        url = f"http://127.0.0.1:{self.port}/v2/health/ready"
+        url = f"http://127.0.0.1:{self.port}{path}"
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break

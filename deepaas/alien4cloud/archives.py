@@ -58,6 +58,8 @@ def topology_archive(
         InvalidDocument: The template cannot be packed, or the picture cannot be read.
     """
     nodes_of(document)
+    if not isinstance(document.table().get("metadata"), dict | None):
+        raise InvalidDocument(f"{document.place('metadata')}: metadata must be a mapping.")
     data, told = _for_alien(document)
     given = {"template_author": author, "template_version": version}
     metadata = {

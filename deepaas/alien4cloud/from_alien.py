@@ -146,12 +146,12 @@ def _set_metadata(document: Document, data: dict[str, Any], deployment: Deployme
 
 def _restore(data: dict[str, Any], kept: Kept, warnings: list[str], *, keep_imports: bool) -> None:
     """Put back what the topology kept; what has been removed meanwhile stays removed."""
+    if not kept.has_imports and not keep_imports:
+        del data["imports"]
     for path, value in kept.parts:
         if keep_imports and path == ["imports"]:
             continue
-        if value is None and path[:1] == ["imports"]:
-            data.pop("imports", None)
-        elif not put_back(data, path, value):
+        if not put_back(data, path, value):
             shown = ".".join(str(step) for step in path)
             warnings.append(f"{shown} was kept and has no place any more; it is left out.")
     if kept.node_names:

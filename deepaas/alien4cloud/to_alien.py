@@ -70,8 +70,10 @@ def to_alien(document: Document) -> Translation:
     if version != ORCHESTRATOR_VERSION:
         kept.parts.append((["tosca_definitions_version"], version))
     imports = archives_for(document)
-    if data.get("imports") != [{"indigo_custom_types": INDIGO_TYPES_URL}]:
-        kept.parts.append((["imports"], data.get("imports")))
+    if "imports" not in data:
+        kept.has_imports = False
+    elif data["imports"] != [{"indigo_custom_types": INDIGO_TYPES_URL}]:
+        kept.parts.append((["imports"], data["imports"]))
     if "description" in data and not data["description"]:
         if data["description"] is not None:
             kept.parts.append((["description"], data["description"]))

@@ -6,13 +6,12 @@ A topology of Alien4Cloud has no place for some of what a template says. Such pa
 entry of its metadata, as a text that Alien4Cloud hands on, so that the way back restores them.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from deepaas.errors import InvalidDocument
-from deepaas.tosca.documents import Document
+from deepaas.tosca.documents import Document, parse_document, write_document
 
 ALIEN_VERSION: Final = "alien_dsl_2_0_0"
 ORCHESTRATOR_VERSION: Final = "tosca_simple_yaml_1_0"
@@ -37,12 +36,17 @@ class Kept:
     node_names: dict[str, str] = field(default_factory=dict)
     #: Parts to be put back, each a path and a value; the names of nodes are those there.
     parts: list[tuple[list[Any], Any]] = field(default_factory=list)
+    #: Whether it imports anything, if only nothing.
+    has_imports: bool = True
 
     def as_text(self) -> str:
         """Return the value of the entry :data:`KEPT`, empty where nothing is kept."""
-        if not self.node_names and not self.parts:
+        if not self.node_names and not self.parts and self.has_imports:
             return ""
-        return json.dumps({"node_names": self.node_names, "parts": self.parts}, ensure_ascii=False)
+        parts = [list(part) for part in self.parts]
+        said = {"node_names": self.node_names, "parts": parts, "imports": self.has_imports}
+        # Not JSON, whose keys are texts only.
+        return write_document(said)
 
 
 def read_kept(document: Document) -> Kept:
@@ -56,15 +60,16 @@ def read_kept(document: Document) -> Kept:
     if text is None:
         return Kept()
     try:
-        said = json.loads(text)
+        said = parse_document(text, KEPT).table()
         names = {str(name): str(value) for name, value in said["node_names"].items()}
         parts = [(_steps(path), value) for path, value in said["parts"]]
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as exc:
+        has_imports = bool(said["imports"])
+    except (TypeError, ValueError, KeyError, AttributeError, InvalidDocument) as exc:
         raise InvalidDocument(
             f"{document.place('metadata', KEPT)}: {KEPT} is not as `deepaas tosca translate` wrote"
             " it; remove it, and what it kept is lost."
         ) from exc
-    return Kept(names, parts)
+    return Kept(names, parts, has_imports)
 
 
 def _steps(path: Any) -> list[Any]:

@@ -50,6 +50,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--gpu", action="store_true", help="ask for a GPU, whatever the module says"
     )
     parser.add_argument("--image", metavar="REF", help="the image, in the place of the module's")
+    parser.add_argument(
+        "--types", metavar="URL", help="where templates of TOSCA import their types from"
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--force", action="store_true", help="replace files that differ")
     action.add_argument(
@@ -61,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _export(given: argparse.Namespace) -> int:
     target, flavour = find_target(given.target, given.flavour)
-    options = ExportOptions(gpu=given.gpu, image=given.image, flavour=flavour)
+    options = ExportOptions(gpu=given.gpu, image=given.image, flavour=flavour, types=given.types)
     # What the author's code prints is none of the files.
     with contextlib.redirect_stdout(sys.stderr):
         module = open_module(given.model)

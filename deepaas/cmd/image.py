@@ -103,7 +103,3 @@ def _inputs(given: Sequence[str]) -> dict[str, str | MadeFile]:
             raise ConfigurationError(f"--input is {each!r}; write NAME=VALUE or NAME=@FILE.")
         inputs[name] = given_file(Path(value[1:])) if value.startswith("@") else value
     return inputs
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepaas.cmd.unbuilt import image_files
-from deepaas.errors import DeepaasError
+from deepaas.errors import ConfigurationError, DeepaasError
 from deepaas.scaffold.adopting import Plan, adopt
 from deepaas.scaffold.base import read_base
 from deepaas.scaffold.facts import LICENCES, Facts
@@ -69,7 +69,7 @@ def _adopt(options: argparse.Namespace) -> None:
         names,
         title=title,
         summary=(base.summary or title) if options.summary is None else options.summary,
-        author=base.author or _author(options),
+        author=options.author or base.author or _author(options),
         licence=options.licence or base.licence or "",
     )
     plan = adopt(base, facts)
@@ -78,7 +78,12 @@ def _adopt(options: argparse.Namespace) -> None:
 
 
 def _author(options: argparse.Namespace) -> str:
-    return getpass.getuser() if options.author is None else str(options.author)
+    if options.author is not None:
+        return str(options.author)
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as exc:  # a number that no user has, as in containers
+        raise ConfigurationError("This user has no name; say who is the --author.") from exc
 
 
 def _report(folder: Path, plan: Plan) -> None:

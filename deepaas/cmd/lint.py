@@ -91,7 +91,3 @@ def _imported(name: str) -> tuple[str, ...]:
     description = open_module(name).description
     arguments = (*description.predict_arguments, *description.train_arguments)
     return tuple(dict.fromkeys(each.wire_name for each in arguments))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

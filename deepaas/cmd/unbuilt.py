@@ -6,18 +6,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deepaas.errors import ConfigurationError
 from deepaas.scaffold.writing import add_files
 
-#: Loading a model takes a second; it only ends what hangs.
-_LIMIT_S = 300
-
 
 def image_files(
-    name: str, files: Mapping[str, str], installed: Mapping[str, str]
+    name: str,
+    files: Mapping[str, str],
+    installed: Mapping[str, str],
+    *,
+    limit_s: float = 300,
 ) -> dict[str, str]:
     """Return the files that build the image of a package.
 
@@ -28,6 +29,7 @@ def image_files(
         name: The model's.
         files: The package, by path in its folder.
         installed: What its installation would leave beside it: folder ``*.dist-info``.
+        limit_s: Loading a model takes a second; this only ends what hangs.
 
     Raises:
         ConfigurationError: It cannot be exported.
@@ -38,18 +40,27 @@ def image_files(
         add_files(package, files)
         add_files(site, installed)
         paths = [str(package), str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        done = subprocess.run(
-            [
-                *(sys.executable, "-P", "-m", "deepaas.cmd.main"),
-                *("export", "docker", name, "--output", str(image)),
-            ],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
+        command = ["export", "docker", name, "--output", str(image)]
+        done = _deepaas(command, {"PYTHONPATH": os.pathsep.join(filter(None, paths))}, limit_s)
         if done.returncode != 0:
             raise ConfigurationError(f"The new package cannot be exported: {done.stderr.strip()}")
         return {each.name: each.read_text("utf-8") for each in sorted(image.iterdir())}
+
+
+def _deepaas(
+    arguments: Sequence[str], added: Mapping[str, str], limit_s: float
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "deepaas.cmd.main", *arguments],
+            env={**os.environ, **added},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise ConfigurationError(
+            f"The new package was not loaded within {exc.timeout:g} s; is this machine busy?"
+        ) from exc

@@ -164,7 +164,8 @@ def _read_file(path: str) -> _File:
     except UnicodeDecodeError as exc:
         raise ConfigurationError(f"{path} cannot be decoded as UTF-8.") from exc
     except cfg.ParseError as exc:
-        raise ConfigurationError(f"{path}, line {exc.lineno}: {exc.msg}: {exc.line!r}") from exc
+        shown = "" if SECRET_NAME.search(exc.line) else f": {exc.line!r}"
+        raise ConfigurationError(f"{path}, line {exc.lineno}: {exc.msg}{shown}") from exc
     for section in sections:
         if section != "DEFAULT":
             raise ConfigurationError(

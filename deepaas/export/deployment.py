@@ -49,6 +49,8 @@ class ExportOptions:
     #: Reference of the image, in the place of the module's.
     image: str | None = None
     flavour: str | None = None
+    #: What templates of TOSCA import: a file beside them, or an address; ``None``: the public one.
+    types: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Deployment:
     #: What :func:`deepaas.export.arguments.declared` makes of the declared arguments.
     arguments: Mapping[str, Any]
     flavour: str | None = None
+    types: str | None = None
 
     @property
     def view(self) -> View:
@@ -110,6 +113,7 @@ def plan(module: Module, options: ExportOptions = ExportOptions()) -> Deployment
         command=_command(module),
         arguments=declared(module.description),
         flavour=options.flavour,
+        types=options.types,
     )
 
 

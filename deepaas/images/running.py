@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepaas.errors import ConfigurationError
@@ -40,11 +40,7 @@ def running(reference: str, archive: Path | None) -> Iterator[str]:
             raise ConfigurationError(f"Port {API_PORT} is taken; the image's service needs it.")
     name = f"deepaas-check-{uuid.uuid4().hex[:12]}"
     asks = [program, *(["--allow-root"] if os.getuid() == 0 else [])]
-    if archive is not None:
-        _do([*asks, "load", "-i", str(archive), name])
-    else:
-        _do([*asks, "pull", reference])
-    image = reference if archive is None else f"{name}:latest"
+    image = _pull(asks, reference) if archive is None else _load(asks, archive, name)
     try:
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
@@ -63,7 +59,23 @@ def running(reference: str, archive: Path | None) -> Iterator[str]:
             subprocess.run([*asks, "rmi", "-f", image], capture_output=True, check=False)
 
 
-def _do(command: list[str]) -> None:
+def _pull(asks: list[str], reference: str) -> str:
+    _do([*asks, "pull", reference])
+    return reference
+
+
+def _load(asks: list[str], archive: Path, name: str) -> str:
+    """Return the image of an archive, which keeps its tag under the name that it is given."""
+    _do([*asks, "load", "-i", str(archive), name])
+    found = [word for word in _do([*asks, "images"]).split() if word.startswith(f"{name}:")]
+    if not found:
+        raise ConfigurationError(
+            f"udocker finds no image in '{archive}'; it reads archives of OCI (oci-archive:)."
+        )
+    return found[0]
+
+
+def _do(command: list[str]) -> str:
     try:
         done = subprocess.run(
             command,
@@ -79,14 +91,16 @@ def _do(command: list[str]) -> None:
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise ConfigurationError(f"udocker fails: {shown(' '.join(last) or 'it gives no reason')}")
+    return done.stdout
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End what udocker has started, all of it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(_ENDS_S)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
-        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDS_S)
+    # What stays behind when udocker itself has gone.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

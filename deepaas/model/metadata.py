@@ -14,8 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from deepaas.errors import ConfigurationError
 from deepaas.records import ModelSource, SourceKind
 
@@ -26,11 +24,6 @@ MAX_BYTES = 1 << 20
 #: What the folder of a project has.
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _INSTALLED = {"site-packages", "dist-packages"}
-#: What PyYAML raises for a value that does not fit its tag is of many kinds.
-_UNREADABLE = (
-    *(OSError, ValueError, RecursionError, yaml.YAMLError),
-    *(LookupError, AttributeError, TypeError),
-)
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ def read_metadata(path: Path) -> ModuleMetadata:
             raise ConfigurationError(f"'{path}' is larger than {MAX_BYTES} bytes.")
         text = data.decode("utf-8-sig")
         document = json.loads(text) if path.suffix == ".json" else _read_yaml(text)
-    except _UNREADABLE as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise ConfigurationError(f"'{path}' cannot be read: {exc}") from exc
     if not isinstance(document, dict):
         raise ConfigurationError(
@@ -136,23 +129,10 @@ def read_metadata(path: Path) -> ModuleMetadata:
 
 
 def _read_yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506 - a safe one
+    # Every worker imports this module, and few models have such a file.
+    from deepaas.model.plainyaml import read_yaml
 
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only, dates as they are written, and no aliases: few lines would become much."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # untyped in the stubs
-            raise yaml.composer.ComposerError(None, None, "found an alias, which is not read", mark)
-        return super().compose_node(parent, index)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+    return read_yaml(text)
 
 
 @dataclass(frozen=True)

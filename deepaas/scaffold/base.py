@@ -60,7 +60,8 @@ def read_base(folder: Path) -> Base:
         except _UNREADABLE as exc:
             raise ConfigurationError(f"'{folder / name}' cannot be read: {exc}") from exc
         groups.update(points)
-        found["model"] = points.get(GROUP)
+        # What follows in brackets is for pip.
+        found["model"] = str(points.get(GROUP, "")).partition("[")[0].strip()
         texts = {key: value for key, value in found.items() if value and isinstance(value, str)}
         said = {**texts, **said}
     return Base(folder, projects, **said, has_version_1=GROUP_V1 in groups)

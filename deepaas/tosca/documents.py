@@ -44,10 +44,13 @@ class Document:
         return f"{self.name}:{self.lines.get(path, 1)}"
 
     def at(self, *path: Any) -> Any:
-        """Return the value that keys and indices lead to."""
+        """Return the value that keys and indices lead to, ``None`` where they lead nowhere."""
         value = self.data
         for step in path:
-            value = value[step]
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
         return value
 
     def table(self) -> dict[str, Any]:

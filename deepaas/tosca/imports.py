@@ -78,8 +78,10 @@ def imports_of(document: Document) -> Iterator[Import]:
         yield Import(str(name), target, place)
 
 
-def imported_types(document: Document, folder: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the types that a template imports, by section and name; never from a network.
+def types_of(document: Document, folder: Path | None) -> dict[str, dict[str, Any]]:
+    """Return a template's own types and those that it imports, by section and name.
+
+    Own types win, then those imported first. Nothing comes from a network.
 
     Args:
         document: The template.
@@ -90,16 +92,19 @@ def imported_types(document: Document, folder: Path | None) -> dict[str, dict[st
     """
     found: dict[str, dict[str, Any]] = {}
     root = None if folder is None else folder.resolve()
+    _add(found, document)
     _collect(document, root, root, found, set())
     return found
 
 
-def merge_types(into: dict[str, dict[str, Any]], document: Document) -> None:
+def _add(found: dict[str, dict[str, Any]], document: Document) -> None:
     """Add the types of a document; those that are there stay."""
     for section in SECTIONS:
         types = document.table().get(section)
-        if isinstance(types, dict):
-            into[section] = {**copy.deepcopy(types), **into.get(section, {})}
+        if not isinstance(types, dict | None):
+            raise InvalidDocument(f"{document.place(section)}: {section} must be a mapping.")
+        if types:
+            found[section] = {**copy.deepcopy(types), **found.get(section, {})}
 
 
 def _collect(
@@ -114,7 +119,7 @@ def _collect(
         if own is not None:
             _collect_file(each, own, root, found, seen)
         elif (file := vendored_file(each.name, each.target)) is not None:
-            merge_types(found, _vendored(file))
+            _add(found, _vendored(file))
         elif each.name not in _NORMATIVE:
             raise _unknown(each, folder)
 
@@ -132,7 +137,7 @@ def _collect_file(
     if len(seen) > _MAX_FILES:
         raise InvalidDocument(f"{each.place}: more than {_MAX_FILES} files are imported.")
     types = read_document(file)
-    merge_types(found, types)
+    _add(found, types)
     _collect(types, file.parent, root, found, seen)
 
 
@@ -150,14 +155,13 @@ def _own_file(each: Import, folder: Path | None, root: Path | None) -> Path | No
         return None
     # A string of the form name:version may as well be a file with a colon; files have no version.
     file = (folder / each.target).resolve()
-    if not file.is_file():
-        return None
+    # Asked first: whoever wrote the template is not told which other files there are.
     if not file.is_relative_to(root):
         raise InvalidDocument(
             f"{each.place}: {each.target!r} lies outside of the template's folder, from which"
             " alone files are imported."
         )
-    return file
+    return file if file.is_file() else None
 
 
 def _unknown(each: Import, folder: Path | None) -> InvalidDocument:

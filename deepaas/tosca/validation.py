@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from deepaas.errors import InvalidDocument
 from deepaas.tosca.documents import Document, parse_document, read_document
-from deepaas.tosca.imports import imported_types
+from deepaas.tosca.imports import types_of
 
 #: tosca-parser collects what it finds in a class, for the whole process.
 _PARSER: Final = threading.Lock()
@@ -72,8 +72,7 @@ def validate(document: Document, folder: Path | None) -> tuple[TemplateFault, ..
             place = document.place("topology_template")
             return (TemplateFault(place, "topology_template is no mapping."),)
         # The types stand in the template itself then, so that nothing is left to be fetched.
-        for section, types in imported_types(document, folder).items():
-            template[section] = {**types, **(template.get(section) or {})}
+        template.update(types_of(document, folder))
     except InvalidDocument as exc:
         return (_of(exc),)
     template.pop("imports", None)

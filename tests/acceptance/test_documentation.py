@@ -25,6 +25,7 @@ WALKED = (
     "howto/init.rst",
     "howto/image-check.rst",
     "howto/integrate.rst",
+    "howto/orchestrator.rst",
     "howto/queue.rst",
     "howto/sign-in.rst",
     "howto/throughput.rst",

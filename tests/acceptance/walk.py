@@ -20,6 +20,7 @@ from tests.service import Service, free_port
 
 #: Where the documentation says that the service listens.
 DOCUMENTED = "127.0.0.1:5000"
+ORCHESTRATOR = "deepaas orchestrator serve-local"
 #: The first start may install; a training or an import of scikit-learn takes seconds.
 READY_S = 150.0
 UNTIL_S = 60.0
@@ -71,6 +72,9 @@ class Walk:
             "OS_DEFAULT__LISTEN_PORT": str(self._port),
             "DEEPAAS_URL": f"http://127.0.0.1:{self._port}",
             "OS_DEFAULT__STATE_DIR": str(private / "state"),
+            "ORCHESTRATOR_URL": f"http://127.0.0.1:{self._port}",
+            "ORCHESTRATOR_TOKEN": "anything",
+            "XDG_STATE_HOME": str(private / "own"),
         }
         # A make of the reader's own, not one below the make that runs the tests.
         for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
@@ -100,6 +104,9 @@ class Walk:
     def _serve(self, line: str) -> None:
         # The Makefile gives the port on the command line; in the environment it would lose.
         ready = f"{line} PORT={self._port}" if line.startswith("make ") else line
+        is_orchestrator = line.startswith(ORCHESTRATOR)
+        if is_orchestrator:
+            ready = f"{line} --listen-port={self._port}"
         self.service = self._stack.enter_context(
             Service(
                 ["bash", "-c", f"exec {ready}"],
@@ -109,7 +116,8 @@ class Walk:
                 log=self._private / "service.log",
             )
         )
-        self.service.wait_ready(limit_s=READY_S)
+        path = "/" if is_orchestrator else "/v2/health/ready"
+        self.service.wait_ready(limit_s=READY_S, path=path)
 
     def _ask(self, command: Command, *, until_s: float) -> None:
         line = command.line.replace(DOCUMENTED, f"127.0.0.1:{self._port}")

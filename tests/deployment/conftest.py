@@ -14,6 +14,7 @@ import pytest
 
 from deepaas.cmd.main import main
 from tests.deployment.buildah import PATIENCE_S, Buildah
+from tests.deployment.udocker import Udocker
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("buildah", "debootstrap")
@@ -76,3 +77,12 @@ def image(buildah: Buildah, base: str, tmp_path_factory: pytest.TempPathFactory)
     )
     buildah.build(IMAGE, context, {"base": base})
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def udocker(buildah: Buildah, image: str) -> Iterator[Udocker]:
+    """Give udocker the image."""
+    with tempfile.TemporaryDirectory(prefix="dpu-") as folder:
+        udocker = Udocker(Path(folder))
+        udocker.load(buildah, image, Path(folder))
+        yield udocker

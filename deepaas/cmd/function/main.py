@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from deepaas.cmd import method
@@ -20,8 +20,8 @@ from deepaas.cmd.function.task import EVENT, Task, take_task
 from deepaas.cmd.supervisor import run_in_child
 from deepaas.config import FunctionSettings, load_function_settings
 from deepaas.errors import ConfigurationError, InvalidInput
-from deepaas.functions.objects import EVENT_VARIABLE, INPUT_VARIABLE
-from deepaas.functions.outputs import problem_text
+from deepaas.functions.objects import EVENT_VARIABLE, INPUT_VARIABLE, KEY_VARIABLE
+from deepaas.functions.outputs import Outputs, problem_text, stem_of
 from deepaas.functions.problems import ended, problem_of
 
 
@@ -48,9 +48,10 @@ def _run(given: Sequence[str], work: Path) -> int:
     _keep_event(settings, work)
     try:
         task = take_task(settings, work)
-    except InvalidInput as exc:
-        # Nothing is known that an output could be named after.
-        _answer(problem_of(exc, None, work))
+    except (InvalidInput, ConfigurationError) as exc:
+        _refuse(settings, exc, work)
+        if isinstance(exc, ConfigurationError):
+            raise
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_FAILED
     if task.outputs is None:
@@ -58,6 +59,17 @@ def _run(given: Sequence[str], work: Path) -> int:
     status = run_in_child(PROG, [str(work), *given])
     has_rest = _pay_rest(task)
     return status or (method.EXIT_FAILED if has_rest else 0)
+
+
+def _refuse(settings: FunctionSettings, exc: InvalidInput | ConfigurationError, work: Path) -> None:
+    """Say what is wrong where whoever caused the event looks for its outcome."""
+    key = os.environ.get(KEY_VARIABLE)
+    problem = problem_of(exc, key, work)
+    if key and settings.output_dir is not None:
+        name = stem_of(PurePosixPath(key).name)
+        Outputs(settings.output_dir, "").write_problem(name, problem)
+    elif isinstance(exc, InvalidInput):
+        _answer(problem)
 
 
 def _pay_rest(task: Task) -> bool:

@@ -15,6 +15,7 @@ from deepaas.cmd.jobs.output import abandon, take_any_character
 from deepaas.cmd.orchestrator.options import DEFAULT_URL, make_parser
 from deepaas.cmd.orchestrator.output import (
     Progress,
+    line_of,
     print_deployment,
     print_json,
     print_table,
@@ -22,7 +23,7 @@ from deepaas.cmd.orchestrator.output import (
     say,
 )
 from deepaas.cmd.orchestrator.serve_local import serve_local
-from deepaas.errors import ConfigurationError, DeepaasError, InvalidDocument
+from deepaas.errors import ConfigurationError, DeepaasError, InvalidDocument, RequestFailed
 from deepaas.orchestrator.asked import Asked, kept_place, load_asked, read_parameters
 from deepaas.orchestrator.client import URL_VARIABLE, OrchestratorClient, checked_url
 from deepaas.orchestrator.placement import place
@@ -106,7 +107,21 @@ async def _list(client: OrchestratorClient, options: argparse.Namespace) -> int:
 
 
 async def _show(client: OrchestratorClient, options: argparse.Namespace) -> int:
-    _print(await client.show(options.uuid), options)
+    deployment = await client.show(options.uuid)
+    if options.output is None:
+        _print(deployment, options)
+        return 0
+    outputs = deployment.get("outputs")
+    value = outputs.get(options.output) if isinstance(outputs, dict) else None
+    if value is None:
+        raise RequestFailed(
+            f"The deployment {options.uuid}, {deployment['status']}, has no output"
+            f" {options.output!r}."
+        )
+    if options.json:
+        print_json(value)
+    else:
+        print(line_of(value))
     return 0
 
 

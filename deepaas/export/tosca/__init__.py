@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from deepaas.errors import ConfigurationError, InvalidDocument
 from deepaas.export.deployment import Deployment, View, resource_name
 from deepaas.export.target import Target
 from deepaas.export.tosca.containers import chronos, marathon
@@ -20,18 +19,19 @@ from deepaas.tosca.validation import validate_file
 
 class _Flavour(NamedTuple):
     topology: Callable[[Deployment], dict[str, Any]]
-    #: The types by the name that templates give them, and where orchestrators fetch them.
-    types: Mapping[str, str]
+    #: The name that templates give to the types, and where orchestrators fetch them.
+    types: str
+    address: str
     what: str
 
 
-_INDIGO: Final = {"indigo_custom_types": INDIGO_TYPES_URL}
+_INDIGO: Final = ("indigo_custom_types", INDIGO_TYPES_URL)
 _FLAVOURS: Final = {
-    "marathon": _Flavour(marathon, _INDIGO, "A service on Mesos (Marathon)."),
-    "chronos": _Flavour(chronos, _INDIGO, "One training on Mesos (Chronos)."),
-    "vm": _Flavour(vm, _INDIGO, "A virtual machine with the container on it."),
+    "marathon": _Flavour(marathon, *_INDIGO, "A service on Mesos (Marathon)."),
+    "chronos": _Flavour(chronos, *_INDIGO, "One training on Mesos (Chronos)."),
+    "vm": _Flavour(vm, *_INDIGO, "A virtual machine with the container on it."),
     "im": _Flavour(
-        im, {"grycap_custom_types": IM_TYPES_URL}, "A machine on a cloud of one's own, with HTTPS."
+        im, "grycap_custom_types", IM_TYPES_URL, "A machine on a cloud of one's own, with HTTPS."
     ),
 }
 # The versions that Alien4Cloud takes.
@@ -43,19 +43,17 @@ def _write(deployment: Deployment) -> dict[str, str]:
     flavour = _FLAVOURS[name]
     template = {
         "tosca_definitions_version": "tosca_simple_yaml_1_0",
-        "imports": [dict(flavour.types)],
+        "imports": [{flavour.types: deployment.types or flavour.address}],
         "description": deployment.module.summary or deployment.module.title,
         "metadata": _metadata(deployment, name),
         "topology_template": flavour.topology(deployment),
     }
     comment = (
-        f"{flavour.what} Written by 'deepaas export tosca --flavour {name}'.\n"
-        "What differs between deployments is an input; nothing secret stands here."
+        f"{flavour.what}\n\n"
+        f"Made by `deepaas export tosca --flavour {name}`; with `--check` it is compared with the\n"
+        "module. What differs between deployments is an input; nothing secret stands here."
     )
-    try:
-        return {f"tosca-{name}.yml": write_document(template, comment)}
-    except InvalidDocument as exc:
-        raise ConfigurationError(exc.message) from exc
+    return {f"tosca-{name}.yml": write_document(template, comment)}
 
 
 def _metadata(deployment: Deployment, flavour: str) -> dict[str, str]:

@@ -115,7 +115,8 @@ def _of_document(source: Source, document: Document) -> Iterator[NamedImage]:
 
 def _paths(data: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     if "tosca_definitions_version" in data:
-        yield "topology_template", "inputs", "docker_image", "default"
+        for name in ("docker_image", "ai4eosc_model_image"):
+            yield "topology_template", "inputs", name, "default"
         for name in mapping(data, "topology_template", "node_templates"):
             yield "topology_template", "node_templates", name, "artifacts", "image", "file"
     elif "apiVersion" in data and "kind" in data:

@@ -21,7 +21,7 @@ _FIRST_DOT: Final = re.compile(
     r"|\bawk\s+-F\s*['\"]?\\*\.['\"]?\s+['\"]\{\s*print \$1"
 )
 _STATUS: Final = re.compile(
-    r"\bset\s+-\w*e|\bset\s+-o\s+errexit|\$\?|PIPESTATUS|\|\|\s*\w|\bexit\s+\d|\bif\s+!?\s*deepaas"
+    r"\bset\s+-\w*e|\bexec\s+deepaas|\bset\s+-o\s+errexit|\$\?|PIPESTATUS|\|\|\s*\w|\bexit\s+\d|\bif\s+!?\s*deepaas"
 )
 
 
@@ -69,7 +69,9 @@ def status_lost(project: Project) -> Iterator[Fault]:
     """A function that fails is said to have succeeded."""
     for source in _scripts(project):
         call = re.search(_CALL, source.text)
-        if call and not _STATUS.search(source.text):
+        # The last command's status is the script's.
+        is_last = call and not source.is_yaml and not source.text[call.end() :].strip()
+        if call and not is_last and not _STATUS.search(source.text):
             text = "the exit status of deepaas-cli is lost"
             yield Fault(source.name, source.line_at(call.start()), text)
 
@@ -85,7 +87,8 @@ def _metadata_version(project: Project) -> str | None:
 def _scripts(project: Project) -> Iterator[Source]:
     """Yield what calls a model for each file that arrives, or once: scripts alone, or in YAML."""
     for source in project.sources:
-        if (source.is_yaml or source.suffix == ".sh") and re.search(_CALL, source.text):
+        is_function = source.is_yaml and re.search(r"^[ \t-]*script:", source.text, re.M)
+        if (is_function or source.suffix == ".sh") and re.search(_CALL, source.text):
             yield source
 
 

@@ -53,6 +53,8 @@ _CONFIGURES: Final = {
     *(".yml", ".yaml", ".json", ".toml", ".ini", ".cfg", ".conf", ".env", ".sh", ".bash", ".tf"),
     *(".properties", ".hcl", ".nomad", ".groovy", ".ipynb"),
 }
+#: What people write in capitals stands for something: ``OBSCURED``.
+_CAPITALS: Final = re.compile(r"[A-Z_]+")
 #: The initial vector that rclone puts in front of what it obscures.
 _VECTOR_BYTES: Final = 16
 
@@ -117,7 +119,8 @@ def _assigned(source: Source) -> Iterator[tuple[int, str, str]]:
 
 def _is_secret(value: str) -> bool:
     """Whether this is a value, and not what stands for one, or is looked up elsewhere."""
-    return len(value) >= 4 and _PLACEHOLDER.fullmatch(value) is None
+    stands_for_one = _PLACEHOLDER.fullmatch(value) or _CAPITALS.fullmatch(value)
+    return len(value) >= 4 and stands_for_one is None
 
 
 def _is_obscured(value: str) -> bool:

@@ -14,7 +14,11 @@ _SWITCH: Final = "DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER"
 _SWITCHED: Final = re.compile(
     rf"\b{_SWITCH}\b[\"']?(?:\s*[=:]\s*|\s*,?\s*value:\s*|[ \t]+)[\"']?(?:yes|true|1|on)\b", re.I
 )
-_PORT: Final = re.compile(r"--listen-port(?:=|\s+|[\"'],\s*)[\"']?(?P<value>[^\s\"',;\\`]+)")
+#: In one word, in two, or in two items of a list.
+_PORT: Final = re.compile(
+    r"--listen-port(?:[= \t]|[\"'],|[\"']?[ \t]*\n[ \t]*-[ \t])[ \t]*"
+    r"[\"']?(?P<value>[^\s\"',;\\`]+)"
+)
 #: Decimal digits, or what the place is filled with later.
 _A_PORT: Final = re.compile(r"\d{1,5}|[$<{%].*|[A-Z_]+[\])]?")
 _START: Final = re.compile(r"\bdeep-start\b(?P<options>(?:[\s\"',]+-{1,2}[\w-]+)+)")

@@ -153,6 +153,7 @@ def _program(template: Template, node: str, provider: str, rules: Rules) -> Prog
         port=command.port,
         has_address=provider == "IM",
         base_path=command.said.get("--base-path", "").rstrip("/"),
+        folders=command.folders,
         notes=tuple(notes),
     )
 

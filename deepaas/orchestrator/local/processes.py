@@ -85,6 +85,8 @@ async def start(
 def _log_of(folder: Path, program: Program) -> Iterator[int]:
     """Give the log of a deployment to write at its end, notes on the program in it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in program.folders:
+        (folder / name).mkdir(parents=True, exist_ok=True)
     fd = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         for note in program.notes:

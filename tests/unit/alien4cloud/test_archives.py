@@ -127,6 +127,11 @@ def test_an_icon_is_a_file_and_never_fetched(tmp_path: Path) -> None:
         made(tmp_path, icon=tmp_path / "nothing.png")
 
 
+def test_metadata_that_are_none_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDocument, match=r"t\.yml:10: metadata must be a mapping"):
+        made(tmp_path, f"{TEMPLATE}metadata: [a]\n")
+
+
 def test_too_much_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 100)
     with pytest.raises(InvalidDocument, match=r"t\.yml: the archive has \d+ bytes"):
@@ -202,7 +207,7 @@ def zipped(path: Path, entries: Entries, change: Callable[[zipfile.ZipInfo], Non
         ({"t.yml": ALIEN.replace("{type:", "{properties: 1, type:")}, "have the wrong form"),
         (
             {"t.yml": ALIEN.replace("[normative", "[../../etc/passwd, normative")},
-            "is not known here",
+            "lies outside",
         ),
     ],
 )

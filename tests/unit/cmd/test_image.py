@@ -108,6 +108,8 @@ with open("{folder}/asked", "a") as log:
     print(*sys.argv[1:], file=log)
 if os.path.exists("{folder}/fails") and "run" not in sys.argv:
     sys.exit("reading\\nError: no layers")
+if "images" in sys.argv and not os.path.exists("{folder}/empty"):
+    print(open("{folder}/asked").readline().split()[-1] + ":1.0    P .")
 if "run" in sys.argv:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -139,11 +141,11 @@ def test_an_image_of_an_archive_is_run_and_removed(
     archive = write_archive(tmp_path / "x.tar", layout_files(image_of()))
     assert main(["image", "check", "--run", f"oci-archive:{archive}"]) == 1
     assert "sign in with the variable DEEPAAS_TOKEN" in capsys.readouterr().out
-    load, run, remove = (program / "asked").read_text().splitlines()
+    load, _, run, remove = (program / "asked").read_text().splitlines()
     name = load.rpartition(" ")[2]
     assert load == f"load -i {archive} {name}"
-    assert run == f"run --rm --name={name} {name}:latest"
-    assert remove == f"rmi -f {name}:latest"
+    assert run == f"run --rm --name={name} {name}:1.0"
+    assert remove == f"rmi -f {name}:1.0"
 
 
 def test_an_image_of_a_registry_is_pulled_and_run(
@@ -163,6 +165,15 @@ def test_an_image_that_udocker_cannot_read_is_told(
     (program / "fails").touch()
     assert main(["image", "check", "--run", str(archive)]) == 1
     assert "udocker fails: Error: no layers" in capsys.readouterr().err
+
+
+def test_an_archive_that_holds_nothing_for_udocker_is_told(
+    program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = write_archive(tmp_path / "x.tar", docker_files())
+    (program / "empty").touch()
+    assert main(["image", "check", "--run", str(archive)]) == 1
+    assert "udocker finds no image" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_told(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,3 +118,20 @@ def test_a_package_that_does_not_load_has_no_image() -> None:
     }
     with pytest.raises(ConfigurationError, match=r"cannot be exported: .*no weights"):
         image_files("leaves", files, installed)
+
+
+def test_a_package_that_never_loads_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="was not loaded within 0 s"):
+        image_files("leaves", {}, {}, limit_s=0)
+
+
+def test_a_user_without_a_name_has_to_give_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert main(["leaves", str(tmp_path / "new")]) == 1
+    assert "say who is the --author" in capsys.readouterr().err
+    assert everything(tmp_path) == []

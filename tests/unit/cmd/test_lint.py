@@ -116,7 +116,7 @@ from marshmallow import fields
 def get_metadata():
     return {}
 def get_predict_args():
-    return dict([("n" + "o", fields.Int(load_default=1))])
+    return {each: fields.Int(load_default=1) for each in ("no", "size")}
 def predict(**kwargs):
     return {}
 """
@@ -145,3 +145,17 @@ def test_every_rule_is_documented_under_its_title() -> None:
     page = (ROOT / "doc" / "source" / "reference" / "lint-rules.rst").read_text("utf-8")
     found = re.findall(r"^``(\w+)`` (.+)$", page, re.M)
     assert found == [(rule.id, rule.title) for rule in RULES]
+
+
+def test_what_other_commands_write_is_clean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new package, and the files that deploy a module, with nothing that breaks later."""
+    assert main(["init", "leaves", str(tmp_path / "leaves")]) == 0
+    for target in ("docker", "compose", "kubernetes", "tosca", "oscar"):
+        shown = f"--output={tmp_path / 'files'}"
+        assert main(["export", target, "minimal", shown]) == 0
+    write(tmp_path / "files", CLEAN)
+    capsys.readouterr()
+    for folder in ("leaves", "files"):
+        assert main(["lint", str(tmp_path / folder)]) == 0, capsys.readouterr().out

@@ -103,6 +103,11 @@ def test_a_deployment_from_its_creation_to_its_end(ask: Asking) -> None:
     shown = ask("show", uuid)
     assert f"UUID:             {uuid}\nStatus:           CREATE_COMPLETE\n" in shown
     assert f"deepaas_endpoint: {created['outputs']['deepaas_endpoint']}\n" in shown
+    endpoint = created["outputs"]["deepaas_endpoint"]
+    assert ask("show", uuid, "--output=deepaas_endpoint") == f"{endpoint}\n"
+    assert ask.json("show", uuid, "--output=url") == endpoint
+    assert ask("show", uuid, "--output=other", status=1) == ""
+    assert "CREATE_COMPLETE, has no output 'other'" in ask.error
     head, *rows = ask("list", "--created-by=me").splitlines()
     assert head.split() == ["UUID", "STATUS", "CREATED", "PROVIDER"]
     assert any(row.split()[:2] == [uuid, "CREATE_COMPLETE"] for row in rows)
@@ -239,6 +244,12 @@ def test_wrong_usage_is_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -
         main(["orchestrator", *argv])
     assert ended.value.code == 2
     assert "usage: deepaas orchestrator" in capsys.readouterr().err
+
+
+def test_without_the_extra_it_is_named(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "toscaparser", None)
+    ask("serve-local", status=1)
+    assert "pip install 'deepaas[tools]'" in ask.error
 
 
 def test_interrupted_it_ends_with_130(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,18 @@ def test_a_variable_of_the_module_is_the_default_of_its_input() -> None:
     assert inputs_of("marathon", module)["rclone_vendor"].default == "owncloud"
 
 
+@pytest.mark.parametrize("flavour", TARGET.flavours)
+def test_types_come_from_where_it_is_said(flavour: str, tmp_path: Path) -> None:
+    for types in (None, "https://types.example.org/deepaas_im_types.yaml", "own.yaml"):
+        deployment = plan(trains(), ExportOptions(flavour=flavour, types=types))
+        [[name, text]] = TARGET.write(deployment).items()
+        (tmp_path / name).write_text(text)
+        [[kind, address]] = parse_document(text, name).at("imports", 0).items()
+        assert kind == ("grycap_custom_types" if flavour == "im" else "indigo_custom_types")
+        assert address == types or (types is None and address.startswith("https://raw."))
+        assert check(TARGET, deployment, tmp_path).faults == ()
+
+
 def test_state_is_on_a_volume_that_who_deploys_may_choose() -> None:
     volume = inputs_of("marathon", small())["state_volume"].default
     assert volume == "deepaas-small:/state:rw:dvdi:rexray"

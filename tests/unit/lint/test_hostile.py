@@ -16,7 +16,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
     f"{chr(ord('b') + i)}: &{chr(ord('b') + i)} [*{chr(ord('a') + i)}, *{chr(ord('a') + i)}]\n"
     for i in range(24)
 )
-DEEP = "[" * 50_000
+DEEP = "[" * 5_000
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,12 @@ DEEP = "[" * 50_000
         ("ai4-metadata.yml", DEEP),
         ("ai4-metadata.yml", "? [a, b]\n: c\n"),
         ("ai4-metadata.yml", "a: !!python/object/apply:os.system ['true']\n"),
-        ("metadata.json", DEEP + "]" * 50_000),
+        ("metadata.json", DEEP + "]" * 5_000),
+        ("metadata.json", "[" * 100 + "]" * 100),
         ("metadata.json", '{"a": ' + "9" * 5_000 + "}"),
         ("metadata.json", "{\t\n"),
     ],
-    ids=["bomb", "deep", "odd-key", "tag", "deep-json", "long-number", "json"],
+    ids=["bomb", "deep", "odd-key", "tag", "deep-json", "nested-json", "long-number", "json"],
 )
 def test_metadata_that_cannot_be_read_is_a_finding(name: str, text: str, tmp_path: Path) -> None:
     write(tmp_path, {**CLEAN, name: text})

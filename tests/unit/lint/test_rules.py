@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepaas.lint.dockerfile import commands_of, instructions_of, resolved
-from tests.unit.lint.defects import METADATA, api, dogs_breed, old_metadata
+from tests.unit.lint.defects import METADATA, OPEN, api, dogs_breed, old_metadata
 from tests.unit.lint.projects import CLEAN, DOCKERFILE, PYPROJECT, found_in, write
 
 OWN = {
@@ -128,7 +128,10 @@ def test_a_port_of_a_registry_is_no_tag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("x.env", "DB_PASSWORD=\nAPI_KEY=<your-key>\nDB_SECRET=${SECRET}\nX_TOKEN=changeme\n"),
+        (
+            "x.env",
+            "DB_PASSWORD=\nAPI_KEY=<your-key>\nDB_SECRET=${SECRET}\nB_SECRET=OBSCURED\nX_TOKEN=changeme\n",
+        ),
         ("x.yml", "password: {get_input: password}\ntoken_file: /run/x\nsecret: secrets.NAME\n"),
         ("x.yml", "env:\n  - name: DB_PASSWORD\n    valueFrom: {secretKeyRef: {name: db}}\n"),
         ("x.sh", "# API_KEY=hunter22\nexport DB_PASSWORD_FILE=/run/secrets/db\n"),
@@ -275,3 +278,88 @@ def test_instructions_are_read_with_their_lines() -> None:
 def test_lines_of_a_script_are_joined() -> None:
     found = commands_of("# no\na \\\n  b\nc")
     assert [(each.line, each.value) for each in found] == [(2, "a \n  b"), (4, "c")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.sh", "#!/bin/sh\nexec deepaas-cli predict --x 1\necho no\n"),
+        ("x.sh", "#!/bin/sh\ndeepaas-cli predict --x 1\n"),
+        ("x.sh", "#!/bin/sh\nset -e\ndeepaas-cli predict --x 1\nmv a.json ${name%.*}.json\n"),
+        ("x.yml", 'run_command: "deepaas-cli train --epochs=3"\n'),
+    ],
+)
+def test_scripts_that_pass_their_status_on_are_good(name: str, text: str, tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, name: text})
+    assert found_in(tmp_path) == []
+
+
+def test_the_dialect_of_alien4cloud_is_not_judged(tmp_path: Path) -> None:
+    text = dogs_breed(cpus="float").replace("tosca_simple_yaml_1_0", "alien_dsl_2_0_0")
+    write(tmp_path, {**CLEAN, "x.yml": text})
+    assert found_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["def base_cpu_tag = '1'\ndef base_gpu_tag = '1-gpu'\n", "x\n"])
+def test_both_tags_or_none_are_good(text: str, tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, "JenkinsConstants.groovy": text})
+    assert found_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deep-start --deepaas\n",
+        "deepaas-run --listen-port=5000 --listen-port=$PORT0\n",
+        "deepaas-run --listen-port ${PORT}\n",
+        '[\n  "--listen-port", "5000"\n]\n- --listen-port\n- "5000"\n',
+        "--listen-port\n",
+        "export jupyterPASSWORD=$PASSWORD\n",
+        "# DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER=yes\n",
+        "# jupyterPASSWORD=abc\n",
+        "DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER=no\n",
+    ],
+)
+def test_services_that_start_as_they_should_are_good(text: str, tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, "x.sh": text})
+    assert found_in(tmp_path) == []
+
+
+def test_a_template_that_asks_whether_signing_in_is_off_is_good(tmp_path: Path) -> None:
+    write(tmp_path, {**CLEAN, "x.yml": OPEN.replace('"yes"}«', '"no"}')})
+    assert found_in(tmp_path) == []
+
+
+def test_the_version_of_metadata_that_is_checked_may_be_its_own(tmp_path: Path) -> None:
+    text = "sh 'ai4-metadata validate --metadata-version 2.3.0 ai4-metadata.yml'\n"
+    write(tmp_path, {**CLEAN, "Jenkinsfile": text, "ai4-metadata.yml": METADATA})
+    assert found_in(tmp_path) == []
+
+
+def test_a_text_in_the_place_of_a_number_is_found_at_its_line(tmp_path: Path) -> None:
+    text = dogs_breed().replace("{get_input: num_cpus}", "many")
+    write(tmp_path, {**CLEAN, "x.yml": text})
+    assert ("TOS01", 14) in [(each.rule, each.line) for each in found_in(tmp_path)]
+
+
+def test_labels_and_heredocs_that_are_broken_are_read_as_far_as_they_go() -> None:
+    label, run = instructions_of("LABEL a=b c\nRUN cat <<EOF\nx")
+    assert list(label.pairs) == [("a", "b", 1)]
+    assert run.value == "cat <<EOF\nx"
+
+
+def test_a_version_that_is_no_text_is_compared_with_nothing(tmp_path: Path) -> None:
+    text = METADATA.replace("metadata_version: 2.3.0", "metadata_version: 2")
+    write(
+        tmp_path, {**CLEAN, "Jenkinsfile": "--metadata-version 2.0.0\n", "ai4-metadata.yml": text}
+    )
+    assert [each.rule for each in found_in(tmp_path)] == ["MET04"]
+
+
+def test_the_template_that_is_meant_is_found_among_several(tmp_path: Path) -> None:
+    mine = dogs_breed().replace(
+        "inputs:\n", "inputs:\n    rclone_user: {type: string, default: x}\n"
+    )
+    write(tmp_path, {**CLEAN, "a.yml": dogs_breed(), "own.yml": mine})
+    write(tmp_path, {"metadata.json": old_metadata("own.yml", "rclone_url", "")})
+    assert [each.message for each in found_in(tmp_path)] == ["own.yml has no input 'rclone_url'"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from deepaas.model.adapter import load_model
+from deepaas.model.description import describe
 from deepaas.model.published import Published, publish
 from deepaas.records import ModelSource, SourceKind
 from tests.unit.model.installing import install
@@ -83,3 +85,13 @@ def test_a_place_that_cannot_be_looked_at_is_a_problem_too(
     assert publish(source).problem == (
         "The model's metadata file cannot be used; the log of the service says why."
     )
+
+
+def test_a_model_is_described_whatever_its_file_is_like(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").touch()
+    (tmp_path / "metadata.json").write_text("[]")
+    (tmp_path / "leaves_with_a_list.py").write_text("def predict(): return 7")
+    file = str(tmp_path / "leaves_with_a_list.py")
+    description = describe(load_model(ModelSource("a", SourceKind.FILE, file)))
+    assert (description.can_predict, description.document) == (True, None)
+    assert "'metadata.json' cannot be used" in (description.document_problem or "")

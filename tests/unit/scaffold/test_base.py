@@ -16,7 +16,7 @@ description = "Kinds."
 license = {license}
 authors = [{{ name = "A" }}, {{ email = "b@example.org" }}, {{}}]
 [project.entry-points."deepaas.v2.model"]
-leaves = "leaves.api:Model"
+leaves = "leaves.api:Model [gpu]"
 [project.entry-points.empty]
 """
 PBR = """

@@ -77,6 +77,9 @@ def test_each_value_has_a_line() -> None:
     assert document.place("a", "b", 1, "c") == "f.yml:4"
     assert document.place("a", "nothing", "there") == "f.yml:1"
     assert document.at("a", "b", 0) == 1
+    assert (
+        document.at("a", "b", 7) is document.at("a", "c") is document.at("a", "b", 0, "c") is None
+    )
     assert document.data["a"]["b"] is not document.data["d"]
 
 

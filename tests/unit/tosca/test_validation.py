@@ -165,6 +165,17 @@ def test_imports_that_are_not_read(folder: Path, imports: str, said: str) -> Non
     assert fault.place == f"{folder / 't.yaml'}:2"
 
 
+def test_own_types_win(folder: Path) -> None:
+    own = (
+        "node_types: {own.Node: {derived_from: tosca.nodes.Root, properties: {x: {type: string}}}}"
+    )
+    (folder / "t.yaml").write_text(f"{USES}{own}\n".replace("size: 1", "x: a"))
+    assert validate_file(folder / "t.yaml") == ()
+    (folder / "own.yaml").write_text(f"{OWN}data_types: [a]\n")
+    (fault,) = validate_file(folder / "t.yaml")
+    assert str(fault) == f"{folder / 'own.yaml'}:5: data_types must be a mapping."
+
+
 def test_a_text_from_elsewhere_reads_no_files(folder: Path) -> None:
     (fault,) = validate_text(USES.replace("own.yaml", str(folder / "own.yaml")))
     assert "import indigo_custom_types or grycap_custom_types" in fault.text

@@ -108,6 +108,24 @@ def test_an_event_that_is_wrong_is_answered(
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "status"),
+    [
+        ("EVENT", '{"specversion": "1.0"}', 1),
+        ("INPUT_FILE_PATH", "/none", 2),
+    ],
+)
+def test_an_object_that_is_known_and_not_there_has_an_output(
+    name: str, text: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+    monkeypatch.setenv("STORAGE_OBJECT_KEY", "inputs/a b.v2.json")
+    monkeypatch.setenv("TMP_OUTPUT_DIR", str(tmp_path / "out"))
+    assert main([]) == status
+    problem = json.loads((tmp_path / "out" / "a b.v2.error.json").read_text())
+    assert problem["object"] == "inputs/a b.v2.json"
+
+
+@pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["--nothing"], "--nothing"),

@@ -151,6 +151,14 @@ def test_secrets_in_files_of_options(folder: Path, capsys: Said) -> None:
     assert SECRET not in out
 
 
+def test_a_line_that_cannot_be_read_is_not_quoted(folder: Path, capsys: Said) -> None:
+    (folder / "d.conf").write_text(f"[DEFAULT]\nauth_client_secret {SECRET}\n")
+    assert main(["check", "--", "--config-file", "d.conf"]) == 1
+    out = capsys.readouterr().out
+    assert "d.conf, line 2: No ':' or '=' found in assignment" in out
+    assert SECRET not in out
+
+
 def test_a_secret_among_arguments_is_told(capsys: Said) -> None:
     argv = ["--auth-issuer=https://a.example.org", "--auth-client-id=a"]
     assert main(["check", "--", *argv, f"--auth-client-secret={SECRET}"]) == 1
