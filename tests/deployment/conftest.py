@@ -44,9 +44,11 @@ def base(buildah: Buildah) -> str:
         buildah.import_root(name, Path(prepared))
         return name
     with tempfile.TemporaryDirectory(prefix="dpr-") as folder:
+        # Made by debootstrap, and so open to every user of the system.
+        root = Path(folder, "root")
         included = "python3,python3-venv,python3-pip,ca-certificates"
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={included}", "bookworm", folder],
+            ["debootstrap", "--variant=minbase", f"--include={included}", "bookworm", str(root)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             timeout=PATIENCE_S,
@@ -54,8 +56,8 @@ def base(buildah: Buildah) -> str:
         )
         # A third of it; every stage of a build copies the whole.
         for rest in ("var/cache/apt", "var/lib/apt/lists"):
-            shutil.rmtree(Path(folder, rest))
-        buildah.import_root(name, Path(folder))
+            shutil.rmtree(root / rest)
+        buildah.import_root(name, root)
     return name
 
 
