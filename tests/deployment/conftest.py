@@ -64,14 +64,19 @@ def base(buildah: Buildah) -> str:
 @pytest.fixture(scope="session")
 def image(buildah: Buildah, base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Build what ``deepaas export docker`` writes, with the DEEPaaS of this checkout."""
-    context = tmp_path_factory.mktemp("context") / "digits"
+    folder = tmp_path_factory.mktemp("context")
+    context, source = folder / "digits", folder / "source"
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
     shutil.copytree(ROOT / "examples" / "digits", context, ignore=unwanted)
     assert main(["export", "docker", "digits", "--output", str(context)]) == 0
+    # A copy of the source: setuptools leaves folders where it builds.
+    shutil.copytree(ROOT / "deepaas", source / "deepaas", ignore=unwanted)
+    for file in filter(Path.is_file, ROOT.iterdir()):
+        shutil.copy(file, source)
     subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
-            *("--wheel-dir", str(context / "vendor"), str(ROOT)),
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--wheel-dir", str(context / "vendor"), str(source)),
         ],
         stdin=subprocess.DEVNULL,
         timeout=PATIENCE_S,
