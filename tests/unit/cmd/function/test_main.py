@@ -131,8 +131,9 @@ def test_an_object_that_is_known_and_not_there_has_an_output(
         (["--nothing"], "--nothing"),
         (["--event=/none"], "--event: '/none': No such file"),
         (["--input=/none"], "--input: there is no file '/none'"),
-        (["--input={}"], "there are 2 objects; say with --output-dir where"),
+        (["--input={}"], "there are 3 objects; say with --output-dir where"),
         (["--input={}", "--output-dir={}"], "would lie beside the object"),
+        (["--input={}/below", "--output-dir={}/below"], "would lie beside the object 'c.json'"),
     ],
 )
 def test_a_wrong_command_line_is_told(
@@ -140,6 +141,8 @@ def test_a_wrong_command_line_is_told(
 ) -> None:
     (tmp_path / "a.json").touch()
     (tmp_path / "b.json").touch()
+    (tmp_path / "below" / "deeper").mkdir(parents=True)
+    (tmp_path / "below" / "deeper" / "c.json").touch()
     assert main([text.format(tmp_path) for text in argv]) == 2
     printed = capfd.readouterr()
     assert printed.out == ""
