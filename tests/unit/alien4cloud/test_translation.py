@@ -217,6 +217,8 @@ MINIMAL = "tosca_definitions_version: tosca_simple_yaml_1_0\n"
         "imports: []\n",
         "topology_template: {policies: [{p: {type: t}}, x], node_templates: {a-b: {type: t}}}\n",
         "topology_template: {node_templates: {a: {type: t, metadata: {1: 2, no: [1.5]}}}}\n",
+        "topology_template: {node_templates: {a: {properties: {1.5: , ~: , true: , k: 1}}}}\n",
+        "metadata: {v: 1.10, h: 0x10, o: 010, n: 1e3, t: '1.10', l: [{get_input: [x, 0]}, {}]}\n",
         "topology_template:\n",
         "topology_template: {node_templates: }\n",
         "topology_template: {policies: {p: {targets: [a-b]}}, node_templates: {a-b: {type: t}}}\n",
