@@ -180,7 +180,11 @@ def _deployment(file: Path | None) -> Deployment | None:
 
 def _csar(options: argparse.Namespace) -> int:
     if options.check:
-        return _validate(argparse.Namespace(files=[options.file], json=False))
+        from deepaas.alien4cloud.archive_check import check_archive
+
+        faults = check_archive(options.file)
+        print("\n".join(faults) or f"{options.file}: valid")
+        return EXIT_FAILED if faults else 0
     target = options.output or options.file.with_suffix(".zip")
     _write(target, _packed(read_document(options.file), options), force=options.force)
     print(target)
@@ -235,6 +239,9 @@ def _write(path: Path, content: bytes, *, force: bool) -> None:
     """Write a file whole or not at all."""
     if not force:
         _require_free(path)
+    elif path.exists() and not path.is_file():
+        # A device, for one: whoever may do so would have put a file in its place.
+        raise InvalidDocument(f"{path} is no file, and is not overwritten.")
     beside = path.with_name(f".{path.name}.part")
     try:
         try:
