@@ -3,6 +3,7 @@
 """``deepaas export``: the files that deploy a module."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,10 @@ def make_parser() -> argparse.ArgumentParser:
 def _export(given: argparse.Namespace) -> int:
     target, flavour = find_target(given.target, given.flavour)
     options = ExportOptions(gpu=given.gpu, image=given.image, flavour=flavour, types=given.types)
-    deployment = plan(open_module(given.model), options)
+    # What the author's code prints is none of the files.
+    with contextlib.redirect_stdout(sys.stderr):
+        module = open_module(given.model)
+    deployment = plan(module, options)
     if given.check:
         verdict = check(target, deployment, given.output)
         for line in (*verdict.notes, *verdict.faults):

@@ -35,6 +35,9 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0: all of it is done; 1: the remote failed, or some files did; 2: an option or a variable
         is wrong.
+
+    Raises:
+        SystemExit: The command line is wrong, or a signal came: 128 and its number.
     """
     options = make_parser().parse_args(argv)
     try:
@@ -42,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         remote = read_remote(location.remote, os.environ)
         limits = Limits(options.connect_timeout, options.stall_timeout)
         store = open_store(remote, os.environ, limits, options.driver)
-        with _ended_by_sigterm(), closing(store):
+        with _ended_by_signals(), closing(store):
             if options.action == "check":
                 return _check(store, remote, options)
             return _move(store, options)
@@ -63,15 +66,23 @@ def make_parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shared = _shared_parser()
     check = actions.add_parser(
-        "check", help="say whether a remote can be used, or why not", parents=[shared]
+        "check",
+        help="say whether a remote can be used, or why not",
+        parents=[shared],
+        allow_abbrev=False,
     )
     check.add_argument("location", type=_location, metavar="REMOTE:[PATH]")
     pull = actions.add_parser(
-        "pull", help="bring a folder or a file of a remote here", parents=[shared]
+        "pull",
+        help="bring a folder or a file of a remote here",
+        parents=[shared],
+        allow_abbrev=False,
     )
     pull.add_argument("location", type=_location, metavar="REMOTE:PATH")
     pull.add_argument("folder", type=Path, metavar="FOLDER")
-    push = actions.add_parser("push", help="bring a folder or a file there", parents=[shared])
+    push = actions.add_parser(
+        "push", help="bring a folder or a file there", parents=[shared], allow_abbrev=False
+    )
     push.add_argument("folder", type=Path, metavar="FOLDER")
     push.add_argument("location", type=_location, metavar="REMOTE:PATH")
     return parser
@@ -170,14 +181,15 @@ def _fail(status: int, message: str, *, as_json: bool) -> int:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Until the block ends, SIGTERM unwinds the stack, so that nothing is left half done."""
+def _ended_by_signals() -> Iterator[None]:
+    """Until the block ends, a signal unwinds the stack, so that nothing is left half done."""
 
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

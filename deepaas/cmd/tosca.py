@@ -7,7 +7,6 @@ import json
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,8 +115,11 @@ def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    found = {str(file): _faults_of(file) for file in options.files}
-    if options.json:
+    return _report({str(file): _faults_of(file) for file in options.files}, as_json=options.json)
+
+
+def _report(found: dict[str, list[str]], *, as_json: bool = False) -> int:
+    if as_json:
         print(json.dumps(found, indent=2))
     else:
         for file, faults in found.items():
@@ -182,9 +184,7 @@ def _csar(options: argparse.Namespace) -> int:
     if options.check:
         from deepaas.alien4cloud.archive_check import check_archive
 
-        faults = check_archive(options.file)
-        print("\n".join(faults) or f"{options.file}: valid")
-        return EXIT_FAILED if faults else 0
+        return _report({str(options.file): list(check_archive(options.file))})
     target = options.output or options.file.with_suffix(".zip")
     _write(target, _packed(read_document(options.file), options), force=options.force)
     print(target)
@@ -236,21 +236,29 @@ def _require_free(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes, *, force: bool) -> None:
-    """Write a file whole or not at all."""
-    if not force:
-        _require_free(path)
-    elif path.exists() and not path.is_file():
+    """Write a file whole or not at all, and never over another one without leave."""
+    if force and path.exists() and not path.is_file():
         # A device, for one: whoever may do so would have put a file in its place.
         raise InvalidDocument(f"{path} is no file, and is not overwritten.")
     beside = path.with_name(f".{path.name}.part")
+    is_ours = False
     try:
         try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
+            with beside.open("xb") as file:
+                is_ours = True
+                file.write(content)
+            if force:
+                beside.replace(path)
+            else:
+                # Fails where a file has come meanwhile, which a look beforehand would miss.
+                path.hardlink_to(beside)
+        finally:
+            if is_ours:
+                beside.unlink(missing_ok=True)
+    except FileExistsError as exc:
+        there = path if is_ours else beside
+        remedy = "overwrite it with --force" if is_ours else "remove it"
+        raise InvalidDocument(f"{there} is there already; {remedy}.") from exc
     except OSError as exc:
         raise InvalidDocument(f"{path} cannot be written: {exc.strerror or exc}.") from exc
 

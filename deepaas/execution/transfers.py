@@ -54,11 +54,11 @@ async def run_transfer(action: str, source: str, target: str) -> TransferEnd:
     return _read(process.returncode or 0, said, errors)
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, leaves_s: float = _LEAVES_S) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
         try:
-            async with asyncio.timeout(_LEAVES_S):
+            async with asyncio.timeout(leaves_s):
                 await process.wait()
         except TimeoutError:
             process.kill()

@@ -117,8 +117,9 @@ class ArtifactPusher:
             if not is_marked and not await asyncio.to_thread(_mark_if_any, directory, model):
                 return
             target = f"{self._destination}/{model.replace('/', '_')}/{job_id}"
-            for pause_s in chain(self._pauses_s, repeat(self._pauses_s[-1])):
-                if await self._try(directory, model, target) or await self._is_closed_in(pause_s):
+            pauses_s = chain(self._pauses_s, repeat(self._pauses_s[-1]))
+            while not await self._try(directory, model, target):
+                if await self._is_closed_in(next(pauses_s)):
                     return
         except OSError as exc:
             logger.warning(

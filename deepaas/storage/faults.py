@@ -20,7 +20,7 @@ class Reason(Enum):
     REFUSED = ("its host refuses the connection; check the port, and whether it runs", True)
     UNTRUSTED = (
         "its certificate is not trusted, or it speaks no TLS; check the address, or name the"
-        " authority's certificate in SSL_CERT_FILE",
+        " authority's certificate in {authority}",
         False,
     )
     SIGN_IN = ("it does not take who signs in (401); check {credentials}", False)
@@ -63,6 +63,8 @@ _STATUSES: Final = {
     501: Reason.NOT_THAT_TYPE,
     507: Reason.FULL,
 }
+#: What names the file of authorities: botocore has its own variable.
+_AUTHORITY: Final = {"s3": "AWS_CA_BUNDLE (of rclone: SSL_CERT_FILE)"}
 _CREDENTIALS: Final = {"s3": ("access_key_id", "secret_access_key"), "webdav": ("user", "pass")}
 
 
@@ -122,6 +124,7 @@ def failure(
     options = _CREDENTIALS.get(remote.type, ("user", "pass"))
     words = reason.words.format(
         credentials=" and ".join(map(remote.variable, options)),
+        authority=_AUTHORITY.get(remote.type, "SSL_CERT_FILE"),
         type=remote.type,
         connect_s=limits.connect_s,
         stall_s=limits.stall_s,

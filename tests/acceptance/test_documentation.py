@@ -20,6 +20,7 @@ WALKED = (
     "quickstart.rst",
     "howto/alien4cloud.rst",
     "howto/configure.rst",
+    "howto/deploy-compose.rst",
     "howto/evaluate.rst",
     "howto/init.rst",
     "howto/image-check.rst",
@@ -31,7 +32,11 @@ WALKED = (
     "howto/train.rst",
 )
 #: Those of them whose reader starts none.
-WITHOUT_A_SERVICE = ("howto/alien4cloud.rst", "howto/configure.rst")
+WITHOUT_A_SERVICE = (
+    "howto/alien4cloud.rst",
+    "howto/configure.rst",
+    "howto/deploy-compose.rst",
+)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl")

@@ -10,7 +10,7 @@ import pytest
 
 from deepaas.cmd.main import main
 from deepaas.export import plan
-from deepaas.export.dockerfile import can_be_said, pairs
+from deepaas.export.dockerfile import can_be_said, pairs, program
 from deepaas.project import open_module
 from tests.deployment.buildah import Buildah
 from tests.integration.harness import Server
@@ -26,11 +26,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 def test_a_builder_reads_hostile_values_as_they_are(buildah: Buildah, tmp_path: Path) -> None:
     values = {f"V{number}": text for number, text in enumerate(HOSTILE) if can_be_said(text)}
     text = "FROM scratch\n" + pairs("ENV", values) + pairs("LABEL", values)
+    text += program("ENTRYPOINT", HOSTILE) + program("CMD", HOSTILE)
     (tmp_path / "Dockerfile").write_text(text, "utf-8")
     buildah.build("localhost/hostile", tmp_path, {})
     made = buildah.configuration("localhost/hostile")
     assert dict(each.split("=", 1) for each in made["Env"]).items() >= values.items()
     assert made["Labels"].items() >= values.items()
+    assert made["Entrypoint"] == made["Cmd"] == list(HOSTILE)
 
 
 def test_the_image_is_what_the_module_says(buildah: Buildah, image: str) -> None:

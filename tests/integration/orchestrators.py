@@ -170,10 +170,10 @@ def wait_none(uuid: str) -> None:
     wait_for(lambda: not processes_of(uuid))
 
 
-def predict(endpoint: str, model: str, query: str = "") -> Any:
+def predict(endpoint: str, model: str, query: str = "", *, key: str = "") -> Any:
     """Predict at an endpoint, and return the answer."""
     url = f"{endpoint.rstrip('/')}/v2/models/{model}/predict/{query}"
-    request = urllib.request.Request(url, method="POST")
+    request = urllib.request.Request(url, method="POST", headers={"X-API-Key": key} if key else {})
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
         return json.load(response)
 

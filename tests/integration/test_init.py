@@ -71,6 +71,8 @@ class Shop:
             "PYTHONDONTWRITEBYTECODE": "1",
             # Those of this project's tests are none of the author's, and slow.
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            # They would clean up after other runs of tests, which takes minutes.
+            "PYTEST_DEBUG_TEMPROOT": str(folder),
             "PYTHONPATH": site,
         }
 

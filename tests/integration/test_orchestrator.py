@@ -5,6 +5,8 @@
 import json
 import os
 import signal
+import sys
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +99,33 @@ def test_a_machine_has_its_port_and_is_updated(orchestrator: Orchestrator) -> No
     updated = orchestrator.told("wait", created["uuid"])
     assert updated["status"] == "UPDATE_COMPLETE"
     assert orchestrator.ask("delete", created["uuid"], "--wait").returncode == 0
+
+
+def test_what_is_exported_is_deployed(orchestrator: Orchestrator, tmp_path: Path) -> None:
+    """With sign-in on, as the template asks for."""
+
+    def run(*argv: str) -> str:
+        done = orchestrator.run([sys.executable, "-m", "deepaas.cmd.main", *argv])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("export", "tosca", "minimal", "--flavour=marathon", f"--output={tmp_path}")
+    key = run("keys", "create", "--name=ada", "--role=predict", f"--file={tmp_path / 'keys'}")
+    lines = (tmp_path / "keys").read_text().splitlines()
+    (tmp_path / "line").write_text(";".join(line for line in lines if not line.startswith("#")))
+    created = orchestrator.told(
+        *("create", tmp_path / "tosca-marathon.yml", "--wait"),
+        f"--parameter-file=deepaas_api_keys={tmp_path / 'line'}",
+    )
+    endpoint = created["outputs"]["deepaas_endpoint"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        predict(endpoint, "minimal", "?sequence=ACG")
+    refused.value.close()
+    assert refused.value.code == 401
+    answer = predict(endpoint, "minimal", "?sequence=ACG", key=key.strip())
+    assert answer["predictions"]["length"] == 3
+    assert orchestrator.ask("delete", created["uuid"], "--wait").returncode == 0
+    assert processes_of(created["uuid"]) == []
 
 
 @pytest.mark.skipif(not ORPY.exists(), reason="orpy is not installed; `make test` does it")

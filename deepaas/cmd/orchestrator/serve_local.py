@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +66,8 @@ def _image(text: str) -> tuple[str, str]:
 
 async def serve_local(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
+    # What checks templates is missed now rather than at the first one.
+    import_module("toscaparser")
     # Whoever only asks an orchestrator needs nothing of all this.
     from deepaas.model.discovery import list_sources
     from deepaas.orchestrator.local.deployer import Place

@@ -55,9 +55,9 @@ def invalid(project: Project) -> Iterator[Fault]:
             yield Fault(source.name, line, text)
         for fault in validate(document, (project.folder / source.name).parent):
             text = " ".join(fault.text.split()).rstrip(".")
+            line = int(number) if (number := fault.place.rpartition(":")[2]).isdigit() else 1
             literal = _NOT_A.match(text)
-            if literal is None:
-                line = int(number) if (number := fault.place.rpartition(":")[2]).isdigit() else 1
+            if literal is None or line > 1:
                 yield Fault(source.name, line, text)
             elif all(str(value) != literal[1] for _, _, value in defaults.values()):
                 yield Fault(source.name, _line_of(document, literal[1]), text)

@@ -23,7 +23,9 @@ _REFUSED: Final = (
     *("--config-file", "--config-dir", "--log-config-append", "--log-file", "--log-dir"),
     *("--auth-ca-file", "--tls-cert", "--tls-key"),
 )
-_FILES: Final = ("--deepaas_method_output", "--deepaas_artifact_dir", "--deepaas_model_dir")
+_RESULT: Final = "--deepaas_method_output"
+_ARTIFACTS: Final = "--deepaas_artifact_dir"
+_FILES: Final = (_RESULT, _ARTIFACTS, "--deepaas_model_dir")
 _WATCHED: Final = {
     "deepaas-run": (*_REPLACED, *_REFUSED, "--model-name", "--base-path"),
     "deepaas-cli": (*_REFUSED, *_FILES, "--model-name"),
@@ -33,7 +35,7 @@ MODEL_VARIABLE: Final = "DEEPAAS_V2_MODEL"
 _ALLOWED: Final = re.compile(
     r"DEEPAAS_\w+|RCLONE_CONFIG|RCLONE_CONFIG_[A-Z0-9]+_(TYPE|URL|VENDOR|USER|PASS|PROVIDER|ENDPOINT"
     r"|REGION|ACCESS_KEY_ID|SECRET_ACCESS_KEY)|jupyterPASSWORD"
-    r"|DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER|OS_DEFAULT__\w+",
+    r"|LANG|LC_ALL|TZ|DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER|OS_DEFAULT__\w+",
     re.ASCII,
 )
 _OPTION_PREFIX: Final = "OS_DEFAULT__"
@@ -61,12 +63,23 @@ class CommandLine:
         self._rest: list[str] = []
         self._read(words[1:])
         for name in _FILES:
-            _require_inside(name, self.said.get(name, ""))
+            if name in self.said:
+                self.said[name] = _inside(name, self.said[name])
 
     @property
     def is_job(self) -> bool:
         """Whether it runs to its end once."""
         return self.program == "deepaas-cli"
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders that it writes to, relative to the deployment's own."""
+        made = [self.said.get(name, "") for name in (_ARTIFACTS, _RESULT)]
+        return tuple(
+            folder
+            for folder in (made[0], str(PurePosixPath(made[1]).parent))
+            if folder not in ("", ".")
+        )
 
     @property
     def port(self) -> int:
@@ -142,9 +155,16 @@ def _watched(name: str, watched: Sequence[str]) -> str | None:
     return None
 
 
-def _require_inside(name: str, path: str) -> None:
-    if path.startswith(("/", "~")) or ".." in PurePosixPath(path).parts:
-        raise CannotDeploy(f"{name} is {path!r}; here it must lie in the deployment's own folder.")
+def _inside(name: str, path: str) -> str:
+    """Return a path of the container as one below the deployment's own folder.
+
+    Raises:
+        CannotDeploy: It leads out of there.
+    """
+    relative = PurePosixPath(path.lstrip("/"))
+    if ".." in relative.parts or not relative.parts:
+        raise CannotDeploy(f"{name} is {path!r}, which names nothing in the deployment's folder.")
+    return str(relative)
 
 
 def environment_of(

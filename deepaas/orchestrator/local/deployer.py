@@ -83,14 +83,14 @@ class Deployer:
         """End what is done for a deployment, and start it as it is now, behind the caller."""
         await self._cancel(deployment.uuid)
         deployment = await self.keep(deployment)
-        self._do(deployment, self._bring_up(deployment))
+        self._do(deployment, self._bring_up)
         return deployment
 
     async def take_down(self, deployment: Deployment) -> None:
         """End what is done for a deployment, and remove it behind the caller."""
         await self._cancel(deployment.uuid)
         deployment = await self.keep(deployment, status=Status.DELETE_IN_PROGRESS)
-        self._do(deployment, self._take_down(deployment))
+        self._do(deployment, self._take_down)
 
     async def give_up(self, deployment: Deployment) -> None:
         """End the removal of a deployment, which can be asked for again."""
@@ -101,9 +101,9 @@ class Deployer:
         """Go on with what another orchestrator left."""
         for deployment in await self._store.all():
             if deployment.status == Status.DELETE_IN_PROGRESS:
-                self._do(deployment, self._take_down(deployment))
+                self._do(deployment, self._take_down)
             elif deployment.status in COMPLETE or deployment.status in RUNNING:
-                self._do(deployment, self._recover(deployment))
+                self._do(deployment, self._recover)
 
     async def close(self) -> None:
         """End all processes; the next :meth:`recover` starts again what ran."""
@@ -111,10 +111,12 @@ class Deployer:
         everything = await self._store.all()
         await asyncio.gather(*(self._stop(deployment) for deployment in everything))
 
-    def _do(self, deployment: Deployment, work: Coroutine[Any, Any, None]) -> None:
+    def _do(
+        self, deployment: Deployment, work: Callable[[Deployment], Coroutine[Any, Any, None]]
+    ) -> None:
         async def guarded() -> None:
             try:
-                await work
+                await work(deployment)
             except Exception as exc:
                 logger.exception("A deployment failed.", extra={"action": "deployment_failed"})
                 await self._fail(deployment, f"the orchestrator failed: {type(exc).__name__}")
@@ -138,6 +140,7 @@ class Deployer:
     async def _bring_up(self, deployment: Deployment) -> None:
         """Start every program, wait until it answers or its job has ended, and say so."""
         limit_s = 60.0 * (deployment.timeout_mins or _STARTS_MINS)
+        job_limit_s = None if deployment.timeout_mins is None else limit_s
         folder = self.folder_of(deployment.uuid)
         try:
             await self._stop(deployment)
@@ -149,22 +152,25 @@ class Deployer:
                 started = tuple(each.running for each in members[: members.index(member) + 1])
                 deployment = replace(deployment, processes=started)
                 await self._store.put(deployment)
-            await self._wait_up(members, limit_s)
+            await self._wait_up(members, limit_s, job_limit_s)
             deployment = await self._complete(deployment, members)
         except DeepaasError as exc:
             await self._fail(deployment, exc.message)
         except TimeoutError:
-            await self._fail(deployment, f"Its services did not answer within {limit_s:g} s.")
+            await self._fail(deployment, f"It was not up within {limit_s:g} s.")
         else:
             await self._look_after(deployment, members)
 
-    async def _wait_up(self, members: Sequence[Member], limit_s: float) -> None:
+    async def _wait_up(
+        self, members: Sequence[Member], limit_s: float, job_limit_s: float | None
+    ) -> None:
         """Wait until services answer and jobs have ended well; the first failure is raised."""
         services = [member for member in members if not member.program.is_job]
         jobs = [member for member in members if member.program.is_job]
         async with asyncio.timeout(limit_s):
             await _all(member.wait_ready() for member in services)
-        await _all(member.run_to_end() for member in jobs)
+        async with asyncio.timeout(job_limit_s):
+            await _all(member.run_to_end() for member in jobs)
 
     async def _complete(self, deployment: Deployment, members: Sequence[Member]) -> Deployment:
         template = Template(deployment.template, deployment.parameters)

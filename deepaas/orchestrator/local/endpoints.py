@@ -11,7 +11,8 @@ import aiohttp
 from deepaas.orchestrator.local.planning import Template
 from deepaas.orchestrator.local.records import Program, Running
 
-#: The output that every deployment with a service has, whatever its template declares.
+#: The output that every deployment with a service has; templates that mean a proxy in front of it
+#: declare an address that nothing here answers at.
 ENDPOINT: Final = "deepaas_endpoint"
 _POLL_S: Final = 0.1
 _ANSWERS_S: Final = 10.0
@@ -55,7 +56,7 @@ def outputs_of(
     outputs = template.outputs(attributes)
     if services:
         first = services[0]
-        outputs.setdefault(ENDPOINT, url_of(first, places[first.node]))
+        outputs[ENDPOINT] = url_of(first, places[first.node])
     return outputs
 
 

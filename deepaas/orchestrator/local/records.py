@@ -87,6 +87,8 @@ class Program:
     #: Before every route of the service.
     base_path: str = ""
     scheme: str = "http"
+    #: Made before it starts, relative to the deployment's folder.
+    folders: tuple[str, ...] = ()
     #: What was left out of the template, for the log.
     notes: tuple[str, ...] = ()
 

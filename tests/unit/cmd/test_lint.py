@@ -116,7 +116,7 @@ from marshmallow import fields
 def get_metadata():
     return {}
 def get_predict_args():
-    return dict([("n" + "o", fields.Int(load_default=1))])
+    return {each: fields.Int(load_default=1) for each in ("no", "size")}
 def predict(**kwargs):
     return {}
 """

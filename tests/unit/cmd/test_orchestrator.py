@@ -246,6 +246,12 @@ def test_wrong_usage_is_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: deepaas orchestrator" in capsys.readouterr().err
 
 
+def test_without_the_extra_it_is_named(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "toscaparser", None)
+    ask("serve-local", status=1)
+    assert "pip install 'deepaas[tools]'" in ask.error
+
+
 def test_interrupted_it_ends_with_130(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(coroutine: Any) -> None:
         coroutine.close()

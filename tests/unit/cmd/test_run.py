@@ -65,6 +65,15 @@ def test_a_wrong_option(argv: list[str], message: str, capsys: pytest.CaptureFix
     assert message in printed
 
 
+def test_what_cannot_be_pulled_ends_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RCLONE_CONFIG_HERE_TYPE", "local")
+    pull = f"--storage-pull=here:{tmp_path}/nothing={tmp_path}/here"
+    assert main([model(tmp_path, "run_good"), "--listen-port=0", pull]) == 4
+    assert "No such file" in capfd.readouterr().err
+
+
 def test_a_model_that_cannot_be_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([model(tmp_path, "run_raises"), "--listen-port=0"]) == 1
     printed = capsys.readouterr().err

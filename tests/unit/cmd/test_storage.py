@@ -37,7 +37,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Any:
 def test_a_remote_that_can_be_used(remote: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert storage("check", f"here:{remote}") == 0
     assert capsys.readouterr().out == "here (local): can be used.\n"
-    assert storage("check", f"here:{remote}", "--json") == 0
+    assert storage("check", f"here:{remote}", "--json", "--stall-timeout=5") == 0
     assert told(capsys) == {"ok": True, "remote": "here (local)"}
 
 
@@ -120,6 +120,7 @@ def test_what_cannot_be_used_is_a_wrong_usage(
         ["check", "here:", "--stall-timeout=0"],
         ["check", "here:", "--connect-timeout=never"],
         ["check", "here:", "--driver=horse"],
+        ["check", "here:", "--stall=5"],
         ["pull", "here:"],
         [],
     ],
@@ -130,16 +131,17 @@ def test_a_wrong_command_line_is_refused(argv: list[str]) -> None:
     assert caught.value.code == 2
 
 
-def test_sigterm_leaves_nothing_half_done(
-    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_done(
+    number: signal.Signals, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copy(source: object, target: object) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
 
     monkeypatch.setattr("shutil.copyfile", copy)
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as caught:
         storage("pull", f"here:{remote}/models", tmp_path / "here")
-    assert caught.value.code == 128 + signal.SIGTERM
+    assert caught.value.code == 128 + number
     assert list((tmp_path / "here").iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before

@@ -3,14 +3,16 @@
 """A transfer is a process, whose end is told, and which ends with who waits for it."""
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deepaas.execution.transfers import _read, run_transfer
+from deepaas.execution.transfers import _end, _read, run_transfer
 from tests.shares import silent
-from tests.unit.parts import until
+from tests.unit.parts import PATIENCE_S, until
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,18 @@ async def test_it_tells_its_end(tmp_path: Path) -> None:
     assert "Is a directory" in end.message
 
 
+def waiting(port: int) -> list[psutil.Process]:
+    """Return the processes of a transfer, once one of them waits for an answer from there."""
+    processes = psutil.Process().children(recursive=True)
+    for process in processes:
+        try:
+            if any(getattr(each.raddr, "port", 0) == port for each in process.net_connections()):
+                return processes
+        except psutil.Error:
+            continue  # it ended
+    return []
+
+
 async def test_it_ends_with_who_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,12 +55,24 @@ async def test_it_ends_with_who_waits_for_it(
         monkeypatch.setenv("RCLONE_CONFIG_FAR_TYPE", "webdav")
         monkeypatch.setenv("RCLONE_CONFIG_FAR_URL", f"http://127.0.0.1:{port}/")
         task = asyncio.create_task(run_transfer("pull", "far:x", str(tmp_path / "to")))
-        await until(lambda: bool(psutil.Process().children()))
-        (process,) = psutil.Process().children()
+        await until(lambda: bool(waiting(port)))
+        processes = waiting(port)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert not process.is_running()
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_S)
+    assert alive == []
+
+
+async def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    script = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(ready)!r}, 'w')"
+    program = (sys.executable, "-c", f"{script}; time.sleep(600)")
+    process = await asyncio.create_subprocess_exec(*program)
+    await until(ready.exists)
+    await _end(process, leaves_s=0.01)
+    assert process.returncode == -signal.SIGKILL
+    await _end(process)
 
 
 @pytest.mark.parametrize(

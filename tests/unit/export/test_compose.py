@@ -10,8 +10,8 @@ from deepaas.export import ExportOptions, compose, plan
 from tests.unit.export.modules import hostile, small
 
 
-def document(**options: Any) -> Any:
-    return yaml.safe_load(compose.write(plan(small(), ExportOptions(**options)))["compose.yaml"])
+def document(gpu: bool = False) -> Any:
+    return yaml.safe_load(compose.write(plan(small(), ExportOptions(gpu=gpu)))["compose.yaml"])
 
 
 def test_callers_sign_in_and_nothing_is_open_beyond_the_machine() -> None:

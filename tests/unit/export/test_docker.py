@@ -19,8 +19,8 @@ def with_settings(**settings: Any) -> Module:
     return dataclasses.replace(small(), settings=dataclasses.replace(small().settings, **settings))
 
 
-def text_of(module: Module, **options: Any) -> str:
-    return docker.write(plan(module, ExportOptions(**options)))["Dockerfile"]
+def text_of(module: Module, gpu: bool = False) -> str:
+    return docker.write(plan(module, ExportOptions(gpu=gpu)))["Dockerfile"]
 
 
 def test_the_image_runs_for_nobody_special_and_tells_its_health() -> None:
@@ -39,18 +39,16 @@ def test_the_code_is_copied_and_nothing_is_fetched_but_packages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "options", "base"),
+    ("module", "gpu", "base"),
     [
-        (small(), {}, docker.BASE_CPU),
-        (small(), {"gpu": True}, docker.BASE_GPU),
-        (hostile(), {}, "registry.example:5000/base@sha256:" + "0" * 64),
-        (with_settings(base_cpu="debian:12"), {}, "debian:12"),
+        (small(), False, docker.BASE_CPU),
+        (small(), True, docker.BASE_GPU),
+        (hostile(), False, "registry.example:5000/base@sha256:" + "0" * 64),
+        (with_settings(base_cpu="debian:12"), False, "debian:12"),
     ],
 )
-def test_the_base_is_that_of_the_devices(
-    module: Module, options: dict[str, bool], base: str
-) -> None:
-    assert f"\nARG base={base}\nFROM ${{base}} AS base\n" in text_of(module, **options)
+def test_the_base_is_that_of_the_devices(module: Module, gpu: bool, base: str) -> None:
+    assert f"\nARG base={base}\nFROM ${{base}} AS base\n" in text_of(module, gpu)
 
 
 def test_what_an_env_cannot_say_is_set_before_every_command() -> None:

@@ -12,8 +12,8 @@ from deepaas.export import ExportOptions, kubernetes, plan
 from tests.unit.export.modules import hostile, small
 
 
-def objects(**options: Any) -> dict[str, Any]:
-    text = kubernetes.write(plan(small(), ExportOptions(**options)))["kubernetes.yaml"]
+def objects(gpu: bool = False) -> dict[str, Any]:
+    text = kubernetes.write(plan(small(), ExportOptions(gpu=gpu)))["kubernetes.yaml"]
     return {each["kind"]: each for each in yaml.safe_load_all(text)}
 
 
@@ -44,8 +44,8 @@ def test_probes_and_rights() -> None:
 
 
 def test_gpus_are_asked_for_where_they_are_needed() -> None:
-    def limits(**options: Any) -> Any:
-        spec = objects(**options)["Deployment"]["spec"]["template"]["spec"]
+    def limits(gpu: bool = False) -> Any:
+        spec = objects(gpu)["Deployment"]["spec"]["template"]["spec"]
         return spec["containers"][0]["resources"]["limits"]
 
     assert "nvidia.com/gpu" not in limits()

@@ -3,7 +3,6 @@
 """Every target: what is read back is the module, whatever stands in it."""
 
 import dataclasses
-from typing import Any
 
 import pytest
 
@@ -22,8 +21,8 @@ def target(request: pytest.FixtureRequest) -> Target:
     return target
 
 
-def deployment_of(module: Module, **options: Any) -> Deployment:
-    deployment = plan(module, ExportOptions(**options))
+def deployment_of(module: Module, gpu: bool = False) -> Deployment:
+    deployment = plan(module, ExportOptions(gpu=gpu))
     if deployment.resources.storage_mb is None:
         resources = dataclasses.replace(deployment.resources, storage_mb=10_000)
         deployment = dataclasses.replace(deployment, resources=resources)
@@ -64,6 +63,7 @@ def test_a_file_that_is_built_otherwise_is_no_traceback(target: Target, text: st
 
 def test_targets_and_flavours_are_found_by_name() -> None:
     assert find_target("docker") == (TARGETS[0], None)
+    assert find_target("tosca", "vm")[1] == "vm"
     with pytest.raises(ConfigurationError, match=r"'dcker' is no target; there are docker, "):
         find_target("dcker")
     with pytest.raises(ConfigurationError, match=r"docker has no flavour 'x'; it has none\."):

@@ -114,6 +114,20 @@ def test_a_name_and_a_password_are_enough_where_no_token_is_wanted(
         assert fetch_config(reference) == CONFIG
 
 
+def test_a_challenge_may_name_no_service() -> None:
+    def answer(request: Request) -> Reply:
+        if request.path.startswith("/token?"):
+            return Reply(body=as_json({"token": "x"}))
+        if "authorization" not in request.headers:
+            challenge = f'Bearer realm="http://{request.headers["host"]}/token"'
+            return Reply(401, headers={"WWW-Authenticate": challenge})
+        return registry(IMAGE, request)
+
+    with serving(answer) as stand:
+        assert fetch_config(f"{stand.host}/group/leaves:1.0") == CONFIG
+        assert stand.asked[1].path == "/token?scope=repository%3Agroup%2Fleaves%3Apull"
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"3"])
 def test_a_realm_that_gives_no_token_is_told(body: bytes) -> None:
     with ExitStack() as stack:
@@ -201,6 +215,12 @@ def test_a_proxy_is_not_asked_for_what_runs_here(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("no_proxy", raising=False)
     with serving(lambda _: Reply(body=b"here")) as stand:
         assert ask(stand.url).body == b"here"
+
+
+def test_what_is_elsewhere_is_asked_as_the_environment_says() -> None:
+    # An address of this machine, though none of loopback's.
+    with pytest.raises(RequestFailed, match="does not answer"):
+        ask("http://0.0.0.0:1/")
 
 
 def test_names_mean_places() -> None:

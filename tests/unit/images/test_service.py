@@ -28,9 +28,8 @@ def described(parameters: list[dict[str, Any]] | None = None, schema: object = N
     """Return the description of a service with one model."""
     responses = {"200": {"schema": schema or {"$ref": "#/definitions/Kind"}}}
     operation = {"parameters": parameters or [], "responses": responses}
-    return Reply(
-        body=as_json({"paths": {PATH: {"post": operation}}, "definitions": {"Kind": SCHEMA}})
-    )
+    paths = {"/v2/models/": {"get": {}}, PATH: {"post": operation}}
+    return Reply(body=as_json({"paths": paths, "definitions": {"Kind": SCHEMA}}))
 
 
 ROUTES: dict[str, Reply] = {

@@ -36,6 +36,11 @@ def test_archives_of_oci_and_of_docker_are_read(tmp_path: Path) -> None:
     assert all(each.is_good for each in check_image(f"docker-archive:{docker}:leaves:1.0"))
 
 
+def test_a_configuration_may_have_another_name_than_its_digest(tmp_path: Path) -> None:
+    files = {"manifest.json": as_json([{"Config": "config.json"}]), "config.json": as_json(CONFIG)}
+    assert open_stored(write_folder(tmp_path, files)) == CONFIG
+
+
 def test_a_name_that_is_no_file_is_in_a_registry() -> None:
     assert stored_at("registry.example/leaves:1.0") is None
     assert stored_at("oci-archive:a.tar") == Path("a.tar")

@@ -12,7 +12,7 @@ from deepaas.lint.declared import models_of
 from tests.unit.lint.projects import PYPROJECT, write
 
 WAYS = {
-    "literal": 'def get_predict_args():\n    return {"a": 1, "b": 2}',
+    "literal": 'def get_predict_args():\n    return {"a": f(1, metadata=m, **k), "b": 2}',
     "dict": "def get_predict_args():\n    return dict(a=1, b=2, **{})",
     "variable": 'def get_predict_args():\n    args = {"a": 1}\n    args["b"] = 2\n    return args',
     "annotated": 'ARGS: dict = {"a": 1, "b": 2}\ndef get_predict_args():\n    return ARGS',
@@ -27,6 +27,10 @@ WAYS = {
             a = fields.Int()
             b = fields.Int()
             c: int = 3
+            d = 4
+            x.y = fields.Int()
+        class Other(Schema):
+            e = fields.Int()
         def get_predict_args():
             return PredictArgs().fields
         """,

@@ -27,10 +27,11 @@ DEEP = "[" * 5_000
         ("ai4-metadata.yml", "? [a, b]\n: c\n"),
         ("ai4-metadata.yml", "a: !!python/object/apply:os.system ['true']\n"),
         ("metadata.json", DEEP + "]" * 5_000),
+        ("metadata.json", "[" * 100 + "]" * 100),
         ("metadata.json", '{"a": ' + "9" * 5_000 + "}"),
         ("metadata.json", "{\t\n"),
     ],
-    ids=["bomb", "deep", "odd-key", "tag", "deep-json", "long-number", "json"],
+    ids=["bomb", "deep", "odd-key", "tag", "deep-json", "nested-json", "long-number", "json"],
 )
 def test_metadata_that_cannot_be_read_is_a_finding(name: str, text: str, tmp_path: Path) -> None:
     write(tmp_path, {**CLEAN, name: text})

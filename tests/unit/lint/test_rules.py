@@ -334,3 +334,32 @@ def test_the_version_of_metadata_that_is_checked_may_be_its_own(tmp_path: Path) 
     text = "sh 'ai4-metadata validate --metadata-version 2.3.0 ai4-metadata.yml'\n"
     write(tmp_path, {**CLEAN, "Jenkinsfile": text, "ai4-metadata.yml": METADATA})
     assert found_in(tmp_path) == []
+
+
+def test_a_text_in_the_place_of_a_number_is_found_at_its_line(tmp_path: Path) -> None:
+    text = dogs_breed().replace("{get_input: num_cpus}", "many")
+    write(tmp_path, {**CLEAN, "x.yml": text})
+    assert ("TOS01", 14) in [(each.rule, each.line) for each in found_in(tmp_path)]
+
+
+def test_labels_and_heredocs_that_are_broken_are_read_as_far_as_they_go() -> None:
+    label, run = instructions_of("LABEL a=b c\nRUN cat <<EOF\nx")
+    assert list(label.pairs) == [("a", "b", 1)]
+    assert run.value == "cat <<EOF\nx"
+
+
+def test_a_version_that_is_no_text_is_compared_with_nothing(tmp_path: Path) -> None:
+    text = METADATA.replace("metadata_version: 2.3.0", "metadata_version: 2")
+    write(
+        tmp_path, {**CLEAN, "Jenkinsfile": "--metadata-version 2.0.0\n", "ai4-metadata.yml": text}
+    )
+    assert [each.rule for each in found_in(tmp_path)] == ["MET04"]
+
+
+def test_the_template_that_is_meant_is_found_among_several(tmp_path: Path) -> None:
+    mine = dogs_breed().replace(
+        "inputs:\n", "inputs:\n    rclone_user: {type: string, default: x}\n"
+    )
+    write(tmp_path, {**CLEAN, "a.yml": dogs_breed(), "own.yml": mine})
+    write(tmp_path, {"metadata.json": old_metadata("own.yml", "rclone_url", "")})
+    assert [each.message for each in found_in(tmp_path)] == ["own.yml has no input 'rclone_url'"]

@@ -86,5 +86,13 @@ def test_a_pull_that_dies_is_told(buckets: Share, tmp_path: Path) -> None:
     ):
         transfer = Transfer(store, sleep=lambda _: None)
         report = transfer.pull("models/dies/file", tmp_path / "here")
-    assert "ended in the middle" in report.failed["file"]
-    assert list((tmp_path / "here").iterdir()) == []
+        assert "ended in the middle" in report.failed["file"]
+        assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_push_that_dies_is_told(buckets: Share, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 100_000)
+    with shares.breaking(buckets.port, ["PUT"], times=99) as port:
+        store = opened(ENDPOINT=f"http://127.0.0.1:{port}", **KEYS)
+        with closing(store), pytest.raises(RemoteFailed, match="ended in the middle"):
+            store.put(tmp_path / "file", "models/dies too/file")

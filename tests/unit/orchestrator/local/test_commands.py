@@ -33,6 +33,18 @@ def test_a_training_keeps_its_arguments_whatever_they_are() -> None:
     )
 
 
+def test_paths_of_the_container_lie_below_the_deployments_folder() -> None:
+    command = CommandLine(
+        "deepaas-cli --deepaas_method_output=/state/a.json --deepaas_artifact_dir //made train"
+    )
+    assert command.folders == ("made", "state")
+    assert command.argv("") == (
+        *CLI,
+        *("--deepaas_method_output=state/a.json", "--deepaas_artifact_dir=made", "train"),
+    )
+    assert CommandLine("deepaas-cli --deepaas_method_output=a.json train").folders == ()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -52,10 +64,10 @@ def test_a_training_keeps_its_arguments_whatever_they_are() -> None:
         ("deepaas-run --tls-key=/k", "cannot set --tls-key"),
         ("deepaas-run --model-name", "has no value"),
         (
-            "deepaas-cli --deepaas_method_output=/etc/passwd train",
-            "must lie in the deployment's own",
+            "deepaas-cli --deepaas_method_output=/ train",
+            "names nothing in the deployment's",
         ),
-        ("deepaas-cli --deepaas_artifact_dir=../x train", "must lie in the deployment's own"),
+        ("deepaas-cli --deepaas_artifact_dir=/a/../../x train", "names nothing in the deploy"),
         ("deepaas-cli --fetch-allow train --config-file=/x train", "cannot set --config-file"),
     ],
 )

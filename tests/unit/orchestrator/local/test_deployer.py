@@ -124,11 +124,22 @@ async def test_a_job_that_ends_well_is_complete(tmp_path: Path) -> None:
 async def test_what_does_not_answer_in_time_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployers, "_STARTS_MINS", 0.01)
+    monkeypatch.setattr(deployers, "_STARTS_MINS", 0.005)
     async with deploying(tmp_path) as place:
         await place.deployer.bring_up(deployment("unready"))
         failed = await place.wait(Status.CREATE_FAILED)
-        assert failed.reason == "Its services did not answer within 0.6 s."
+        assert failed.reason == "It was not up within 0.3 s."
+        await place.deployer.bring_up(deployment("slow job", timeout_mins=0.005))
+        failed = await place.wait(Status.CREATE_FAILED)
+        assert failed.reason == "It was not up within 0.3 s."
+
+
+async def test_what_is_deleted_at_once_is_never_started(tmp_path: Path) -> None:
+    async with deploying(tmp_path) as place:
+        created = await place.deployer.bring_up(deployment())
+        await place.deployer.take_down(created)
+        await place.wait(Status.DELETE_COMPLETE)
+        assert not place.deployer.folder_of(NAME).exists()
 
 
 async def test_a_fault_of_ours_is_a_recorded_end(tmp_path: Path) -> None:

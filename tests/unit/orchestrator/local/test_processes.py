@@ -40,6 +40,13 @@ def test_where_no_address_is_free_that_is_said(monkeypatch: pytest.MonkeyPatch) 
         processes.place_for(program(has_address=True))
 
 
+async def test_folders_are_made_before_a_program_starts(tmp_path: Path) -> None:
+    asks = program((sys.executable, "-S", "-c", "open('a/b/c', 'w')"), folders=("a/b",))
+    _, process = await processes.start(asks, "makes", tmp_path, ("127.0.0.1", 1))
+    assert await process.wait() == 0
+    assert (tmp_path / "a/b/c").exists()
+
+
 async def test_a_program_that_cannot_be_started_is_said(tmp_path: Path) -> None:
     with pytest.raises(CannotDeploy, match="'app' cannot be started: No such file"):
         await processes.start(program(("/nothing",)), "u", tmp_path, ("127.0.0.1", 1))
@@ -72,19 +79,31 @@ async def test_the_end_of_another_ones_process_is_seen(tmp_path: Path) -> None:
 
 async def test_what_left_its_parents_session_is_ended_too(tmp_path: Path) -> None:
     code = (
-        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-S', '-c', 'import time;"
-        " print(1, flush=True); time.sleep(600)'], start_new_session=True); time.sleep(600)"
+        "import subprocess, sys, time\n"
+        "for leaves in (True, False):\n"
+        "    subprocess.Popen([sys.executable, '-S', '-c', 'import time; print(1, flush=True);"
+        " time.sleep(600)'], start_new_session=leaves)\n"
+        "time.sleep(600)"
     )
     argv = (sys.executable, "-S", "-c", code)
     _, process = await processes.start(program(argv), "fled", tmp_path, ("127.0.0.1", 1))
 
     async def has_fled() -> bool:
-        return len(processes.processes_of("fled")) == 2 and processes.tail(tmp_path, 100) != ""
+        return processes.tail(tmp_path, 100) == "1\n1\n"
 
     await eventually(has_fled)
-    await processes.stop("fled", 30)
+    await processes.stop("fled", 600)
     assert processes.processes_of("fled") == []
     await process.wait()
+
+
+async def test_who_is_gone_meanwhile_is_not_asked_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [[2**22 + 1], []]
+    monkeypatch.setattr(processes, "processes_of", lambda uuid: looks.pop(0))
+    await processes.stop("gone", 600)
+    assert looks == []
 
 
 def test_the_tail_of_a_log_begins_with_a_line(tmp_path: Path) -> None:
