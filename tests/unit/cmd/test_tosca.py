@@ -164,7 +164,7 @@ def _bundle_cases() -> list[Any]:
         (["bundle", "out", "--images", "missing"], "--images: there is no folder 'missing'"),
         (["bundle", "out", "normative-types.yml"], "has an archive normative-types.zip already"),
         (["csar", "good.yml", "-o", "missing/good.zip"], "missing/good.zip cannot be written: No"),
-        (["csar", "good.yml", "-o", "pipe", "--force"], "pipe is no file, and is not overwritten."),
+        (["csar", "good.yml", "-o", "pipe", "--force"], "pipe cannot be written: it is no file."),
         (["csar", "good.yml", "--version", "latest"], "version is 'latest'; it must be as 1.0.0"),
         (["csar", "bad.zip"], "bad.zip:1: this is no UTF-8"),
     ]

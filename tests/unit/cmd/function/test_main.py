@@ -158,3 +158,17 @@ def test_without_an_event_there_is_nothing_to_do(
         assert main([]) == 2
         assert main(["--event=-"]) == 2
     assert capfd.readouterr().err.count("there is no event: give it at standard input") == 2
+
+
+def test_a_closed_stream_is_no_traceback(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "deepaas.cmd.main", "function", "--model-name=not_installed"]
+    for closed in ("2>&-", ">/dev/full"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *argv],
+            env=clean(tmp_path),
+            input=b'{"n": 1}',
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert b"Traceback" not in done.stderr
