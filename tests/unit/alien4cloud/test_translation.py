@@ -297,6 +297,11 @@ def test_whatever_a_template_says_comes_back(
             f"{MINIMAL}topology_template: {{node_templates: {{a: {{requirements: [b]}}}}}}",
             "the requirement 'b' is not one name",
         ),
+        (
+            f"{MINIMAL}topology_template: {{node_templates: {{a: {{requirements:"
+            " [{b: {type_requirement: c}}]}}}",
+            "the requirement 'b' has a type_requirement, which Alien4Cloud alone knows",
+        ),
     ],
 )
 def test_what_is_not_translated_to_alien(text: str, said: str) -> None:
@@ -318,6 +323,11 @@ def test_what_is_not_translated_to_alien(text: str, said: str) -> None:
         (
             "topology_template: {node_templates: {a: {requirements: [b]}}}",
             "a requirement is a name with a node, and not 'b'",
+        ),
+        (
+            "topology_template: {node_templates: {a: {requirements:"
+            " [{b: {type_requirement: [c]}}]}}}",
+            "t.yaml:1: type_requirement is a name, and not ['c']",
         ),
     ],
 )
