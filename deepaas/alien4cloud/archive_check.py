@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from deepaas.alien4cloud.archives import MAX_ARCHIVE_BYTES, META_FILE
+from deepaas.alien4cloud.archives import MAX_ARCHIVE_BYTES, META_FILE, NAMES, VERSION
 from deepaas.alien4cloud.from_alien import from_alien
 from deepaas.errors import InvalidDocument
 from deepaas.tosca.documents import MAX_BYTES, Document, parse_document
@@ -24,7 +24,6 @@ from deepaas.tosca.validation import TemplateFault, validate
 _MAX_FILES: Final = 2000
 _MAX_UNPACKED_BYTES: Final = 4 * MAX_ARCHIVE_BYTES
 _ENDINGS: Final = (".yml", ".yaml")
-_VERSION: Final = re.compile(r"\d+(\.\d+)*([-.][A-Za-z0-9_.-]+)?")
 _DEFINITIONS: Final = re.compile(r"alien_dsl_\d+_\d+_\d+|tosca_simple_yaml_1_\d+(_\d+)?")
 _ENCRYPTED: Final = 0x1
 #: What zipfile raises, and the decompressors that it uses.
@@ -160,14 +159,14 @@ def _metadata_faults(document: Document, files: dict[str, Any]) -> list[str]:
     metadata = table.get("metadata")
     if not isinstance(metadata, dict):
         metadata = {}
-    for key in ("template_name", "template_version", "template_author"):
+    for key in NAMES:
         value = metadata.get(key)
         if not isinstance(value, str) or not value.strip():
             faults.append(
                 f"{document.place('metadata', key)}: metadata.{key} is no text: {value!r}."
             )
     version = metadata.get("template_version")
-    if isinstance(version, str) and version.strip() and not _VERSION.fullmatch(version):
+    if isinstance(version, str) and version.strip() and not VERSION.fullmatch(version):
         place = document.place("metadata", "template_version")
         faults.append(f"{place}: template_version is {version!r}; it must be as 1.0.0.")
     icon = metadata.get("icon")

@@ -7,6 +7,7 @@ which tosca-parser wants besides (TOSCA Simple Profile in YAML 1.0, section 6.2)
 """
 
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,9 @@ MAX_ARCHIVE_BYTES: Final = 52_428_800
 #: As the images of DEEP had them.
 DEFAULT_VERSION: Final = "4.0.1"
 DEFAULT_AUTHOR: Final = "DEEP team"
+#: What the metadata of a template must have, so that the catalogue can name it.
+NAMES: Final = ("template_name", "template_version", "template_author")
+VERSION: Final = re.compile(r"\d+(\.\d+)*([-.][A-Za-z0-9_.-]+)?", re.ASCII)
 _DEFAULT_DESCRIPTION: Final = "DEEP template"
 #: The earliest that a zip can say; nothing of the machine that packs goes into an archive.
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -69,8 +73,7 @@ def topology_archive(
         **{key: value for key, value in (data.get("metadata") or {}).items() if value is not None},
         **{key: value for key, value in given.items() if value is not None},
     }
-    # A version that is written as 1.0 is read as a number.
-    metadata["template_version"] = str(metadata["template_version"])
+    _settle_names(document, metadata)
     files: dict[str, bytes] = {}
     _set_icon(document, metadata, icon, files, told)
     head = {
@@ -79,6 +82,18 @@ def topology_archive(
         "description": data.get("description") or _DEFAULT_DESCRIPTION,
     }
     return Packed(packed(f"{stem}.yml", {**head, **_without(data, head)}, files), tuple(told))
+
+
+def _settle_names(document: Document, metadata: dict[str, Any]) -> None:
+    """Make texts of what the catalogue calls a template, and refuse what it would not take."""
+    for key in NAMES:
+        # A version that is written as 1.0 is read as a number.
+        value = metadata[key] = str(metadata[key])
+        if not value.strip() or (key == "template_version" and not VERSION.fullmatch(value)):
+            raise InvalidDocument(
+                f"{document.place('metadata', key)}: {key} is {value!r}; it must be"
+                f" {'as 1.0.0' if key == 'template_version' else 'a text'}."
+            )
 
 
 def _for_alien(document: Document) -> tuple[dict[str, Any], list[str]]:

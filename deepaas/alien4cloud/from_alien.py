@@ -124,8 +124,10 @@ def _requirement(item: Any, where: str) -> Any:
     renamed = {}
     for name, body in item.items():
         if isinstance(body, dict) and "type_requirement" in body:
-            rest = {key: value for key, value in body.items() if key != "type_requirement"}
-            renamed[body["type_requirement"]] = rest
+            own = body["type_requirement"]
+            if not isinstance(own, str):
+                raise InvalidDocument(f"{where}: type_requirement is a name, and not {own!r}.")
+            renamed[own] = {key: value for key, value in body.items() if key != "type_requirement"}
         else:
             renamed[name] = body
     return renamed

@@ -180,6 +180,11 @@ def _requirements(items: list[Any], here: list[Any], kept: Kept) -> list[Any]:
         if not isinstance(item, dict) or len(item) != 1:
             raise InvalidDocument(f"{'.'.join(here)}: the requirement {item!r} is not one name.")
         ((name, body),) = item.items()
+        if isinstance(body, dict) and "type_requirement" in body:
+            raise InvalidDocument(
+                f"{'.'.join(here)}: the requirement {name!r} has a type_requirement, which"
+                " Alien4Cloud alone knows."
+            )
         own, number = name, 2
         while own in names:
             own, number = f"{name}_{number}", number + 1

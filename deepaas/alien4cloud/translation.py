@@ -73,7 +73,8 @@ def read_kept(document: Document) -> Kept:
 
 
 def _steps(path: Any) -> list[Any]:
-    if not path or not all(isinstance(step, str | int) for step in path):
+    # A key may be any value that has no parts.
+    if not path or any(isinstance(step, dict | list) for step in path):
         raise ValueError(path)
     return list(path)
 

@@ -49,7 +49,11 @@ _OF_CONNECTION: Final = frozenset(
         *("upgrade", "accept-encoding"),
     }
 )
+#: Stand for themselves in a path, or as what encodes another one: RFC 3986, section 3.3.
+_OF_PATH: Final = "/%:@!$&'()*+,;=-._~"
 _METHOD: Final = re.compile(r"[A-Z]{1,20}", re.ASCII)
+#: Of the requests that this module makes.
+_OF_ACTIVATION: Final = "X-DEEPaaS-Activation"
 #: RFC 9110, sections 5.1 and 5.5.
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -98,11 +102,16 @@ async def run(request: web.Request) -> web.Response:
     action = request.app[ACTION]
     if not action.is_initialized:
         return _refused("The action is not initialized: POST /init comes first.", status=403)
+    if _OF_ACTIVATION in request.headers:
+        # Each would wait for the next one, until there is no connection left.
+        return _refused("An activation cannot ask for another one.", status=403)
     try:
         asked = await asyncio.to_thread(_asked, await _parameters(request))
         return web.json_response(await _ask(action.session, _url(request, asked), asked))
     except InvalidInput as exc:
         return _refused(exc.message)
+    except UnicodeEncodeError:
+        return _refused("A text of the activation is no Unicode.")
     except ClientError as exc:
         logger.exception("An activation failed.", extra={"action": "activation_failed"})
         return _refused(f"The service gave no answer: {type(exc).__name__}.", status=502)
@@ -172,9 +181,11 @@ def _asked(value: Mapping[str, Any]) -> _Asked:
         elif named:
             body = json.dumps(named).encode()
             headers[hdrs.CONTENT_TYPE] = "application/json"
-    # A path has neither of these signs.
-    target = quote(path if path.startswith("/") else f"/{path}", safe="/%:@!$&'()*+,;=-._~")
-    return _Asked(method, f"{target}?{query}" if query else target, headers, body)
+    headers[_OF_ACTIVATION] = "1"
+    target = quote(path if path.startswith("/") else f"/{path}", safe=_OF_PATH)
+    if query:
+        target = f"{target}?{quote(query, safe=f'{_OF_PATH}?')}"
+    return _Asked(method, target, headers, body)
 
 
 def _headers(given: object) -> CIMultiDict[str]:

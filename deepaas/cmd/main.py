@@ -3,6 +3,7 @@
 """``deepaas``: the umbrella over the commands."""
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from deepaas import __version__
 from deepaas.errors import DeepaasError
 
 EXIT_FAILED = 1
+#: Commands say themselves what is wrong with files; what is left is standard output.
+_NO_OUTPUT = frozenset((errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF))
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def _run(command: Command, argv: Sequence[str]) -> int:
     """Run a command; an extra that is not installed is no traceback but a remedy."""
     try:
         status: int = importlib.import_module(command.module).main(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ModuleNotFoundError as exc:
         if command.extra is None or (exc.name or "").partition(".")[0] == "deepaas":
             raise
@@ -78,7 +83,22 @@ def _run(command: Command, argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return EXIT_FAILED
+    except OSError as exc:
+        if exc.errno not in _NO_OUTPUT or exc.filename is not None:
+            raise
+        return _end_without_output(command.name, exc)
     return status
+
+
+def _end_without_output(name: str, exc: OSError) -> int:
+    """Say why nothing can be printed any more, unless whoever was to read it is gone."""
+    from deepaas.cmd.jobs.output import abandon
+
+    if sys.stdout is not None:
+        abandon(sys.stdout)
+    if exc.errno != errno.EPIPE:
+        print(f"deepaas {name}: its output cannot be written: {exc.strerror}.", file=sys.stderr)
+    return EXIT_FAILED
 
 
 def _list_models() -> int:

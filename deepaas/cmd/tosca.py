@@ -237,6 +237,9 @@ def _require_free(path: Path) -> None:
 
 def _write(path: Path, content: bytes, *, force: bool) -> None:
     """Write a file whole or not at all, and never over another one without leave."""
+    if force and path.exists() and not path.is_file():
+        # A device, for one: whoever may do so would have put a file in its place.
+        raise InvalidDocument(f"{path} cannot be written: it is no file.")
     beside = path.with_name(f".{path.name}.part")
     is_ours = False
     try:

@@ -48,6 +48,8 @@ def read_variables(path: Path) -> tuple[Variable, ...]:
         raise ConfigurationError(f"{path} cannot be decoded as UTF-8.") from exc
     if len(content) > _MAX_BYTES:
         raise ConfigurationError(f"{path} has more than {_MAX_BYTES} bytes.")
+    if "\0" in text:
+        raise ConfigurationError(f"{path} has a zero byte, which no variable can hold.")
     return parse_variables(text.replace("\r\n", "\n"), str(path))
 
 

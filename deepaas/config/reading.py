@@ -183,16 +183,14 @@ def _names(option: cfg.Opt) -> list[str]:
 def _unknown(file: _File, known: set[str]) -> list[str]:
     """Refuse what nobody declared; return what is to be said of the rest."""
     warnings = []
-    for name, text in file.texts.items():
+    for name in file.texts:
         if name in OBSOLETE:
             warnings.append(f"{file.path}: the option {name!r} has no meaning any more.")
         elif name not in known:
             alike = difflib.get_close_matches(name.replace("-", "_").lower(), sorted(known), n=1)
             hint = f"; is {alike[0]!r} meant?" if alike else "."
-            # Whoever mistypes the name of a secret still has a secret.
-            is_secret = any(SECRET_NAME.search(each) for each in (name, *alike))
-            shown = "" if is_secret else f" (= {text!r})"
-            raise ConfigurationError(f"{file.path}: there is no option {name!r}{shown}{hint}")
+            # Without the value: whoever mistypes the name of a secret still has a secret.
+            raise ConfigurationError(f"{file.path}: there is no option {name!r}{hint}")
     return warnings
 
 

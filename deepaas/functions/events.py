@@ -9,6 +9,7 @@ structured mode, API gateways, OpenWhisk, and OSCAR's synchronous call, which is
 import base64
 import binascii
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -126,11 +127,20 @@ def _from_rucio(payload: Mapping[str, Any]) -> StoredObject:
 
 
 def _stored(key: object, what: str, bucket: object = None) -> StoredObject:
-    if not isinstance(key, str) or "\0" in key or key.endswith("/") or not PurePosixPath(key).name:
+    if not isinstance(key, str) or not _is_name(key):
         raise InvalidInput(f"The {what} is {key!r}, which is no name of an object.")
     if ".." in PurePosixPath(key).parts:
         raise InvalidInput(f"The {what} is {key!r}; a name that leads upwards is refused.")
     return StoredObject(key.lstrip("/"), bucket if isinstance(bucket, str) else "")
+
+
+def _is_name(key: str) -> bool:
+    """Tell whether a key ends in what a file can be called."""
+    try:
+        os.fsencode(key)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in key and not key.endswith("/") and PurePosixPath(key).name != ""
 
 
 def _from_cloud_event(value: Mapping[str, Any], depth: int) -> Event:
@@ -204,7 +214,7 @@ def _from_body(body: object, kind: str, depth: int, *, is_base64: bool = False) 
         raise InvalidInput(
             f"The body of the event is {kind.partition(';')[0]}; send a file as it is, or JSON."
         )
-    content = _decoded(body) if is_base64 else body.encode("utf-8", "surrogateescape")
+    content = _decoded(body) if is_base64 else body.encode("utf-8", "surrogatepass")
     if not is_json(kind):
         return Call(content=content, content_type=kind)
     try:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a function is to run on: files, and what each of them is called in messages and outputs."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -124,13 +125,19 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
             yield f"{prefix}{path.name}", path
 
 
+def _is_within(folder: Path, path: Path) -> bool:
+    """Tell whether there is something in a folder, to which neither a name nor a link leads out."""
+    # Unlike the method of a path, it takes any text that an event may hold.
+    return os.path.exists(path) and path.resolve().is_relative_to(folder.resolve())
+
+
 def _named_below(folder: Path, found: tuple[StoredObject, ...]) -> tuple[Item, ...]:
     names = [each.name for each in found]
     is_clear = len(set(names)) == len(names)
     items: list[Item] = []
     for each in found:
         paths = [folder / each.bucket / each.key, folder / each.key, folder / each.name]
-        path = next((path for path in paths if path.exists()), None)
+        path = next((path for path in paths if _is_within(folder, path)), None)
         if path is None:
             raise InvalidInput(f"The object {each.key!r} is not in the folder {folder.name!r}.")
         if path.is_dir():

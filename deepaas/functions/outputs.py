@@ -10,7 +10,7 @@ import mimetypes
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -109,15 +109,18 @@ class Outputs:
         for part in self._folder.rglob(f".{self._run}-*{_PART_SUFFIX}"):
             part.unlink(missing_ok=True)
 
-    def refuse_beside(self, paths: Iterable[Path]) -> None:
+    def refuse_beside(self, paths: Mapping[str, Path]) -> None:
         """Refuse a folder in which an output might take the place of an object.
+
+        Args:
+            paths: Where the objects are, by their names.
 
         Raises:
             ConfigurationError: As it says.
         """
-        folder = self._folder.resolve()
-        for path in paths:
-            if path.resolve().parent == folder:
+        for name, path in paths.items():
+            # A link counts where it is, and where it leads.
+            if self._path(name).parent.resolve() in (path.parent.resolve(), path.resolve().parent):
                 raise ConfigurationError(
                     f"--output-dir: the output would lie beside the object {path.name!r}, and might"
                     " take its place; choose another folder."

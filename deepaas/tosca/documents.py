@@ -20,6 +20,7 @@ MAX_VALUES: Final = 100_000
 
 _TAG: Final = "tag:yaml.org,2002:"
 _SCALARS: Final = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null")}
+_MERGE: Final = f"{_TAG}merge"
 #: Left as they are written: neither TOSCA nor JSON has a type for them.
 _TEXTS: Final = {f"{_TAG}{name}" for name in ("timestamp", "value")}
 #: Lines are not folded, which would be hard to read and to compare.
@@ -101,9 +102,10 @@ def parse_document(content: str | bytes, name: str) -> Document:
         root = loader.get_single_node()
         if root is None:
             return Document(name, None, {(): 1})
-        _Measure(name).measure(root)
         lines: dict[tuple[Any, ...], int] = {}
-        return Document(name, _Builder(name, loader, lines).build(root, ()), lines)
+        builder = _Builder(name, loader, lines)
+        _Measure(name, builder).measure(root)
+        return Document(name, builder.build(root, ()), lines)
     except yaml.reader.ReaderError as exc:
         line = text[: exc.position].count("\n") + 1
         raise InvalidDocument(
@@ -138,8 +140,9 @@ def _require_shallow(text: str, name: str) -> None:
 class _Measure:
     """What a tree of nodes comes to once its aliases are replaced, and whether keys repeat."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, builder: "_Builder") -> None:
         self._name = name
+        self._builder = builder
         #: By the identity of the node: depth, number of values. An alias names an earlier node,
         #: so what it stands for is known when it is met, unless it contains itself.
         self._known: dict[int, tuple[int, int]] = {}
@@ -166,14 +169,18 @@ class _Measure:
         return self._known[id(node)]
 
     def _require_unique(self, node: yaml.MappingNode) -> None:
-        first: dict[tuple[str, str], int] = {}
+        first: dict[Any, yaml.ScalarNode] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._fault(key, "a key is no plain name")
-            if (key.tag, key.value) in first:
-                line = first[key.tag, key.value]
-                raise self._fault(key, f"the key {key.value!r} stands in line {line} already")
-            first[key.tag, key.value] = _line(key)
+            # As it will be a key of a dict: 1, 0x1, 1.0 and true are the same there.
+            value = self._builder.scalar(key)
+            if value in first:
+                other = first[value]
+                written = "" if other.value == key.value else f", as {other.value!r}"
+                text = f"the key {key.value!r} stands in line {_line(other)} already{written}"
+                raise self._fault(key, text)
+            first[value] = key
 
     def _fault(self, node: yaml.Node, text: str) -> InvalidDocument:
         return InvalidDocument(f"{self._name}:{_line(node)}: {text}.")
@@ -206,14 +213,9 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
             return [self.build(each, (*path, index)) for index, each in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode):
-            if node.tag in _TEXTS:
-                return node.value
-            if node.tag in _SCALARS:
-                return self._scalar(node)
-        raise InvalidDocument(
-            f"{self._place(node)}: values with the tag {node.tag!r} are not read."
-        )
+        if isinstance(node, yaml.ScalarNode) and node.tag != _MERGE:
+            return self.scalar(node)
+        raise self._not_read(node)
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[Any, ...]) -> dict[Any, Any]:
         # What it merges comes first, and its own keys win.
@@ -226,13 +228,25 @@ class _Builder:
             built[name] = self.build(value, (*path, name))
         return built
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        """Return a value that has no parts; the sign for a merge is like nothing else."""
+        if node.tag == _MERGE:
+            return _MERGE
+        if node.tag in _TEXTS:
+            return node.value
+        if node.tag not in _SCALARS:
+            raise self._not_read(node)
         try:
             return self._loader.construct_object(node)
         except (ValueError, KeyError) as exc:
             raise InvalidDocument(
                 f"{self._place(node)}: {node.value[:40]!r} is no {node.tag.removeprefix(_TAG)}."
             ) from exc
+
+    def _not_read(self, node: yaml.Node) -> InvalidDocument:
+        return InvalidDocument(
+            f"{self._place(node)}: values with the tag {node.tag!r} are not read."
+        )
 
     def _place(self, node: yaml.Node) -> str:
         return f"{self._name}:{_line(node)}"

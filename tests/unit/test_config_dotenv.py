@@ -65,6 +65,9 @@ def test_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="UTF-8"):
         read_variables(file)
+    file.write_bytes(b"A=b\0")
+    with pytest.raises(ConfigurationError, match="zero byte"):
+        read_variables(file)
     monkeypatch.setattr(dotenv, "_MAX_BYTES", 3)
     file.write_text("A=bcd")
     with pytest.raises(ConfigurationError, match="more than 3 bytes"):

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -111,7 +112,9 @@ def _is_told(settings: FunctionSettings) -> bool:
 
 def _keep_log_from_answer() -> None:
     """Drop the log where it would get into the answer: faas-supervisor reads both from one pipe."""
-    if os.path.sameopenfile(1, 2) and not os.isatty(1):
+    with suppress(OSError):  # one of them is closed
+        if not os.path.sameopenfile(1, 2) or os.isatty(1):
+            return
         sys.stderr.flush()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
@@ -119,6 +122,8 @@ def _keep_log_from_answer() -> None:
 
 
 def _answer(problem: Mapping[str, Any]) -> None:
-    sys.stdout.flush()
-    with os.fdopen(os.dup(1), "wb") as out:
-        out.write(problem_text(problem))
+    try:
+        with os.fdopen(os.dup(1), "wb") as out:
+            out.write(problem_text(problem))
+    except OSError as exc:
+        print(f"{PROG}: standard output cannot be written: {exc.strerror}.", file=sys.stderr)

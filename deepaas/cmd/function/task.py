@@ -62,7 +62,7 @@ def _outputs(settings: FunctionSettings, request: Request, work: Path) -> Output
         return None
     if settings.output_dir is not None:
         outputs = Outputs(settings.output_dir, "".join(filter(str.isalnum, work.name)))
-        outputs.refuse_beside(item.path for item in request.items)
+        outputs.refuse_beside({item.name: item.path for item in request.items})
         return outputs
     if len(request.items) > 1:
         raise ConfigurationError(

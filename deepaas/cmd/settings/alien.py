@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from deepaas.cmd.settings.findings import ERROR, Finding, secret_findings
-from deepaas.cmd.settings.variables import Variables
+from deepaas.cmd.settings.findings import ERROR, WARNING, Finding, hint_of, secret_findings
+from deepaas.cmd.settings.variables import Variables, is_secret_name
 
 PREFIX: Final = "A4C_"
 _ROLES: Final = re.compile(r"'[^']+'(,'[^']+')*")
@@ -53,10 +53,16 @@ EXPECTED: Final = (
     Expected("A4C_RESET_CONFIG", "truth", "false"),
     Expected("A4C_JAVA_XMX_MEMO", "memory", "4g"),
 )
+_NAMES: Final = {each.name for each in EXPECTED}
 #: Names of files within the image, and no files of this machine with secrets.
 _WITHIN: Final = {each.name for each in EXPECTED if each.name.endswith("_FILE")}
 #: Read, and used for nothing: a default does no harm there.
 _UNUSED: Final = {"A4C_ORCHESTRATOR_KEY_PASSWORD", "A4C_ORCHESTRATOR_KEYSTORE_PASSWORD"}
+
+
+def is_masked(name: str) -> bool:
+    """Tell whether a value is not shown: a secret's, or one whose name may be a mistyped one."""
+    return is_secret_name(name) or name not in _NAMES
 
 
 def effective(variables: Variables) -> Variables:
@@ -78,8 +84,13 @@ def alien_findings(variables: Variables) -> Iterator[Finding]:
         elif not _FITS[each.kind](value):
             text = f"{each.name} is {value!r}; it must be {_WORDS[each.kind]}."
             yield Finding(ERROR, known.place(each.name), text)
-    names = {name for name in known.values if name.startswith(PREFIX)} - _WITHIN - _UNUSED
-    yield from secret_findings(known, names)
+    for name in sorted(name for name in known.values if name.startswith(PREFIX)):
+        if name in _NAMES:
+            continue
+        hint = hint_of(name, _NAMES)
+        level = ERROR if variables.is_own(name) else WARNING
+        yield Finding(level, known.place(name), f"{name} sets nothing of Alien4Cloud{hint}")
+    yield from secret_findings(known, _NAMES & set(known.values) - _WITHIN - _UNUSED)
 
 
 def _is_url(value: str) -> bool:

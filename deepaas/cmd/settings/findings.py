@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is to be found wrong with variables of any program: secrets and the files that hold them."""
 
+import difflib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ ERROR: Final = "error"
 WARNING: Final = "warning"
 #: Of a secret that somebody chose; what machines make is longer anyway.
 MIN_SECRET_CHARACTERS: Final = 8
+_ALIKE: Final = 0.8
 _DEFAULTS: Final = frozenset(
     (
         *(
@@ -40,6 +42,12 @@ class Finding:
     #: File and line, variable or option.
     place: str
     text: str
+
+
+def hint_of(name: str, known: Collection[str]) -> str:
+    """Return the end of a sentence about a name that nothing reads: which one may be meant."""
+    alike = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=_ALIKE)
+    return f"; is {alike[0]} meant?" if alike else "."
 
 
 def weakness(value: str) -> str | None:

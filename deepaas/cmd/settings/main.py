@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from deepaas.cmd.settings.alien import PREFIX, alien_findings, effective
+from deepaas.cmd.settings.alien import PREFIX, alien_findings, effective, is_masked
 from deepaas.cmd.settings.findings import ERROR, Finding
 from deepaas.cmd.settings.service import Effective, effective_settings, service_findings
-from deepaas.cmd.settings.variables import Variables, is_secret_name, read_all, shown
+from deepaas.cmd.settings.variables import Variables, read_all, shown
 from deepaas.errors import ConfigurationError
 
 EXIT_FAILED: Final = 1
@@ -87,9 +87,7 @@ def _rows(variables: Variables, schema: str, rest: Sequence[str]) -> list[Effect
     known = effective(variables)
     names = sorted(name for name in known.values if name.startswith(PREFIX))
     return [
-        Effective(
-            name, shown(known.values[name], is_secret=is_secret_name(name)), known.place(name)
-        )
+        Effective(name, shown(known.values[name], is_secret=is_masked(name)), known.place(name))
         for name in names
     ]
 
@@ -115,14 +113,19 @@ def _check(variables: Variables, options: argparse.Namespace, rest: Sequence[str
         print(json.dumps({"is_good": is_good, "findings": said}, indent=2))
     else:
         for each in found:
-            print(f"{each.level}: {each.place}: {each.text}")
+            print(f"{each.level}: {each.place}: {_text(each)}")
         print("The settings can be used." if is_good else "The settings need mending.")
     return 0 if is_good else EXIT_FAILED
 
 
+def _text(finding: Finding) -> str:
+    # What refuses a value quotes it, and an address may have a password in it.
+    return shown(finding.text, is_secret=False)
+
+
 def _as_dict(finding: Finding) -> dict[str, Any]:
-    return {"level": finding.level, "place": finding.place, "text": finding.text}
+    return {"level": finding.level, "place": finding.place, "text": _text(finding)}
 
 
 def _tell(text: str) -> None:
-    print(f"deepaas config: {text}", file=sys.stderr)
+    print(f"deepaas config: {shown(text, is_secret=False)}", file=sys.stderr)

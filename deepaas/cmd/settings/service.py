@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The settings of ``deepaas-run``: what they come to, and what is wrong with them."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from deepaas.cmd.settings.findings import (
     WARNING,
     Finding,
     file_findings,
+    hint_of,
     open_to_all,
     secret_findings,
     weakness,
@@ -38,7 +38,6 @@ _VARIABLES: Final = (
 #: Set by existing images and templates, and read by what runs beside the service.
 _FAMILIAR: Final = ("jupyterPASSWORD", "RCLONE_CONFIG_RSHARE_PASS")
 _OPTIONS: Final[Sequence[cfg.Opt]] = tuple(list_opts()[0][1])
-_ALIKE: Final = 0.8
 
 
 class Effective(NamedTuple):
@@ -119,13 +118,12 @@ def _unknown(variables: Variables) -> Iterator[Finding]:
         if name in known or not (is_ours or variables.is_own(name)):
             continue
         place = variables.place(name)
-        alike = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=_ALIKE)
-        hint = f"; is {alike[0]} meant?" if alike else "."
+        hint = hint_of(name, known)
         if name in obsolete:
             yield Finding(WARNING, place, f"{name} has no meaning any more.")
         elif variables.is_own(name) and is_ours:
             yield Finding(ERROR, place, f"{name} sets nothing of DEEPaaS{hint}")
-        elif alike or name.startswith(ENVIRONMENT):
+        elif hint != "." or name.startswith(ENVIRONMENT):
             # Other programs may have the prefix too.
             yield Finding(WARNING, place, f"{name} sets nothing of DEEPaaS{hint}")
 

@@ -14,7 +14,8 @@ from deepaas.config.dotenv import read_variables
 from deepaas.config.reading import SECRET_NAME
 
 MASK: Final = "****"
-_CREDENTIALS: Final = re.compile(r"://[^/@\s]+@")
+#: Of a path, too, for which somebody took an address.
+_CREDENTIALS: Final = re.compile(r":(//?)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def shown(value: str, *, is_secret: bool) -> str:
     """Return a value for people: nothing of a secret, and an address without its password."""
     if value and is_secret:
         return MASK
-    return _CREDENTIALS.sub(f"://{MASK}@", value)
+    return _CREDENTIALS.sub(rf":\1{MASK}@", value)
 
 
 def is_secret_name(name: str) -> bool:

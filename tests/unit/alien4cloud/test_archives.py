@@ -91,6 +91,20 @@ def test_hostile_names_read_back(tmp_path: Path, name: str) -> None:
     assert inside(path, META_FILE)["Entry-Definitions"] == f"{name}.yml"
 
 
+def test_names_that_the_catalogue_would_refuse_are_not_packed(tmp_path: Path) -> None:
+    path = made(tmp_path, TEMPLATE + "metadata: {template_name: 5, template_version: 1.10}\n")
+    assert check_archive(path) == ()
+    with pytest.raises(
+        InvalidDocument, match=r"t\.yml:1: template_author is ' '; it must be a text"
+    ):
+        made(tmp_path, author=" ")
+    wrong = TEMPLATE + "metadata: {template_version: 1.0 beta}\n"
+    with pytest.raises(
+        InvalidDocument, match=r"t\.yml:10: template_version is '1\.0 beta'; it must"
+    ):
+        made(tmp_path, wrong)
+
+
 def test_the_bytes_depend_on_the_content_alone(tmp_path: Path) -> None:
     icon = tmp_path / "i.png"
     icon.write_bytes(b"png")

@@ -217,6 +217,8 @@ MINIMAL = "tosca_definitions_version: tosca_simple_yaml_1_0\n"
         "imports: []\n",
         "topology_template: {policies: [{p: {type: t}}, x], node_templates: {a-b: {type: t}}}\n",
         "topology_template: {node_templates: {a: {type: t, metadata: {1: 2, no: [1.5]}}}}\n",
+        "topology_template: {node_templates: {a: {properties: {1.5: , ~: , true: , k: 1}}}}\n",
+        "metadata: {v: 1.10, h: 0x10, o: 010, n: 1e3, t: '1.10', l: [{get_input: [x, 0]}, {}]}\n",
         "topology_template:\n",
         "topology_template: {node_templates: }\n",
         "topology_template: {policies: {p: {targets: [a-b]}}, node_templates: {a-b: {type: t}}}\n",
@@ -295,6 +297,11 @@ def test_whatever_a_template_says_comes_back(
             f"{MINIMAL}topology_template: {{node_templates: {{a: {{requirements: [b]}}}}}}",
             "the requirement 'b' is not one name",
         ),
+        (
+            f"{MINIMAL}topology_template: {{node_templates: {{a: {{requirements:"
+            " [{b: {type_requirement: c}}]}}}",
+            "the requirement 'b' has a type_requirement, which Alien4Cloud alone knows",
+        ),
     ],
 )
 def test_what_is_not_translated_to_alien(text: str, said: str) -> None:
@@ -316,6 +323,11 @@ def test_what_is_not_translated_to_alien(text: str, said: str) -> None:
         (
             "topology_template: {node_templates: {a: {requirements: [b]}}}",
             "a requirement is a name with a node, and not 'b'",
+        ),
+        (
+            "topology_template: {node_templates: {a: {requirements:"
+            " [{b: {type_requirement: [c]}}]}}}",
+            "t.yaml:1: type_requirement is a name, and not ['c']",
         ),
     ],
 )

@@ -159,6 +159,32 @@ async def test_a_path_reaches_the_service_as_it_is(tmp_path: Path) -> None:
             assert answer["statusCode"] == 404
 
 
+async def test_a_query_reaches_the_service_as_it_is(tmp_path: Path) -> None:
+    head = {"__ow_method": "post", "__ow_path": f"/base{PREDICT}"}
+    queries = {
+        "text=a%20b+c": "a b c",
+        "text=größe": "größe",
+        "text=a b\r\nX: y\r\n\r\n": "a b\r\nX: y\r\n\r\n",
+        "text=\0#?/%zz": "\0#?/%zz",
+    }
+    async with action(tmp_path) as client:
+        for query, text in queries.items():
+            answer = await activate(client, {**head, "__ow_query": query, "__ow_body": ""})
+            assert predictions(answer)["text"] == text
+
+
+async def test_an_activation_asks_for_no_other_one(tmp_path: Path) -> None:
+    inner = {"__ow_path": "/base/v2/"}
+    async with action(tmp_path) as client:
+        for path in ("/run", "/%72un"):
+            outer = {"__ow_method": "post", "__ow_path": path, "value": inner}
+            answer = await activate(client, outer)
+            assert answer["statusCode"] == 403
+            assert json.loads(answer["body"]) == {
+                "error": "An activation cannot ask for another one."
+            }
+
+
 async def test_wrong_parameters_are_an_error(tmp_path: Path) -> None:
     wrong: tuple[dict[str, Any], ...] = (
         {"__ow_method": 1},
@@ -166,6 +192,8 @@ async def test_wrong_parameters_are_an_error(tmp_path: Path) -> None:
         {"__ow_headers": []},
         {"__ow_path": ["/"]},
         {"__ow_body": "?"},
+        {"__ow_path": "/\ud800"},
+        {"__ow_query": "\ud800"},
         {"__ow_headers": {"x": "a\r\nX-Evil: b"}},
         {"__ow_headers": {"x\r\nX-Evil": "b"}},
     )

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The umbrella runs its commands, and their exit status is its own."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +112,47 @@ def test_a_broken_install_is_no_missing_extra(
     monkeypatch.setattr(umbrella, "COMMANDS", (Command("us", "needs_us", "", extra="tools"),))
     with pytest.raises(ModuleNotFoundError, match=r"deepaas\.nothing"):
         main(["us"])
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("/dev/full", "deepaas config: its output cannot be written: No space left on device.\n"),
+        ("pipe", ""),
+    ],
+)
+def test_output_that_nobody_takes_is_no_traceback(where: str, said: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs if where == "pipe" else where, "w") as out:
+        argv = [sys.executable, "-m", "deepaas.cmd.main", "config", "show"]
+        done = subprocess.run(argv, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_what_a_command_does_not_expect_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty.py").write_text("def main(argv):\n    open('/nothing/there')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(umbrella, "COMMANDS", (Command("us", "faulty", ""),))
+    with pytest.raises(FileNotFoundError):
+        main(["us"])
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.EPIPE, ""), (errno.ENOSPC, "cannot be writ")])
+def test_output_that_is_closed_is_no_fault_of_its_own(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    said: str,
+) -> None:
+    (tmp_path / f"closed{number}.py").write_text(
+        f"def main(argv):\n    raise OSError({number}, 'so')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(umbrella, "COMMANDS", (Command("us", f"closed{number}", ""),))
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["us"]) == 1
+    assert said in capsys.readouterr().err

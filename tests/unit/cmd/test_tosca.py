@@ -3,6 +3,7 @@
 """``deepaas tosca`` checks, translates and packs, overwrites nothing, and says what is wrong."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,9 @@ def test_an_archive_is_packed_checked_and_not_overwritten(folder: Path, capsys: 
     assert capsys.readouterr().out == "good.zip\n"
     assert main(["csar", "--check", "good.zip"]) == 0
     assert capsys.readouterr().out == "good.zip: valid\n"
+    # A template is no archive.
+    assert main(["csar", "--check", "good.yml"]) == 1
+    assert "good.yml: this is no zip that can be read" in capsys.readouterr().out
     before = (folder / "good.zip").read_bytes()
     assert main(["csar", "good.yml"]) == 1
     assert "good.zip is there already; overwrite it with --force." in capsys.readouterr().err
@@ -160,6 +164,8 @@ def _bundle_cases() -> list[Any]:
         (["bundle", "out", "--images", "missing"], "--images: there is no folder 'missing'"),
         (["bundle", "out", "normative-types.yml"], "has an archive normative-types.zip already"),
         (["csar", "good.yml", "-o", "missing/good.zip"], "missing/good.zip cannot be written: No"),
+        (["csar", "good.yml", "-o", "pipe", "--force"], "pipe cannot be written: it is no file."),
+        (["csar", "good.yml", "--version", "latest"], "version is 'latest'; it must be as 1.0.0"),
         (["csar", "bad.zip"], "bad.zip:1: this is no UTF-8"),
     ]
 
@@ -168,6 +174,7 @@ def _bundle_cases() -> list[Any]:
 def test_what_cannot_be_written(folder: Path, capsys: Said, argv: list[str], said: str) -> None:
     (folder / "normative-types.yml").write_text(GOOD)
     (folder / "bad.zip").write_bytes(b"\xff")
+    os.mkfifo(folder / "pipe")
     before = sorted(folder.rglob("*"))
     assert main(argv) == 1
     error = capsys.readouterr().err

@@ -78,6 +78,8 @@ def test_what_was_removed_is_no_object() -> None:
         (with_key("%FF"), "names no object; it needs"),
         (with_key("inputs/"), "no name of an object"),
         (with_key("a%00b"), "no name of an object"),
+        (with_key("a\ud800"), "no name of an object"),
+        ({**samples.GATEWAY, "body": "\ud800"}, "no JSON, though it says so"),
         (with_key("../../etc/passwd"), "leads upwards"),
         ({**samples.DCACHE, "event": {"mask": []}}, "event of dCache is None"),
         ({**samples.RUCIO, "payload": {}}, "event of Rucio is None"),

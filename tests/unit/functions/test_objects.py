@@ -105,6 +105,23 @@ def test_the_objects_of_an_event_are_found_in_a_folder(tmp_path: Path) -> None:
         take_request(tmp_path, event(samples.RUCIO), {})
 
 
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [("..", "secret"), ("/etc", "passwd"), ("demo", "link"), ("\0", "secret"), ("", "k" * 300)],
+)
+def test_an_event_names_nothing_outside_of_the_folder(
+    tmp_path: Path, bucket: str, key: str
+) -> None:
+    folder = tmp_path / "bucket"
+    (folder / "demo").mkdir(parents=True)
+    secret = tmp_path / "secret"
+    secret.touch()
+    (folder / "demo" / "link").symlink_to(secret)
+    record = {"eventSource": "aws:s3", "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
+    with pytest.raises(InvalidInput, match="is not in the folder 'bucket'"):
+        take_request(folder, event({"Records": [record]}), {})
+
+
 def test_objects_of_one_name_keep_their_keys(tmp_path: Path) -> None:
     records = []
     for key in ("a/x.json", "b/x.json"):

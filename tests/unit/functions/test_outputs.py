@@ -96,9 +96,15 @@ def test_what_was_begun_by_a_process_that_is_gone_is_removed(tmp_path: Path) -> 
 
 def test_outputs_do_not_lie_beside_objects(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "out", "r1")
-    outputs.refuse_beside([tmp_path / "a.json"])
-    with pytest.raises(ConfigurationError, match=r"would lie beside the object 'b\.json'"):
-        outputs.refuse_beside([tmp_path / "a.json", tmp_path / "out" / "b.json"])
+    outputs.refuse_beside({"a.json": tmp_path / "a.json", "a/b.json": tmp_path / "out" / "b.json"})
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "out" / "b.json")
+    within = tmp_path / "out" / "more" / "b.json"
+    for name, path in {"b.json": link.readlink(), "l.json": link, "more/b.json": within}.items():
+        with pytest.raises(
+            ConfigurationError, match=r"would lie beside the object '(b|link)\.json'"
+        ):
+            outputs.refuse_beside({"a.json": tmp_path / "a.json", name: path})
 
 
 def test_a_training_keeps_its_files_beside_its_output(tmp_path: Path) -> None:

@@ -108,6 +108,10 @@ DEEP_BY_ALIAS = f"a: &a {'[' * 40}{']' * 40}\nb: {'[' * 40}*a{']' * 40}\n"
     ("content", "fault"),
     [
         ("a: 1\nb: 2\n'a': 3", "f:3: the key 'a' stands in line 1 already."),
+        ("yes: 1\ntrue: 2", "f:2: the key 'true' stands in line 1 already, as 'yes'."),
+        ("{1: a, 1.0: b}", "f:1: the key '1.0' stands in line 1 already, as '1'."),
+        ("!!set a: 1", "f:1: values with the tag"),
+        ("- <<", "f:1: values with the tag"),
         ("a: [1", "f:1: while parsing a flow sequence"),
         ("a: 1\n\tb: 2", "f:2: while scanning for the next token"),
         ("a: *x", "f:1: found undefined alias 'x'."),

@@ -131,8 +131,9 @@ def test_an_object_that_is_known_and_not_there_has_an_output(
         (["--nothing"], "--nothing"),
         (["--event=/none"], "--event: '/none': No such file"),
         (["--input=/none"], "--input: there is no file '/none'"),
-        (["--input={}"], "there are 2 objects; say with --output-dir where"),
+        (["--input={}"], "there are 3 objects; say with --output-dir where"),
         (["--input={}", "--output-dir={}"], "would lie beside the object"),
+        (["--input={}/below", "--output-dir={}/below"], "would lie beside the object 'c.json'"),
     ],
 )
 def test_a_wrong_command_line_is_told(
@@ -140,6 +141,8 @@ def test_a_wrong_command_line_is_told(
 ) -> None:
     (tmp_path / "a.json").touch()
     (tmp_path / "b.json").touch()
+    (tmp_path / "below" / "deeper").mkdir(parents=True)
+    (tmp_path / "below" / "deeper" / "c.json").touch()
     assert main([text.format(tmp_path) for text in argv]) == 2
     printed = capfd.readouterr()
     assert printed.out == ""
@@ -155,3 +158,20 @@ def test_without_an_event_there_is_nothing_to_do(
         assert main([]) == 2
         assert main(["--event=-"]) == 2
     assert capfd.readouterr().err.count("there is no event: give it at standard input") == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("2>&-", b""), (">/dev/full", b"standard output cannot be written: No space left on device.")],
+)
+def test_a_stream_that_takes_nothing(tmp_path: Path, where: str, said: bytes) -> None:
+    argv = [sys.executable, "-m", "deepaas.cmd.main", "function", "--model-name=not_installed"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {where}', "sh", *argv],
+        env=clean(tmp_path),
+        input=b'{"n": 1}',
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr

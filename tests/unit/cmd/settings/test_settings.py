@@ -81,7 +81,6 @@ def test_good_settings(check: Check, folder: Path) -> None:
         ("OS_DEFAULT__LISTEN_IP=0.0.0.0", "error: listen-ip: Nobody signs in, and 0.0.0.0 is"),
         ("OS_DEFAULT__ALLOW_READ=signed-in", "error: allow-read: Nobody can sign in"),
         ("OS_DEFAULT__AUTH_ISSUER=https://i.example.org", "warning: auth-audience: Tokens that"),
-        ("OS_DEFAULT__OPENWHISK_DETECT=true", "warning: settings: --openwhisk-detect"),
         ("jupyterPASSWORD=Admin", "error: .env:1: jupyterPASSWORD is a default that everybody"),
         ("jupyterPASSWORD=short", "error: .env:1: jupyterPASSWORD has 5 characters; take 8"),
         ("RCLONE_CONFIG_RSHARE_PASS=", "warning: .env:1: RCLONE_CONFIG_RSHARE_PASS is empty."),
@@ -144,11 +143,21 @@ def test_secrets_in_files_of_options(folder: Path, capsys: Said) -> None:
     assert f"error: {file}: auth_client_secret: auth-client-secret has 5 characters" in out
     assert f"'{file}' has a secret, and everybody on this machine may read it" in out
     assert SECRET not in out
+    file.write_text(f"[DEFAULT]\nmine_passwrd = {SECRET}\n")
+    assert main(["check", "--", "--config-file", str(file)]) == 1
+    assert SECRET not in capsys.readouterr().out
     file.write_text(f"[DEFAULT]\nauth_client_secrt = {SECRET}\n")
     assert main(["check", "--", "--config-file", str(file)]) == 1
     out = capsys.readouterr().out
     assert "there is no option 'auth_client_secrt'; is 'auth_client_secret' meant?" in out
     assert SECRET not in out
+
+
+def test_an_old_option_in_a_file_is_only_warned_of(folder: Path, capsys: Said) -> None:
+    file = private(folder / "d.conf", "[DEFAULT]\nuse_stderr = true\n")
+    assert main(["check", "--", "--config-file", str(file)]) == 0
+    said = f"warning: settings: {file}: the option 'use_stderr' has no meaning any more."
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_a_line_that_cannot_be_read_is_not_quoted(folder: Path, capsys: Said) -> None:
@@ -249,6 +258,38 @@ def test_the_variables_of_alien4cloud(check: Check, capsys: Said) -> None:
     assert "A4C_ADMIN_PASSWORD = ****\t[.env:5]" in lines
     assert "A4C_PORT_HTTP = 8088\t[the image's default]" in lines
     assert "A4C_PEM_KEY_FILE = ca.key\t[the image's default]" in lines
+
+
+def test_unknown_variables_of_alien4cloud_are_named_and_masked(
+    check: Check, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A4C_OTHER", SECRET)
+    # The image reads no files with secrets.
+    lines = check(f"{ALIEN}A4C_ADMIN_PASSWRD={SECRET}\nA4C_KEY_PASSWORD_FILE=x", *FOR_ALIEN)
+    assert lines == [
+        "error: .env:8: A4C_ADMIN_PASSWRD sets nothing of Alien4Cloud;"
+        " is A4C_ADMIN_PASSWORD meant?",
+        "error: .env:9: A4C_KEY_PASSWORD_FILE sets nothing of Alien4Cloud;"
+        " is A4C_KEY_PASSWORD meant?",
+        "warning: the environment variable A4C_OTHER: A4C_OTHER sets nothing of Alien4Cloud.",
+        "The settings need mending.",
+    ]
+    assert main(["show", "--env-file", ".env", *FOR_ALIEN]) == 0
+    out = capsys.readouterr().out
+    assert "A4C_ADMIN_PASSWRD = ****\t[.env:8]" in out
+    assert SECRET not in out
+
+
+@pytest.mark.parametrize("name", ["OS_DEFAULT__LISTEN_PORT", "OS_DEFAULT__TLS_CERT"])
+def test_a_password_in_an_address_is_not_shown(check: Check, capsys: Said, name: str) -> None:
+    # The fixture looks for it.
+    assert "user:" not in check(f"{name}=xx://user:{SECRET}@host")[0]
+    check(f"{name}=xx://user:{SECRET}@host", "--json")
+    check(f"{ALIEN}A4C_X=1".replace("https://", f"ftp://user:{SECRET}@"), *FOR_ALIEN)
+    check(f"{name}=xx://user:{SECRET}@host")
+    assert main(["show", "--env-file", ".env"]) in (0, 1)
+    said = capsys.readouterr()
+    assert SECRET not in said.out + said.err
 
 
 @pytest.mark.parametrize(
