@@ -5,6 +5,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,14 @@ def test_a_signal_leaves_nothing_half_done(
     assert caught.value.code == 128 + number
     assert list((tmp_path / "here").iterdir()) == []
     assert signal.getsignal(number) is before
+
+
+def test_a_reader_that_goes_ends_it_without_a_traceback(remote: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "deepaas.cmd.main", "storage", "pull", f"here:{remote}"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing) as output:
+        done = subprocess.run(
+            [*command, tmp_path / "here"], stdout=output, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"")

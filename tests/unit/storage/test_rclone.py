@@ -12,6 +12,7 @@ from deepaas.storage.base import FileStore, Limits
 from deepaas.storage.contract import NAMES
 from deepaas.storage.opening import Driver, open_store
 from deepaas.storage.remotes import Remote, read_remote
+from deepaas.storage.transfer import Transfer
 from deepaas.testing import FileStoreContract
 from tests.shares import Share
 
@@ -48,13 +49,14 @@ class TestRcloneOnS3(FileStoreContract):
         return open_store(remote, self.environ, Limits(), Driver.RCLONE)
 
 
-def odd(tmp_path: Path, script: str) -> FileStore:
+def odd(tmp_path: Path, script: str, *, kind: str = "webdav", **environ: str) -> FileStore:
     """Return the store of a program that is named as rclone is."""
     program = tmp_path / "rclone"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    remote = Remote("a", "webdav", {"url": "http://x/", "bearer_token": "token"}, "secret")
-    return open_store(remote, {"PATH": f"{tmp_path}:/usr/bin:/bin"}, Limits(), Driver.RCLONE)
+    remote = Remote("a", kind, {"url": "http://x/", "bearer_token": "token"}, "secret")
+    environ["PATH"] = f"{tmp_path}:/usr/bin:/bin"
+    return open_store(remote, environ, Limits(), Driver.RCLONE)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,33 @@ def test_a_name_with_a_status_in_it_is_none(tmp_path: Path) -> None:
     with pytest.raises(RemoteFailed) as caught:
         odd(tmp_path, "echo 'odd: 507 401/x' >&2; exit 1").check("507 401/x")
     assert "rclone says" in caught.value.message
+
+
+@pytest.mark.parametrize("folder", ["-here", "b:here", "out 12:30"])
+def test_a_folder_here_is_no_option_and_no_remote(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, share: Share, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir()
+    (Path(folder) / "file").write_text("content")
+    store = open_store(
+        read_remote("rshare", share.environ()), share.environ(), Limits(), Driver.RCLONE
+    )
+    assert Transfer(store).push(Path(folder), folder).done == ["file"]
+    assert Transfer(store).pull(folder, Path(f"{folder} again")).done == ["file"]
+    assert (tmp_path / f"{folder} again" / "file").read_text() == "content"
+
+
+def test_its_own_part_files_are_not_wanted(tmp_path: Path) -> None:
+    """From 1.63 on it makes them beside ours, and leaves them when it is killed."""
+    with pytest.raises(RemoteFailed, match="'inplace true'"):
+        odd(tmp_path, 'echo "inplace $RCLONE_INPLACE" >&2; exit 1').check("folder")
+
+
+def test_the_authority_of_s3_is_given_as_rclone_reads_it(tmp_path: Path) -> None:
+    """It fails where AWS_CA_BUNDLE is set."""
+    script = 'echo "[$AWS_CA_BUNDLE] [$SSL_CERT_FILE]" >&2; exit 1'
+    for given, taken in ({}, "/ca"), ({"SSL_CERT_FILE": "/other"}, "/other"):
+        with pytest.raises(RemoteFailed) as caught:
+            odd(tmp_path, script, kind="s3", AWS_CA_BUNDLE="/ca", **given).check("folder")
+        assert f"'[] [{taken}]'" in caught.value.message
