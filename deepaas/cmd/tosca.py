@@ -7,7 +7,6 @@ import json
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,8 +115,11 @@ def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    found = {str(file): _faults_of(file) for file in options.files}
-    if options.json:
+    return _report({str(file): _faults_of(file) for file in options.files}, as_json=options.json)
+
+
+def _report(found: dict[str, list[str]], *, as_json: bool = False) -> int:
+    if as_json:
         print(json.dumps(found, indent=2))
     else:
         for file, faults in found.items():
@@ -180,7 +182,9 @@ def _deployment(file: Path | None) -> Deployment | None:
 
 def _csar(options: argparse.Namespace) -> int:
     if options.check:
-        return _validate(argparse.Namespace(files=[options.file], json=False))
+        from deepaas.alien4cloud.archive_check import check_archive
+
+        return _report({str(options.file): list(check_archive(options.file))})
     target = options.output or options.file.with_suffix(".zip")
     _write(target, _packed(read_document(options.file), options), force=options.force)
     print(target)
@@ -232,18 +236,26 @@ def _require_free(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes, *, force: bool) -> None:
-    """Write a file whole or not at all."""
-    if not force:
-        _require_free(path)
+    """Write a file whole or not at all, and never over another one without leave."""
     beside = path.with_name(f".{path.name}.part")
+    is_ours = False
     try:
         try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
+            with beside.open("xb") as file:
+                is_ours = True
+                file.write(content)
+            if force:
+                beside.replace(path)
+            else:
+                # Fails where a file has come meanwhile, which a look beforehand would miss.
+                path.hardlink_to(beside)
+        finally:
+            if is_ours:
+                beside.unlink(missing_ok=True)
+    except FileExistsError as exc:
+        there = path if is_ours else beside
+        remedy = "overwrite it with --force" if is_ours else "remove it"
+        raise InvalidDocument(f"{there} is there already; {remedy}.") from exc
     except OSError as exc:
         raise InvalidDocument(f"{path} cannot be written: {exc.strerror or exc}.") from exc
 

@@ -90,16 +90,18 @@ def differences(found: View, wanted: View) -> list[str]:
 
 
 def _by_key(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Compare the members of mappings; of the arguments, two levels down."""
+    """Compare the members of mappings; of the arguments, as far down as both have some."""
     lines = []
     for key in sorted({*found, *wanted}):
         there, module = found.get(key), wanted.get(key)
         if there == module:
             continue
+        # Names of arguments are anything, and lines go to a terminal.
+        place = f"{name}.{key if key.isidentifier() else json.dumps(key)}"
         if name.startswith("arguments") and isinstance(there, dict) and isinstance(module, dict):
-            lines += _by_key(f"{name}.{key}", there, module)
+            lines += _by_key(place, there, module)
         else:
-            lines.append(_line(f"{name}.{key}", there, module))
+            lines.append(_line(place, there, module))
     return lines
 
 
@@ -108,7 +110,7 @@ def _line(name: str, found: object, wanted: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return "nothing" if value is None else json.dumps(value, default=str)
 
 
 def _is_mapping(value: object) -> bool:

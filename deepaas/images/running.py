@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from deepaas.errors import ConfigurationError
@@ -42,9 +42,10 @@ def running(reference: str, archive: Path | None) -> Iterator[str]:
     asks = [program, *(["--allow-root"] if os.getuid() == 0 else [])]
     image = _pull(asks, reference) if archive is None else _load(asks, archive, name)
     try:
+        _do([*asks, "create", f"--name={name}", image])
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
-                [*asks, "run", "--rm", f"--name={name}", image],
+                [*asks, "run", name],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -55,6 +56,7 @@ def running(reference: str, archive: Path | None) -> Iterator[str]:
             finally:
                 _end(process)
     finally:
+        subprocess.run([*asks, "rm", "-f", name], capture_output=True, check=False)
         if archive is not None:
             subprocess.run([*asks, "rmi", "-f", image], capture_output=True, check=False)
 
@@ -95,12 +97,44 @@ def _do(command: list[str]) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what udocker has started, all of it."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_ENDS_S)
-    # What stays behind when udocker itself has gone.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """End what udocker has started, all of it.
+
+    The first process of a container does not hear SIGTERM unless it asks for it, and outlives runc.
+    """
+    with ExitStack() as stack:
+        started = [
+            fd for pid in _descendants(process.pid) if (fd := _handle(pid, stack)) is not None
+        ]
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDS_S)
+        for fd in started:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+        process.kill()
+        process.wait()
+
+
+def _handle(pid: int, stack: ExitStack) -> int | None:
+    """Return what means this process alone, also when its number belongs to another one."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes below one, those of containers among them."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # proc(5): the name in parentheses may hold anything; the parent is second behind it.
+            parent = path.read_text(errors="replace").rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(path.parent.name))
+    found = list(children.get(pid, ()))
+    for each in found:
+        found += children.get(each, ())
+    return found

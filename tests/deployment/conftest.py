@@ -44,29 +44,39 @@ def base(buildah: Buildah) -> str:
         buildah.import_root(name, Path(prepared))
         return name
     with tempfile.TemporaryDirectory(prefix="dpr-") as folder:
+        # Made by debootstrap, and so open to every user of the system.
+        root = Path(folder, "root")
         included = "python3,python3-venv,python3-pip,ca-certificates"
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={included}", "bookworm", folder],
+            ["debootstrap", "--variant=minbase", f"--include={included}", "bookworm", str(root)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             timeout=PATIENCE_S,
             check=True,
         )
-        buildah.import_root(name, Path(folder))
+        # A third of it; every stage of a build copies the whole.
+        for rest in ("var/cache/apt", "var/lib/apt/lists"):
+            shutil.rmtree(root / rest)
+        buildah.import_root(name, root)
     return name
 
 
 @pytest.fixture(scope="session")
 def image(buildah: Buildah, base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Build what ``deepaas export docker`` writes, with the DEEPaaS of this checkout."""
-    context = tmp_path_factory.mktemp("context") / "digits"
+    folder = tmp_path_factory.mktemp("context")
+    context, source = folder / "digits", folder / "source"
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
     shutil.copytree(ROOT / "examples" / "digits", context, ignore=unwanted)
     assert main(["export", "docker", "digits", "--output", str(context)]) == 0
+    # A copy of the source: setuptools leaves folders where it builds.
+    shutil.copytree(ROOT / "deepaas", source / "deepaas", ignore=unwanted)
+    for file in filter(Path.is_file, ROOT.iterdir()):
+        shutil.copy(file, source)
     subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
-            *("--wheel-dir", str(context / "vendor"), str(ROOT)),
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--wheel-dir", str(context / "vendor"), str(source)),
         ],
         stdin=subprocess.DEVNULL,
         timeout=PATIENCE_S,

@@ -137,7 +137,7 @@ def _list(function: str, arguments: Any) -> list[Any]:
 def _follow(value: Any, path: list[Any]) -> Any:
     """Return what names and indices lead to, ``None`` if nothing is there."""
     for step in path:
-        if isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(step, str | int):
             value = value.get(step)
         elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
             value = value[step]

@@ -67,11 +67,11 @@ class Template:
 
     def provider_of(self, node: str) -> str | None:
         """Return who would deploy a node, ``None`` where it stands for no program."""
-        kind = self.nodes[node].get("type")
+        kind = str(self.nodes[node].get("type"))
         for _ in range(len(self._types) + 1):
             if kind in _PROVIDERS:
                 return _PROVIDERS[kind]
-            kind = self._types.get(str(kind), {}).get("derived_from")
+            kind = str(self._types.get(kind, {}).get("derived_from"))
         return None
 
     @property
@@ -162,7 +162,7 @@ def _variables(template: Template, node: str, provider: str) -> dict[str, Any]:
     if provider != "IM":
         found = template.value(node, "properties", "environment_variables")
         return _mapping(found, f"environment_variables of the node {node!r}")
-    properties = template.value(node, "properties") or {}
+    properties = _mapping(template.value(node, "properties"), f"properties of the node {node!r}")
     if not properties.get("rclone_url"):
         return {}
     variables = {name: properties.get(place) for name, place in _RCLONE.items()}

@@ -144,19 +144,27 @@ async def stop(uuid: str, grace_s: float) -> None:
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + grace_s
-    for pid in (left := processes_of(uuid)):
-        # Leaders alone: they end what they have started in their own way.
-        with suppress(ProcessLookupError):
-            if os.getsid(pid) == pid:
-                os.kill(pid, signal.SIGTERM)
+    told: set[int] = set()
+    left = processes_of(uuid)
     while left:
-        if clock() > deadline:
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        is_late = clock() > deadline
+        # Leaders first: they end what they have started in their own way.
+        leaders = [pid for pid in left if _leads(pid)]
+        for pid in left if is_late else {*(leaders or left)} - told:
+            told.add(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if is_late else signal.SIGTERM)
         # No event tells of the end of processes that are not our children.
         await asyncio.sleep(_POLL_S)
         left = processes_of(uuid)
+
+
+def _leads(pid: int) -> bool:
+    """Whether a process leads a session, as each that was started here does."""
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def processes_of(uuid: str) -> list[int]:

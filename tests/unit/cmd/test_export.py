@@ -61,6 +61,9 @@ def test_a_check_says_what_does_not_fit(
 def test_files_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert export("kubernetes", MODEL, "--stdout") == 0
     assert capsys.readouterr().out.startswith("# Made by `deepaas export kubernetes`")
+    assert export("kubernetes", "tests.unit.export.modules:Talkative", "--stdout") == 0
+    out, err = capsys.readouterr()
+    assert ("loading" in out, "loading" in err) == (False, True)
     assert export("docker", MODEL, "--stdout") == 0
     out = capsys.readouterr().out
     assert out.startswith("# Dockerfile\n# Made by `deepaas export docker`")

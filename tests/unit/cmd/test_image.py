@@ -4,7 +4,10 @@
 
 import json
 import os
+import socket
+import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -102,7 +105,7 @@ def test_running_needs_udocker(
 #: In the place of udocker, whose images need layers: notes what it is asked for, and serves.
 PROGRAM = """\
 #!{python}
-import os, sys
+import os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 with open("{folder}/asked", "a") as log:
     print(*sys.argv[1:], file=log)
@@ -111,6 +114,12 @@ if os.path.exists("{folder}/fails") and "run" not in sys.argv:
 if "images" in sys.argv and not os.path.exists("{folder}/empty"):
     print(open("{folder}/asked").readline().split()[-1] + ":1.0    P .")
 if "run" in sys.argv:
+    if child := os.fork():
+        os.waitpid(child, 0)
+        sys.exit()
+    # As the first process of a container: in a session of its own, and deaf.
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(401)
@@ -141,11 +150,14 @@ def test_an_image_of_an_archive_is_run_and_removed(
     archive = write_archive(tmp_path / "x.tar", layout_files(image_of()))
     assert main(["image", "check", "--run", f"oci-archive:{archive}"]) == 1
     assert "sign in with the variable DEEPAAS_TOKEN" in capsys.readouterr().out
-    load, _, run, remove = (program / "asked").read_text().splitlines()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", running.API_PORT)) != 0  # type: ignore[attr-defined]  # imported
+    load, _, create, run, *removed = (program / "asked").read_text().splitlines()
     name = load.rpartition(" ")[2]
     assert load == f"load -i {archive} {name}"
-    assert run == f"run --rm --name={name} {name}:1.0"
-    assert remove == f"rmi -f {name}:1.0"
+    assert create == f"create --name={name} {name}:1.0"
+    assert run == f"run {name}"
+    assert removed == [f"rm -f {name}", f"rmi -f {name}:1.0"]
 
 
 def test_an_image_of_a_registry_is_pulled_and_run(
@@ -154,8 +166,11 @@ def test_an_image_of_a_registry_is_pulled_and_run(
     monkeypatch.setattr(os, "getuid", lambda: 0)
     with running.running("group/leaves:1.0", None) as url:
         assert url.startswith("http://127.0.0.1:")
-    pull, *_ = (program / "asked").read_text().splitlines()
+    pull, create, *_, removed = (program / "asked").read_text().splitlines()
+    name = removed.rpartition(" ")[2]
     assert pull == "--allow-root pull group/leaves:1.0"
+    assert create == f"--allow-root create --name={name} group/leaves:1.0"
+    assert removed == f"--allow-root rm -f {name}"
 
 
 def test_an_image_that_udocker_cannot_read_is_told(
@@ -174,6 +189,13 @@ def test_an_archive_that_holds_nothing_for_udocker_is_told(
     (program / "empty").touch()
     assert main(["image", "check", "--run", str(archive)]) == 1
     assert "udocker finds no image" in capsys.readouterr().err
+
+
+def test_a_process_that_has_gone_is_not_held() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with ExitStack() as stack:
+        assert running._handle(gone.pid, stack) is None
 
 
 def test_a_port_that_is_taken_is_told(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,20 @@ def test_an_archive_is_packed_checked_and_not_overwritten(folder: Path, capsys: 
     ]
 
 
+def test_what_another_writes_is_left_to_it(folder: Path, capsys: Said) -> None:
+    (folder / ".good.zip.part").write_bytes(b"another's")
+    assert main(["csar", "good.yml", "--force"]) == 1
+    assert ".good.zip.part is there already; remove it." in capsys.readouterr().err
+    assert (folder / ".good.zip.part").read_bytes() == b"another's"
+    (folder / "link.zip").symlink_to("nothing")
+    assert main(["csar", "good.yml", "-o", "link.zip"]) == 1
+    assert "link.zip is there already; overwrite it with --force." in capsys.readouterr().err
+    (folder / "dir.zip").mkdir()
+    assert main(["csar", "good.yml", "-o", "dir.zip", "--force"]) == 1
+    assert "dir.zip cannot be written: " in capsys.readouterr().err
+    assert not (folder / ".dir.zip.part").exists()
+
+
 def test_a_bundle_is_whole_or_nothing(folder: Path, capsys: Said) -> None:
     assert main(["bundle", "out/archives", "good.yml"]) == 0
     names = ["normative-types", "indigo_custom_types", "grycap_custom_types", "good"]

@@ -3,6 +3,7 @@
 """Modules to export: one with every kind of field and hostile texts, and a small one."""
 
 import dataclasses
+import sys
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +56,19 @@ def small() -> Module:
         folder=Path("/nowhere"),
         package=Package(name="small", version="1.0"),
     )
+
+
+class Talkative:
+    """A model whose code prints."""
+
+    def get_metadata(self) -> dict[str, str]:
+        """Say what it does."""
+        sys.stdout.write("loading\n")
+        return {"name": "talkative"}
+
+    def predict(self) -> int:
+        """Answer."""
+        return 42
 
 
 class Small:

@@ -94,6 +94,13 @@ def test_an_argument_is_compared_by_itself() -> None:
     ]
 
 
+def test_a_hostile_name_stays_within_its_line() -> None:
+    found = {"predict": {"a\n\x9b": "\u2603\x9b"}}
+    assert differences(View(arguments=found), View(arguments={"predict": {}})) == [
+        r'arguments.predict."a\n\u009b": the files say "\u2603\u009b", the module nothing'
+    ]
+
+
 def test_what_a_format_does_not_say_is_not_compared() -> None:
     assert differences(View(), View()) == []
     assert differences(View(image="a"), View()) == ['image: the files say "a", the module nothing']

@@ -63,6 +63,7 @@ def test_a_file_that_is_built_otherwise_is_no_traceback(target: Target, text: st
 
 def test_targets_and_flavours_are_found_by_name() -> None:
     assert find_target("docker") == (TARGETS[0], None)
+    assert find_target("tosca", "vm")[1] == "vm"
     with pytest.raises(ConfigurationError, match=r"'dcker' is no target; there are docker, "):
         find_target("dcker")
     with pytest.raises(ConfigurationError, match=r"docker has no flavour 'x'; it has none\."):

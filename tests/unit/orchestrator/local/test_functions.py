@@ -28,6 +28,7 @@ ATTRIBUTES = {"machine": {"ips": ["127.0.0.1"]}}
         ({"get_input": "text"}, "x"),
         ({"get_input": ["list", 1, "k"]}, 2),
         ({"get_input": ["list", 7]}, None),
+        ({"get_input": ["list", 1, {}]}, None),
         ({"a": [{"get_input": "text"}], "b": 1}, {"a": ["x"], "b": 1}),
         ({"other": 1}, {"other": 1}),
         ({"get_property": ["SELF", "a"]}, "x"),

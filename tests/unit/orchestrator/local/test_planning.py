@@ -143,6 +143,14 @@ def test_variables_that_are_no_mapping_are_refused() -> None:
         program(application(environment_variables=[1]))
 
 
+def test_parts_of_a_node_that_are_something_else_are_refused() -> None:
+    node = {"type": "tosca.nodes.indigo.DEEPaaScont", "properties": [1]}
+    with pytest.raises(InvalidDocument, match="properties of the node 'app' is no mapping"):
+        program(node)
+    with pytest.raises(CannotDeploy, match="No node of the template runs DEEPaaS"):
+        program({"type": {}}, node_types={"{}": {"derived_from": []}})
+
+
 def test_a_template_without_nodes_runs_nothing() -> None:
     with pytest.raises(CannotDeploy, match="No node of the template runs DEEPaaS"):
         programs_of(Template("topology_template: {}", {}), RULES)

@@ -92,9 +92,18 @@ async def test_what_left_its_parents_session_is_ended_too(tmp_path: Path) -> Non
         return processes.tail(tmp_path, 100) == "1\n1\n"
 
     await eventually(has_fled)
-    await processes.stop("fled", 30)
+    await processes.stop("fled", 600)
     assert processes.processes_of("fled") == []
     await process.wait()
+
+
+async def test_who_is_gone_meanwhile_is_not_asked_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [[2**22 + 1], []]
+    monkeypatch.setattr(processes, "processes_of", lambda uuid: looks.pop(0))
+    await processes.stop("gone", 600)
+    assert looks == []
 
 
 def test_the_tail_of_a_log_begins_with_a_line(tmp_path: Path) -> None:
