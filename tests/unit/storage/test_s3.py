@@ -95,7 +95,7 @@ def test_a_pull_that_dies_is_told(buckets: Share, tmp_path: Path) -> None:
         shares.breaking(buckets.port, ["GET"], times=99) as port,
         closing(opened(ENDPOINT=f"http://127.0.0.1:{port}", **KEYS)) as store,
     ):
-        transfer = Transfer(store, sleep=lambda _: None)
+        transfer = Transfer(store, attempts=1)
         report = transfer.pull("models/dies/file", tmp_path / "here")
         assert "ended in the middle" in report.failed["file"]
         assert list((tmp_path / "here").iterdir()) == []
