@@ -148,14 +148,18 @@ class RcloneFileStore:
             check=False,
         )
         if done.returncode:
-            raise self._explain(done.returncode, done.stderr, path)
+            raise self._explain(done.returncode, done.stderr, path, arguments)
         return done.stdout
 
-    def _explain(self, status: int, said: str, path: str) -> RemoteFailed:
+    def _explain(
+        self, status: int, said: str, path: str, arguments: tuple[str, ...]
+    ) -> RemoteFailed:
         if status in _MISSING:
             return failure(self._remote, self._limits, Reason.MISSING, path)
-        # A name may hold any number that is a status too.
-        told = said.replace(path, "") if path else said
+        # A name, here too, may hold any number that is a status.
+        told = said
+        for named in sorted(filter(None, (path, *arguments)), key=len, reverse=True):
+            told = re.sub(rf"(?<!\w){re.escape(named)}(?!\w)", "", told)
         for pattern, reason in _SAID:
             if re.search(pattern, told):
                 return failure(self._remote, self._limits, reason, path)

@@ -88,6 +88,11 @@ def test_a_name_with_a_status_in_it_is_none(tmp_path: Path) -> None:
     with pytest.raises(RemoteFailed) as caught:
         odd(tmp_path, "echo 'odd: 507 401/x' >&2; exit 1").check("507 401/x")
     assert "rclone says" in caught.value.message
+    with pytest.raises(RemoteFailed, match="refuses the connection"):
+        odd(tmp_path, "echo 'connection refused' >&2; exit 1").check("o")
+    here = tmp_path / "401" / "part"
+    with pytest.raises(RemoteFailed, match=r"rclone says 'write /.*/401/part: file too large'"):
+        odd(tmp_path, f"echo 'write {here}: file too large' >&2; exit 1").fetch("x", here)
 
 
 def test_a_folder_here_is_no_option_and_no_remote(
