@@ -118,12 +118,10 @@ class ArtifactPusher:
                 return
             target = f"{self._destination}/{model.replace('/', '_')}/{job_id}"
             pauses_s = chain(self._pauses_s, repeat(self._pauses_s[-1]))
-            is_again = is_marked
-            while not (
-                await self._try(directory, model, target, is_again=is_again)
-                or await self._is_closed_in(next(pauses_s))
-            ):
-                is_again = True
+            is_again = chain((is_marked,), repeat(True))
+            while not await self._try(directory, model, target, is_again=next(is_again)):
+                if await self._is_closed_in(next(pauses_s)):
+                    return
         except OSError as exc:
             logger.warning(
                 "The artifacts of job %s are not pushed, they stay in %s: %s.",
