@@ -145,7 +145,7 @@ def silent() -> Iterator[int]:
 def answering(status: int, body: bytes = b"") -> Iterator[int]:
     """Give the port of a server that has one answer to everything."""
 
-    class Handler(_Handler):
+    class Answering(Handler):
         def answer(self) -> None:
             self.close_connection = True
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -155,7 +155,7 @@ def answering(status: int, body: bytes = b"") -> Iterator[int]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-    with _serving(Handler) as port:
+    with serving(Answering) as port:
         yield port
 
 
@@ -170,7 +170,7 @@ def breaking(behind: int, methods: Sequence[str], times: int) -> Iterator[int]:
     """
     left = [times]
 
-    class Handler(_Handler):
+    class Breaking(Handler):
         def answer(self) -> None:
             is_broken = self.command in methods and left[0] > 0
             left[0] -= is_broken
@@ -197,11 +197,13 @@ def breaking(behind: int, methods: Sequence[str], times: int) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(content[: len(content) // 2] if cut else content)
 
-    with _serving(Handler) as port:
+    with serving(Breaking) as port:
         yield port
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Has one method for all requests."""
+
     protocol_version = "HTTP/1.1"
 
     def answer(self) -> None:
@@ -217,7 +219,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _serving(handler: type[_Handler]) -> Iterator[int]:
+def serving(handler: type[Handler]) -> Iterator[int]:
+    """Give the port of a server of these."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

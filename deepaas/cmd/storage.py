@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from deepaas.cmd.jobs.output import abandon, take_any_character
 from deepaas.errors import ConfigurationError, RemoteFailed
 from deepaas.storage.base import FileStore, Limits
 from deepaas.storage.opening import Driver, open_store
@@ -40,6 +41,7 @@ def main(argv: Sequence[str]) -> int:
         SystemExit: The command line is wrong, or a signal came: 128 and its number.
     """
     options = make_parser().parse_args(argv)
+    take_any_character()
     try:
         location: Location = options.location
         remote = read_remote(location.remote, os.environ)
@@ -47,8 +49,15 @@ def main(argv: Sequence[str]) -> int:
         store = open_store(remote, os.environ, limits, options.driver)
         with _ended_by_signals(), closing(store):
             if options.action == "check":
-                return _check(store, remote, options)
-            return _move(store, options)
+                status = _check(store, remote, options)
+            else:
+                status = _move(store, options)
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError:
+        # Whoever was to read it is gone.
+        abandon(sys.stdout)
+        return EXIT_FAILED
     except ConfigurationError as exc:
         return _fail(EXIT_USAGE, exc.message, as_json=options.json)
     except RemoteFailed as exc:

@@ -118,7 +118,8 @@ class ArtifactPusher:
                 return
             target = f"{self._destination}/{model.replace('/', '_')}/{job_id}"
             pauses_s = chain(self._pauses_s, repeat(self._pauses_s[-1]))
-            while not await self._try(directory, model, target):
+            is_again = chain((is_marked,), repeat(True))
+            while not await self._try(directory, model, target, is_again=next(is_again)):
                 if await self._is_closed_in(next(pauses_s)):
                     return
         except OSError as exc:
@@ -128,10 +129,14 @@ class ArtifactPusher:
                 extra={"action": "push_failed", "job": job_id},
             )
 
-    async def _try(self, directory: JobDirectory, model: str, target: str) -> bool:
+    async def _try(
+        self, directory: JobDirectory, model: str, target: str, *, is_again: bool
+    ) -> bool:
         """Push once; return whether there is nothing more to try."""
         job_id = directory.path.name
         async with self._turn:
+            if is_again and self._closing.is_set():
+                return True
             end = await self._run("push", str(directory.artifacts), target)
         facts = {"job": job_id, "target": target}
         await asyncio.to_thread(_note, directory, model, target, end)

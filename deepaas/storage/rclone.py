@@ -50,7 +50,7 @@ class RcloneFileStore:
     ) -> None:
         self._remote = remote
         self._limits = limits
-        self._environ = {**environ, **_variables(remote)}
+        self._environ = _environ(environ, remote)
         self._command = (
             *(program, "--ask-password=false", "--stats=0", "--retries=1", "--low-level-retries=1"),
             *(f"--contimeout={limits.connect_s}s", f"--timeout={limits.stall_s}s"),
@@ -99,14 +99,14 @@ class RcloneFileStore:
 
     def fetch(self, path: str, target: Path) -> None:
         """See :class:`~deepaas.storage.base.FileStore`."""
-        self._run("copyto", "--ignore-times", self._at(path), str(target), path=path)
+        self._run("copyto", "--ignore-times", self._at(path), _here(target), path=path)
 
     def put(self, source: Path, path: str) -> None:
         """See :class:`~deepaas.storage.base.FileStore`."""
         # It compares the sizes itself. Nobody sees an object of S3 before all of it is there.
         part = path if self._remote.type == "s3" else part_of(path)
         try:
-            self._run("copyto", "--ignore-times", str(source), self._at(part), path=path)
+            self._run("copyto", "--ignore-times", _here(source), self._at(part), path=path)
             if part != path:
                 self._run("moveto", "--ignore-times", self._at(part), self._at(path), path=path)
         except RemoteFailed:
@@ -148,14 +148,18 @@ class RcloneFileStore:
             check=False,
         )
         if done.returncode:
-            raise self._explain(done.returncode, done.stderr, path)
+            raise self._explain(done.returncode, done.stderr, path, arguments)
         return done.stdout
 
-    def _explain(self, status: int, said: str, path: str) -> RemoteFailed:
+    def _explain(
+        self, status: int, said: str, path: str, arguments: tuple[str, ...]
+    ) -> RemoteFailed:
         if status in _MISSING:
             return failure(self._remote, self._limits, Reason.MISSING, path)
-        # A name may hold any number that is a status too.
-        told = said.replace(path, "") if path else said
+        # A name, here too, may hold any number that is a status.
+        told = said
+        for named in sorted(filter(None, (path, *arguments)), key=len, reverse=True):
+            told = re.sub(rf"(?<!\w){re.escape(named)}(?!\w)", "", told)
         for pattern, reason in _SAID:
             if re.search(pattern, told):
                 return failure(self._remote, self._limits, reason, path)
@@ -167,6 +171,22 @@ class RcloneFileStore:
             if value and option in _variables(self._remote) and not _is_shown(option):
                 text = text.replace(value, "***")
         return text
+
+
+def _environ(environ: Mapping[str, str], remote: Remote) -> dict[str, str]:
+    """Return what rclone is started with."""
+    # It writes to a part of ours already; from 1.63 on it would make one more, and leave it behind
+    # where it is killed.
+    ours = {**environ, "RCLONE_INPLACE": "true", **_variables(remote)}
+    # With this variable, S3 of rclone 1.60 fails whatever the file holds; the other it knows too.
+    if (authority := ours.pop("AWS_CA_BUNDLE", "")) and remote.type == "s3":
+        ours.setdefault("SSL_CERT_FILE", authority)
+    return ours
+
+
+def _here(path: Path) -> str:
+    """Return a path of this machine that is neither an option nor a path of a remote to rclone."""
+    return str(path.absolute())
 
 
 def _variables(remote: Remote) -> dict[str, str]:

@@ -50,7 +50,9 @@ class FsspecFileStore(ABC):
             if info["type"] != "directory":
                 return (_stored(path, info),)
             found = self._files.find(path, detail=True)
-            return tuple(_stored(name, found[name]) for name in sorted(found) if not is_part(name))
+            # In S3 a name with a slash behind it stands for a folder that somebody has made.
+            names = (name for name in sorted(found) if not (is_part(name) or name.endswith("/")))
+            return tuple(_stored(name, found[name]) for name in names)
 
     def fetch(self, path: str, target: Path) -> None:
         """See :class:`~deepaas.storage.base.FileStore`."""

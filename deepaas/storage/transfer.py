@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import FileStore, StoredFile, safe_parts
-from deepaas.storage.whole import files_below, written_whole
+from deepaas.storage.whole import files_below, remove_left_parts, written_whole
 
 T = TypeVar("T")
 
@@ -82,6 +82,7 @@ class Transfer:
         """
         found = self._again(lambda: self._store.find(path))
         _make(folder)
+        remove_left_parts(folder)
 
         def bring(file: StoredFile) -> Callable[[], bool]:
             return lambda: self._bring(file, folder.joinpath(*safe_parts(_below(path, file.path))))

@@ -3,7 +3,7 @@
 """WebDAV, NextCloud's above all, through fsspec and webdav4."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
@@ -18,6 +18,9 @@ from deepaas.storage.faults import Reason, causes, reason_of_status
 from deepaas.storage.remote import FsspecFileStore
 from deepaas.storage.remotes import Remote
 from deepaas.storage.whole import part_of
+
+#: Of folders in folders; a share whose links lead in a circle would be listed for ever.
+_DEPTH: Final = 100
 
 
 class _Client(Client):
@@ -35,6 +38,8 @@ class _Files(WebdavFileSystem):
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
         """List a folder; errors stay as they are, since fsspec leaves out what it cannot list."""
+        if path.count("/") > _DEPTH:
+            raise ValueError("its folders have no end")
         found = self.client.ls(self._strip_protocol(path), allow_listing_resource=False)
         entries = [translate_info(each) for each in found]
         return entries if detail else [each["name"] for each in entries]

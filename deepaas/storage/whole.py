@@ -5,12 +5,15 @@
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 _PART: Final = re.compile(r"\.deepaas-[0-9a-f]{16}\.part")
+
+_LEFT_S: Final = 24 * 60 * 60
 
 
 def part_name() -> str:
@@ -53,6 +56,17 @@ def written_whole(target: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def remove_left_parts(folder: Path) -> None:
+    """Remove parts below a folder that nobody has changed for a day: who wrote them was killed."""
+    oldest = time.time() - _LEFT_S
+    for place, _, names in os.walk(folder):
+        for part in (os.path.join(place, name) for name in names if is_part(name)):
+            with suppress(FileNotFoundError, PermissionError):
+                # Not the other time, which a file gets from its remote.
+                if os.lstat(part).st_ctime < oldest:
+                    os.unlink(part)
 
 
 def files_below(folder: Path) -> list[str]:

@@ -21,11 +21,15 @@ _REPLACED: Final = ("--listen-ip", "--listen-port", "--state-dir")
 #: What would let a template reach beyond: other options, and code, from a file; files anywhere.
 _REFUSED: Final = (
     *("--config-file", "--config-dir", "--log-config-append", "--log-file", "--log-dir"),
-    *("--auth-ca-file", "--tls-cert", "--tls-key"),
+    *("--log_config", "--logfile", "--logdir"),
+    *("--auth-ca-file", "--auth-keys-file", "--auth-client-secret-file", "--tls-cert", "--tls-key"),
+    *("--storage-pull", "--storage-push-artifacts"),
 )
 _RESULT: Final = "--deepaas_method_output"
 _ARTIFACTS: Final = "--deepaas_artifact_dir"
 _FILES: Final = (_RESULT, _ARTIFACTS, "--deepaas_model_dir")
+#: What no variable sets, by the names that variables have.
+_NO_VARIABLES: Final = frozenset(name.replace("_", "-") for name in (*_REFUSED, *_FILES))
 _WATCHED: Final = {
     "deepaas-run": (*_REPLACED, *_REFUSED, "--model-name", "--base-path"),
     "deepaas-cli": (*_REFUSED, *_FILES, "--model-name"),
@@ -33,7 +37,7 @@ _WATCHED: Final = {
 MODEL_VARIABLE: Final = "DEEPAAS_V2_MODEL"
 #: Variables that a template may set. rclone knows others that start programs.
 _ALLOWED: Final = re.compile(
-    r"DEEPAAS_\w+|RCLONE_CONFIG|RCLONE_CONFIG_[A-Z0-9]+_(TYPE|URL|VENDOR|USER|PASS|PROVIDER|ENDPOINT"
+    r"DEEPAAS_\w+(?<!_FILE)|RCLONE_CONFIG|RCLONE_CONFIG_[A-Z0-9]+_(TYPE|URL|VENDOR|USER|PASS|PROVIDER|ENDPOINT"
     r"|REGION|ACCESS_KEY_ID|SECRET_ACCESS_KEY)|jupyterPASSWORD"
     r"|LANG|LC_ALL|TZ|DISABLE_AUTHENTICATION_AND_ASSUME_AUTHENTICATED_USER|OS_DEFAULT__\w+",
     re.ASCII,
@@ -108,7 +112,7 @@ class CommandLine:
                 self._rest.append(word)
                 continue
             if watched in _REFUSED:
-                raise CannotDeploy(f"A template cannot set {watched} here: it names a file.")
+                raise CannotDeploy(f"A template cannot set {watched} here: it names files.")
             if not has_value and not left:
                 raise CannotDeploy(f"The option {watched} has no value.")
             self.said[watched] = value if has_value else left.pop(0)
@@ -185,7 +189,7 @@ def environment_of(
         option = _option_of(name)
         if option in _REPLACED:
             continue
-        if not is_plain(text) or option in _REFUSED:
+        if not is_plain(text) or option in _NO_VARIABLES:
             notes.append(f"The variable {name} is not passed.")
         elif _ALLOWED.fullmatch(name) or is_passed(name):
             passed[name] = text

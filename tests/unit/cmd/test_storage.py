@@ -145,3 +145,13 @@ def test_a_signal_leaves_nothing_half_done(
     assert caught.value.code == 128 + number
     assert list((tmp_path / "here").iterdir()) == []
     assert signal.getsignal(number) is before
+
+
+def test_a_reader_that_goes_ends_it_without_a_traceback(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr("sys.stdout", output)
+        assert storage("pull", f"here:{remote}", tmp_path / "here") == 1

@@ -123,6 +123,23 @@ async def test_what_is_not_done_is_left_for_a_later_server(tmp_path: Path) -> No
     assert not mark.exists()
 
 
+async def test_what_waits_for_another_try_is_left_when_the_server_ends(tmp_path: Path) -> None:
+    line = Line()
+    line.is_open.clear()
+    for job_id in ("1" * 32, "2" * 32):
+        ended(tmp_path, job_id=job_id)
+        (tmp_path / job_id / "push.json").write_text('{"model": "cat"}')
+    each = pusher(tmp_path, line)
+    await each.start()
+    await line.has_begun.wait()
+    closing = asyncio.create_task(close(each, grace_s=60))
+    await until(each._closing.is_set)
+    line.is_open.set()
+    await closing
+    assert len(line.pushed) == 1
+    assert len(list(tmp_path.glob("*/push.json"))) == 1
+
+
 async def test_what_is_not_pushed_is_not_removed(tmp_path: Path) -> None:
     line, removed = Line(), []
     line.is_open.clear()

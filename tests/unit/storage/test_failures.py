@@ -131,7 +131,7 @@ def pulled(served: Share, driver: Driver, port: int, here: Path) -> Report:
     """Pull a folder through a proxy."""
     url = f"http://127.0.0.1:{port}/remote.php/dav/files/ada"
     with closing(opened(served, driver, URL=url)) as store:
-        return Transfer(store, sleep=lambda _: None).pull("dies", here)
+        return Transfer(store, attempts=1).pull("dies", here)
 
 
 def test_a_pull_that_dies_leaves_nothing_half_done(
@@ -143,7 +143,7 @@ def test_a_pull_that_dies_leaves_nothing_half_done(
     for name in ("a", "b", "c"):
         (folder / name).write_bytes(name.encode() * 100_000)
     here = tmp_path / "here"
-    with shares.breaking(share.port, ["GET"], times=3) as port:
+    with shares.breaking(share.port, ["GET"], times=1) as port:
         report = pulled(share, driver, port, here)
         assert list(report.failed) == ["a"]
         assert report.left == ["b", "c"]
@@ -158,10 +158,10 @@ def test_a_push_that_dies_leaves_nothing_half_done(
 ) -> None:
     (tmp_path / "file").write_bytes(b"x" * 300_000)
     target = f"push {driver}"
-    with shares.breaking(share.port, ["PUT"], times=3) as port:
+    with shares.breaking(share.port, ["PUT"], times=1) as port:
         url = f"http://127.0.0.1:{port}/remote.php/dav/files/ada"
         with closing(opened(share, driver, URL=url)) as store:
-            transfer = Transfer(store, sleep=lambda _: None)
+            transfer = Transfer(store, attempts=1)
             report = transfer.push(tmp_path / "file", target)
             assert list(report.failed) == ["file"]
             # The folder may be there; the file is not, nor half of it.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3 through fsspec keeps the contract, on a server of others."""
 
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -75,6 +76,16 @@ def test_credentials_of_the_environment_are_used_where_asked_for(
         store.check("models")
 
 
+def test_what_stands_for_a_folder_is_no_file(buckets: Share, tmp_path: Path) -> None:
+    """Consoles make an object with a slash behind its name where a folder is made."""
+    for name in ("marked/", "marked/folder/", "marked/folder/file"):
+        url = f"http://127.0.0.1:{buckets.port}/models/{name}"
+        urllib.request.urlopen(urllib.request.Request(url, b"", method="PUT")).close()
+    with closing(opened(ENDPOINT=f"http://127.0.0.1:{buckets.port}", **KEYS)) as store:
+        report = Transfer(store).pull("models/marked", tmp_path)
+    assert (report.done, report.failed) == (["folder/file"], {})
+
+
 def test_a_pull_that_dies_is_told(buckets: Share, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100_000)
     endpoint = f"http://127.0.0.1:{buckets.port}"
@@ -84,7 +95,7 @@ def test_a_pull_that_dies_is_told(buckets: Share, tmp_path: Path) -> None:
         shares.breaking(buckets.port, ["GET"], times=99) as port,
         closing(opened(ENDPOINT=f"http://127.0.0.1:{port}", **KEYS)) as store,
     ):
-        transfer = Transfer(store, sleep=lambda _: None)
+        transfer = Transfer(store, attempts=1)
         report = transfer.pull("models/dies/file", tmp_path / "here")
         assert "ended in the middle" in report.failed["file"]
         assert list((tmp_path / "here").iterdir()) == []

@@ -3,6 +3,7 @@
 """Transfers are whole or say what is missing, and go on where they were."""
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from deepaas.errors import RemoteFailed
 from deepaas.storage.base import StoredFile, safe_parts
 from deepaas.storage.local import LocalFileStore
 from deepaas.storage.transfer import Transfer
+from deepaas.storage.whole import part_name
 
 
 class Breaks(LocalFileStore):
@@ -186,3 +188,20 @@ def test_a_file_that_went_meanwhile_is_told(tmp_path: Path) -> None:
     (tmp_path / "here" / "file").touch()
     report = Transfer(Removes(tmp_path / "store")).push(tmp_path / "here", "")
     assert "No such file" in report.failed["file"]
+
+
+def test_a_pull_removes_what_killed_ones_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a day: another one may still be writing."""
+    (tmp_path / "there").mkdir()
+    part = tmp_path / "here" / "below" / part_name()
+    part.parent.mkdir(parents=True)
+    part.touch()
+    os.utime(part, (0, 0))
+    transfer, now_s = Transfer(LocalFileStore(tmp_path)), time.time()
+    transfer.pull("there", tmp_path / "here")
+    assert part.exists()
+    monkeypatch.setattr("time.time", lambda: now_s + 25 * 60 * 60)
+    transfer.pull("there", tmp_path / "here")
+    assert not part.exists()

@@ -15,6 +15,7 @@ from deepaas.storage.opening import Driver, open_store
 from deepaas.storage.remotes import read_remote
 from deepaas.storage.webdav import WebdavFileStore
 from deepaas.testing import FileStoreContract
+from tests import shares
 from tests.shares import Share
 
 
@@ -70,3 +71,29 @@ def test_what_did_not_all_arrive_is_told(share: Share, tmp_path: Path) -> None:
     with closing(store), pytest.raises(RemoteFailed, match="2 of 4 bytes are there") as caught:
         store.put(tmp_path / "file", "forgotten")
     assert caught.value.may_pass
+
+
+def test_a_share_whose_folders_lead_in_a_circle_is_told() -> None:
+    class Circle(shares.Handler):
+        def answer(self) -> None:
+            places = (self.path, f"{self.path.rstrip('/')}/again/")
+            folder = (
+                "<D:response><D:href>{}</D:href><D:propstat><D:prop><D:resourcetype>"
+                "<D:collection/></D:resourcetype></D:prop><D:status>HTTP/1.1 200 OK</D:status>"
+                "</D:propstat></D:response>"
+            )
+            listed = "".join(folder.format(place) for place in places)
+            body = f'<D:multistatus xmlns:D="DAV:">{listed}</D:multistatus>'.encode()
+            self.send_response(207)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with shares.serving(Circle) as port:
+        environ = {
+            "RCLONE_CONFIG_T_TYPE": "webdav",
+            "RCLONE_CONFIG_T_URL": f"http://127.0.0.1:{port}/",
+        }
+        store = open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+        with closing(store), pytest.raises(RemoteFailed, match="not as webdav does"):
+            store.find("")

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A template's command says what to serve, and reaches no further."""
 
+import re
 import sys
 
 import pytest
 
+from deepaas.config.options import CLI_OPTIONS, LOG_OPTIONS, SERVER_OPTIONS
 from deepaas.orchestrator.local.commands import CommandLine, environment_of
 from deepaas.orchestrator.local.records import CannotDeploy
 
@@ -117,3 +119,26 @@ def test_only_known_variables_are_passed() -> None:
         *("LD_PRELOAD", "PYTHONPATH", "DEEPAAS_X"),
     ):
         assert f"The variable {name} is not passed" in told
+
+
+#: By every name that it may be given: options that say what is read or written on this machine.
+NAMES_FILES = [
+    name
+    for option in (*LOG_OPTIONS, *SERVER_OPTIONS, *CLI_OPTIONS)
+    if re.search("PATH|FILE|FOLDER|DIR", option.metavar or "")
+    for name in (option.name, *(each.name for each in option.deprecated_opts))
+]
+
+
+@pytest.mark.parametrize("name", NAMES_FILES)
+def test_no_option_that_names_files_gets_through(name: str) -> None:
+    """Neither by the command, unless below the deployment's folder, nor by a variable."""
+    program = "deepaas-cli" if name.startswith("deepaas_") else "deepaas-run"
+    with pytest.raises(CannotDeploy):
+        CommandLine(f"{program} --{name}=/../etc/x")
+    variable = f"OS_DEFAULT__{name.replace('-', '_').upper()}"
+    assert environment_of({variable: "/etc/x"}, lambda _: False)[0] == {}
+
+
+def test_no_variable_names_a_file_with_a_secret() -> None:
+    assert environment_of({"DEEPAAS_API_KEYS_FILE": "/etc/x"}, lambda _: False)[0] == {}
