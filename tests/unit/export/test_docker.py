@@ -68,6 +68,14 @@ def test_packages_of_the_module_are_installed() -> None:
     assert "PBR_VERSION" not in text_of(small())
 
 
+def test_a_password_of_an_index_gets_into_no_image() -> None:
+    address = "private-part @ git+https://ada:hunter2@code.example/part.git"
+    package = dataclasses.replace(small().package, requirements=(address,))
+    with pytest.raises(ConfigurationError, match="'private-part' from an address with") as told:
+        text_of(dataclasses.replace(small(), package=package))
+    assert "hunter2" not in str(told.value)
+
+
 def test_a_development_version_comes_from_beside_the_module(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
