@@ -4,11 +4,13 @@
 
 import argparse
 import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from deepaas.cmd.jobs.output import abandon
 from deepaas.errors import DeepaasError
 from deepaas.export import TARGETS, ExportOptions, check, find_target, plan, write_files
 from deepaas.project import open_module
@@ -76,11 +78,23 @@ def _export(given: argparse.Namespace) -> int:
         return EXIT_FAILED if verdict.faults else 0
     files = target.write(deployment)
     if given.stdout:
-        for name, text in files.items():
-            sys.stdout.write(f"# {name}\n{text}" if len(files) > 1 else text)
-        return 0
-    for path in write_files(files, given.output, force=given.force):
-        print(path)
+        shown = (f"# {name}\n{text}" if len(files) > 1 else text for name, text in files.items())
+        return _show(text.encode() for text in shown)
+    written = write_files(files, given.output, force=given.force)
+    return _show(os.fsencode(path) + b"\n" for path in written)
+
+
+def _show(texts: Iterable[bytes]) -> int:
+    """Write what files hold and are called as it is, whatever the terminal's encoding."""
+    try:
+        sys.stdout.buffer.writelines(texts)
+        sys.stdout.flush()
+    except OSError as exc:
+        abandon(sys.stdout)
+        # Where whoever was to read it is gone, there is nothing to tell.
+        if not isinstance(exc, BrokenPipeError):
+            _tell(f"standard output cannot be written: {exc.strerror or exc}.")
+        return EXIT_FAILED
     return 0
 
 

@@ -41,7 +41,8 @@ def check(target: Target, deployment: Deployment, folder: Path) -> Verdict:
     faults, texts = [], {}
     for name, path in paths.items():
         try:
-            texts[name] = path.read_text("utf-8")
+            # As it is: in a script, an end of line of another system is a fault.
+            texts[name] = path.read_bytes().decode()
         except (OSError, ValueError) as exc:
             faults.append(f"'{path}' cannot be read: {exc}")
     if faults:
@@ -55,16 +56,22 @@ def check(target: Target, deployment: Deployment, folder: Path) -> Verdict:
         found, meant = target.read(texts), target.read(wanted)
     except ConfigurationError as exc:
         return Verdict((*faults, exc.message), tuple(notes))
-    added = sorted({*(found.environment or {})} - {*(meant.environment or {})})
-    notes += [f"environment.{name}: the files say it, the module does not" for name in added]
+    added = sorted(_variables(found) - _variables(meant), key=str)
+    notes += [
+        f"{_place('environment', name)}: the files say it, the module does not" for name in added
+    ]
     if deployment.resources.storage_mb is None:
         found, meant = _without_storage(found), _without_storage(meant)
     return Verdict((*faults, *differences(_without(found, added), meant)), tuple(notes))
 
 
+def _variables(view: View) -> set[str]:
+    return {*view.environment} if isinstance(view.environment, Mapping) else set()
+
+
 def _without(view: View, names: Sequence[str]) -> View:
     """Return a view without variables that people have added: where data is, how loud the log."""
-    if view.environment is None:
+    if not names or view.environment is None:
         return view
     kept = {name: each for name, each in view.environment.items() if name not in names}
     return dataclasses.replace(view, environment=kept)
@@ -84,6 +91,8 @@ def differences(found: View, wanted: View) -> list[str]:
         there, module = getattr(found, field.name), getattr(wanted, field.name)
         if _is_mapping(module) and _is_mapping(there):
             lines += _by_key(field.name, _plain(there), _plain(module))
+        elif isinstance(module, frozenset) and isinstance(there, frozenset):
+            lines += [_line(field.name, None, each) for each in sorted(module - there)]
         elif there != module:
             lines.append(_line(field.name, there, module))
     return lines
@@ -92,17 +101,21 @@ def differences(found: View, wanted: View) -> list[str]:
 def _by_key(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Compare the members of mappings; of the arguments, as far down as both have some."""
     lines = []
-    for key in sorted({*found, *wanted}):
+    for key in sorted({*found, *wanted}, key=str):
         there, module = found.get(key), wanted.get(key)
         if there == module:
             continue
-        # Names of arguments are anything, and lines go to a terminal.
-        place = f"{name}.{key if key.isidentifier() else json.dumps(key)}"
+        place = _place(name, key)
         if name.startswith("arguments") and isinstance(there, dict) and isinstance(module, dict):
             lines += _by_key(place, there, module)
         else:
             lines.append(_line(place, there, module))
     return lines
+
+
+def _place(name: str, key: object) -> str:
+    # Keys in files are anything, and lines go to a terminal.
+    return f"{name}.{key if str(key).isidentifier() else json.dumps(key, default=str)}"
 
 
 def _line(name: str, found: object, wanted: object) -> str:

@@ -96,13 +96,15 @@ def read(files: Mapping[str, str]) -> View:
     """Return what the file says of its one service."""
     try:
         [document] = load(files[FILE], FILE)
-        [service] = every_text(document["services"], lambda text: text.replace("$$", "$")).values()
-        said = service.get("x-deepaas") or {}
+        services = every_text(document["services"], lambda text: text.replace("$$", "$"))
+        # Others may be there: a proxy, a database.
+        [service] = (each for each in services.values() if "x-deepaas" in each)
+        said = service["x-deepaas"] or {}
         ports = [int(each["target"]) for each in service["ports"]]
         return View(
             image=service["image"],
             ports=(*ports, *map(int, service.get("expose", ()))),
-            environment=service.get("environment", {}),
+            environment=_environment_of(service.get("environment") or {}),
             resources=_resources_of(service["deploy"]["resources"], said.get("storage_mb")),
             command=tuple(service["command"]),
             arguments=said.get("arguments", {}),
@@ -111,6 +113,13 @@ def read(files: Mapping[str, str]) -> View:
         raise ConfigurationError(
             f"'{FILE}' is not built as it was exported: {type(exc).__name__}: {exc}"
         ) from exc
+
+
+def _environment_of(said: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """Return the variables of a mapping or, as people like to write it, of a list."""
+    if isinstance(said, Mapping):
+        return dict(said)
+    return {name: value for name, _, value in (each.partition("=") for each in said)}
 
 
 def _resources_of(said: Mapping[str, Any], storage_mb: int | None) -> Resources:

@@ -36,8 +36,11 @@ _ENVIRONMENT: Final = {
 }
 # What must not stand in a file that others read; a path to it (_FILE) may.
 _SECRET = re.compile(
-    r"((^|_)(PASS|PASSWD|TOKEN|API_?KEYS?|ACCESS_KEY)|PASSWORD|SECRET)$", re.IGNORECASE
+    r"((^|_)(PASS|PASSWD|PWD|TOKEN|API_?KEYS?|(ACCESS|AUTH|ENCRYPTION|PRIVATE|SECRET|SIGNING)_?KEY)"
+    r"|PASSPHRASE|PASSWORD|SECRET)$",
+    re.IGNORECASE,
 )
+_PASSWORD_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{0,15}://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class View:
     resources: Resources | None = None
     command: tuple[str, ...] | None = None
     arguments: Mapping[str, Any] | None = None
+    #: The image that this one begins from.
+    base: str | None = None
+    #: Packages that are installed in it; more of them are no fault.
+    installs: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,14 +133,19 @@ def _image(module: Module, given: str | None) -> str:
 
 def _environment(module: Module) -> dict[str, str]:
     own = module.settings.environment
-    for name in own:
-        if _SECRET.search(name):
+    for name, value in own.items():
+        if _SECRET.search(name) or holds_password(value):
             raise ConfigurationError(
                 f"The environment of [tool.deepaas] sets {name!r}, which looks like a secret, and"
                 " would stand in files that others read. Leave it out, and give it to the running"
                 " service; one that names a file (…_FILE) may stand there."
             )
     return {**_ENVIRONMENT, **own}
+
+
+def holds_password(text: str) -> bool:
+    """Tell whether there is an address with a password in a text."""
+    return _PASSWORD_IN_ADDRESS.search(text) is not None
 
 
 def _command(module: Module) -> tuple[str, ...]:

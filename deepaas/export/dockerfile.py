@@ -11,6 +11,7 @@ from typing import Any
 # Within double quotes these three are taken literally after a backslash:
 # https://docs.docker.com/reference/dockerfile/#environment-replacement
 _SPECIAL = re.compile(r'([\\"$])')
+_BETWEEN_COMMANDS = frozenset({"&&", "||", "{", "}", ";", "|"})
 _CONTINUED = re.compile(r"\\[ \t]*$")
 
 
@@ -63,7 +64,9 @@ def shell(*words: str) -> str:
 def instructions(text: str) -> Iterator[tuple[str, str]]:
     """Yield each instruction in capitals, with what follows it; comments are left out."""
     lines = [
-        line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")
+        line
+        for line in text.replace("\r\n", "\n").split("\n")
+        if line.strip() and not line.lstrip().startswith("#")
     ]
     whole = ""
     for line in lines:
@@ -80,6 +83,23 @@ def last_stage(text: str) -> list[tuple[str, str]]:
     for name, rest in instructions(text):
         stage = [] if name == "FROM" else [*stage, (name, rest)]
     return stage
+
+
+def installed(text: str) -> Iterator[str]:
+    """Yield what commands such as ``pip install`` are given, without their options.
+
+    Raises:
+        ValueError: A shell could not run a command.
+    """
+    for name, rest in instructions(text):
+        is_given = False
+        for word in shlex.split(rest) if name == "RUN" else ():
+            if word == "install":
+                is_given = True
+            elif word in _BETWEEN_COMMANDS:
+                is_given = False
+            elif is_given and not word.startswith("-"):
+                yield word
 
 
 def read_pairs(text: str) -> dict[str, str]:

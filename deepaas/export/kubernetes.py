@@ -28,6 +28,7 @@ from deepaas.project import Resources
 FILE: Final = "kubernetes.yaml"
 _PORT_NAMES: Final = ("api", "monitor", "ide")
 _ARGUMENTS: Final = "deepaas/arguments"
+_CONTAINER: Final = "deepaas"
 _GPU: Final = "nvidia.com/gpu"
 _DEFAULT_STORAGE_MB: Final = 10_000
 _HEAD: Final = """
@@ -121,7 +122,7 @@ def _container(deployment: Deployment) -> dict[str, Any]:
         limits[_GPU] = str(wanted.gpus)
     environment = deployment.environment.items()
     return {
-        "name": "deepaas",
+        "name": _CONTAINER,
         "image": deployment.image,
         "args": [_escaped(each) for each in deployment.command],
         "env": [{"name": name, "value": _escaped(value)} for name, value in environment],
@@ -169,17 +170,25 @@ def _plain(text: str) -> str:
     return text.replace("$$", "$")
 
 
+def _said(variable: Mapping[str, str]) -> str:
+    """Return the value; empty where it comes from elsewhere, such as a secret (valueFrom)."""
+    return _plain(variable.get("value", ""))
+
+
 def read(files: Mapping[str, str]) -> View:
     """Return what the file says of its Deployment and its claim."""
     try:
-        objects = {each["kind"]: each["spec"] for each in load(files[FILE], FILE) if each}
+        # Others may be there: what people add, they add behind; and beside the container.
+        written = [each for each in load(files[FILE], FILE) if each]
+        objects = {each["kind"]: each.get("spec") for each in reversed(written)}
         template = objects["Deployment"]["template"]
-        [container] = template["spec"]["containers"]
+        containers = {each["name"]: each for each in template["spec"]["containers"]}
+        container = containers[_CONTAINER]
         claim = objects["PersistentVolumeClaim"]["resources"]["requests"]["storage"]
         return View(
             image=container["image"],
             ports=tuple(each["containerPort"] for each in container["ports"]),
-            environment={each["name"]: _plain(each["value"]) for each in container.get("env", ())},
+            environment={each["name"]: _said(each) for each in container.get("env", ())},
             resources=_resources_of(container["resources"], claim),
             command=tuple(map(_plain, container["args"])),
             arguments=json.loads(template["metadata"]["annotations"][_ARGUMENTS]),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from deepaas.errors import InvalidArguments
 from deepaas.model.accept import ANYTHING, AcceptRule
 from deepaas.model.fetched import FetchedArgument, put_files
-from deepaas.model.jsonform import encode_json, json_safe
+from deepaas.model.jsonform import encode_json, in_order, json_safe
 from deepaas.model.lookup import Lookup, rule_of
 from deepaas.records import MISSING, Argument, CallInput, UploadedFile
 
@@ -272,7 +272,7 @@ def _accept_rule(field: "Field") -> AcceptRule:
     from deepaas.model.schema import first_one_of, location
 
     one_of = first_one_of(field)
-    choices = tuple(one_of.choices) if one_of else ()
+    choices = tuple(in_order(one_of.choices)) if one_of else ()
     default = field.load_default if isinstance(field.load_default, str) else None
     if choices and not field.required:
         field.load_default = choices[0]

@@ -8,7 +8,8 @@ library, as everything is on an installation without orjson.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Set
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -32,6 +33,8 @@ except ImportError:
 
 #: A ``repr`` stands in for what cannot be JSON; the bytes of an image would fill a page.
 MAX_REPR_CHARACTERS = 200
+#: In a ``repr``, of an object in memory: another one in each process.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
 
 #: What orjson makes of numpy's "not a time", by the unit; the slower way knows it from a date.
 _NO_TIME, _NO_TIME_NS = b'"1970-01-01T00:00:00"', b'"1677-09-21T00:12:43.145224"'
@@ -68,6 +71,13 @@ def json_safe(value: Any) -> Any:
     except InvalidAnswer:
         # Nested too deep, or containing itself.
         return _short_repr(value, "")
+
+
+def in_order(values: Iterable[Any]) -> Iterable[Any]:
+    """Return values as they are; those of a set, which Python shuffles anew, by what they say."""
+    if isinstance(values, set | frozenset):
+        return sorted(values, key=lambda each: _short_repr(each, ""))
+    return values
 
 
 def decode_json(body: bytes | memoryview, *, exact: bool = False) -> Any:
@@ -166,7 +176,7 @@ def _plain(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
         }
     # An open file is an iterator too, of its lines.
     if isinstance(value, list | tuple | Set | Iterator) and not isinstance(value, IOBase):
-        return [_plain(item, f"{path}[{i}]", on_unknown) for i, item in enumerate(value)]
+        return [_plain(item, f"{path}[{i}]", on_unknown) for i, item in enumerate(in_order(value))]
     if is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _plain(getattr(value, field.name), f"{path}.{field.name}", on_unknown)
@@ -234,6 +244,7 @@ def _short_repr(value: Any, path: str) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 - the author's own __repr__
         text = object.__repr__(value)
+    text = _ADDRESS.sub("", text)
     if len(text) <= MAX_REPR_CHARACTERS:
         return text
     return text[: MAX_REPR_CHARACTERS - 1] + "…"

@@ -15,7 +15,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, fields, validate
 from marshmallow import missing as marshmallow_missing
 
-from deepaas.model.jsonform import json_safe
+from deepaas.model.jsonform import in_order, json_safe
 from deepaas.model.jsonschema import nullable
 from deepaas.records import MISSING, Argument
 
@@ -287,19 +287,22 @@ def _add_limits(schema: dict[str, Any], validator: Any) -> None:
             pattern = pattern.replace(r"\A", "^").replace(r"\Z", "$")
             schema["pattern"] = pattern if pattern.startswith("^") else f"^(?:{pattern})"
     elif isinstance(validator, validate.ContainsOnly) and is_array:
-        schema["items"] = {**schema.get("items", {}), "enum": json_safe(list(validator.choices))}
+        schema["items"] = {
+            **schema.get("items", {}),
+            "enum": json_safe(list(in_order(validator.choices))),
+        }
 
 
 def _choices(field: fields.Field) -> list[Any] | None:
     """Return the allowed values, else the documented ones, else ``None``."""
     one_of = first_one_of(field)
     if one_of is not None:
-        return list(one_of.choices)
+        return list(in_order(one_of.choices))
     if isinstance(field, fields.Enum):
         return [each.value if field.by_value else each.name for each in field.enum]
     documented = field.metadata.get("enum")
     if isinstance(documented, Iterable) and not isinstance(documented, str | bytes):
-        return list(documented)
+        return list(in_order(documented))
     return None
 
 

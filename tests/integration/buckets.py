@@ -44,6 +44,10 @@ class Bucket:
     endpoint: str
     name: str
 
+    def create(self) -> None:
+        """Make the bucket itself."""
+        self._request("PUT", "")
+
     def put(self, key: str, content: bytes) -> None:
         """Put an object."""
         self._request("PUT", f"/{urllib.parse.quote(key)}", content)
@@ -92,7 +96,7 @@ def bucket(name: str, folder: Path) -> Iterator[Bucket]:
         def is_made() -> bool:
             assert process.poll() is None, (folder / "moto.log").read_text()
             try:
-                made._request("PUT", "")
+                made.create()
             except urllib.error.URLError:
                 return False
             return True

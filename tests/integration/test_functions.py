@@ -11,12 +11,15 @@ import subprocess
 import sys
 import urllib.parse
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from deepaas.export import ExportOptions, find_target, plan
+from deepaas.project import open_module
 from tests.integration.buckets import PROGRAMS, Bucket, bucket, require_program
 from tests.integration.harness import MODELS, PATIENCE_S
 
@@ -53,12 +56,19 @@ class Supervisor:
             python=shlex.quote(sys.executable), model=shlex.quote(str(MODEL)), options=options
         )
         configuration = CONFIGURATION.format(endpoint=self.bucket.endpoint, outputs=outputs)
+        return self.execute(event, configuration, script)
+
+    def execute(
+        self, event: str, configuration: str, script: str, variables: Mapping[str, str] = {}
+    ) -> str:
+        """Give an event to a function of any definition, and return what it answers."""
         environment = {key: text for key, text in os.environ.items() if key != "AWS_CA_BUNDLE"}
         done = subprocess.run(
             [PROGRAMS / "python", "-W", "ignore", "-m", "faassupervisor.supervisor"],
             cwd=self._folder,
             env={
                 **environment,
+                **variables,
                 "HOME": str(self._folder),
                 "FUNCTION_CONFIG": base64.b64encode(configuration.encode()).decode(),
                 "SCRIPT": base64.b64encode(script.encode()).decode(),
@@ -84,10 +94,10 @@ class Supervisor:
         }
 
 
-def event_of(key: str) -> Any:
-    """Return MinIO's event of an object that has come."""
+def event_of(key: str, name: str = "demo") -> Any:
+    """Return MinIO's event of an object that has come into a bucket."""
     return {
-        "Key": f"demo/{key}",
+        "Key": f"{name}/{key}",
         "EventName": "s3:ObjectCreated:Put",
         "Records": [
             {
@@ -95,7 +105,7 @@ def event_of(key: str) -> Any:
                 "eventTime": "2026-01-01T00:00:00Z",
                 "eventName": "s3:ObjectCreated:Put",
                 "s3": {
-                    "bucket": {"name": "demo", "arn": "arn:aws:s3:::demo"},
+                    "bucket": {"name": name, "arn": f"arn:aws:s3:::{name}"},
                     "object": {"key": urllib.parse.quote_plus(key)},
                 },
             }
@@ -185,3 +195,24 @@ def test_a_synchronous_call_gets_the_answer_and_nothing_else(supervisor: Supervi
 def test_a_synchronous_call_that_fails_gets_the_reason(supervisor: Supervisor) -> None:
     answer = json.loads(supervisor.run('{"how": "os._exit"}', "nothing"))
     assert answer["status"] == "error"
+
+
+def test_an_exported_service_answers_each_object_as_it_is_written(supervisor: Supervisor) -> None:
+    target, flavour = find_target("oscar", "event")
+    deployment = plan(open_module("minimal"), ExportOptions(flavour=flavour))
+    definition, script = target.write(deployment).values()
+    [[service]] = [each.values() for each in yaml.safe_load(definition)["functions"]["oscar"]]
+    # What OSCAR does with it: it adds its own storage, and sets the variables.
+    storage = yaml.safe_load(
+        CONFIGURATION.format(endpoint=supervisor.bucket.endpoint, outputs="outputs")
+    )["storage_providers"]
+    configuration = yaml.safe_dump({**service, "storage_providers": storage})
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**service["environment"]["variables"], "PATH": programs}
+    bucket_of_it = Bucket(supervisor.bucket.endpoint, "minimal")
+    bucket_of_it.create()
+    bucket_of_it.put("inputs/a b.json", b'{"sequence": "GATTACA"}')
+    event = json.dumps(event_of("inputs/a b.json", "minimal"))
+    supervisor.execute(event, configuration, script, variables)
+    assert bucket_of_it.keys("outputs/") == ["outputs/a b.json"]
+    assert json.loads(bucket_of_it.get("outputs/a b.json"))["length"] == 7

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``deepaas export`` writes, shows and checks."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,35 @@ def test_files_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("# Dockerfile\n# Made by `deepaas export docker`")
     assert "\n# .dockerignore\n" in out
+
+
+def test_an_output_that_takes_nothing_is_no_traceback(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert export("compose", MODEL, "--stdout") == 1
+        said = "deepaas export: standard output cannot be written: No space left on device.\n"
+        assert capfd.readouterr().err == said
+
+
+def test_a_reader_that_has_enough_is_told_nothing(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert export("compose", MODEL, "--stdout") == 1
+    assert capfd.readouterr().err == ""
+
+
+def test_names_of_files_are_shown_as_they_are(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    assert export("compose", MODEL, "--output", os.fsdecode(folder)) == 0
+    assert capfdbinary.readouterr().out == folder + b"/compose.yaml\n"
 
 
 def test_a_fault_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,21 @@ from pathlib import Path
 import pytest
 
 from deepaas.errors import CheckerMissing, ConfigurationError
-from deepaas.export import Target, View, check, kubernetes, plan
+from deepaas.export import (
+    ExportOptions,
+    Target,
+    Verdict,
+    View,
+    check,
+    docker,
+    kubernetes,
+    plan,
+    slurm,
+    write_files,
+)
 from deepaas.export.checking import differences, run_checker
 from deepaas.export.compose import TARGET
+from deepaas.project import ProjectSettings
 from tests.unit.export.modules import hostile, small
 
 
@@ -71,6 +83,89 @@ def test_a_variable_that_people_have_added_is_a_note(file: Path) -> None:
     assert verdict.notes == (
         "environment.RCLONE_CONFIG_RSHARE_URL: the files say it, the module does not",
     )
+
+
+def test_variables_of_a_list_and_with_any_name_are_notes(file: Path) -> None:
+    text = file.read_text()
+    start, end = text.index("      LANG:"), text.index("    ports:")
+    listed = text[start:end].replace("      ", "      - ").replace(": ", "=")
+    file.write_text(f"{text[:start]}{listed}      - MODE\n{text[end:]}")
+    verdict = check(COMPOSE, plan(small()), file.parent)
+    assert verdict.faults == ()
+    assert verdict.notes == ("environment.MODE: the files say it, the module does not",)
+    file.write_text(text.replace("LANG:", '1: x\n      "\\e[2J": x\n      LANG:'))
+    verdict = check(COMPOSE, plan(small()), file.parent)
+    assert verdict.faults == ()
+    assert [note.partition(":")[0] for note in verdict.notes] == [
+        r'environment."\u001b[2J"',
+        "environment.1",
+    ]
+
+
+def test_a_file_whose_environment_is_no_mapping_is_a_fault(tmp_path: Path) -> None:
+    views = iter((View(environment=["A"]), View(environment={"A": "b"})))  # type: ignore[arg-type]
+    target = Target("x", "x", lambda _: {"x": "x"}, lambda _: next(views), content)
+    (tmp_path / "x").touch()
+    [fault] = check(target, plan(small()), tmp_path).faults
+    assert fault == 'environment: the files say ["A"], the module {"A": "b"}'
+
+
+def test_a_service_that_people_have_added_is_theirs(file: Path) -> None:
+    text = file.read_text()
+    file.write_text(text.replace("services:\n", "services:\n  proxy:\n    image: caddy:2\n"))
+    assert judged_by(COMPOSE, file.parent) == ()
+
+
+def test_objects_that_people_have_added_are_theirs(tmp_path: Path) -> None:
+    target = dataclasses.replace(kubernetes.TARGET, judge=content)
+    [[name, text]] = target.write(plan(small())).items()
+    secret = "- name: S3\n          valueFrom: {secretKeyRef: {name: s3, key: s3}}\n        "
+    text = text.replace("- name: LANG", f"{secret}- name: LANG")
+    text = text.replace("      containers:\n", "      containers:\n      - name: proxy\n")
+    added = "---\nkind: ConfigMap\ndata: {}\n---\nkind: Deployment\nspec: {}\n"
+    (tmp_path / name).write_text(text + added)
+    verdict = check(target, plan(small()), tmp_path)
+    assert verdict.faults == ()
+    assert verdict.notes == ("environment.S3: the files say it, the module does not",)
+
+
+def test_what_an_image_is_built_of_is_compared(tmp_path: Path) -> None:
+    target = dataclasses.replace(docker.TARGET, judge=content)
+    before = plan(small())
+    write_files(target.write(before), tmp_path)
+    file = tmp_path / "Dockerfile"
+    file.write_text(file.read_text() + "RUN apt-get install more && true\n")
+    assert check(target, before, tmp_path) == Verdict(())
+    module = dataclasses.replace(
+        small(),
+        settings=ProjectSettings(base_cpu="other:1", system_packages=("libgl1",)),
+        package=dataclasses.replace(small().package, requirements=("numpy>=2; os_name > ''",)),
+    )
+    assert check(target, plan(module), tmp_path).faults == (
+        f'base: the files say "{docker.BASE_CPU}", the module "other:1"',
+        'installs: the files say nothing, the module "libgl1"',
+        "installs: the files say nothing, the module \"numpy>=2; os_name > ''\"",
+    )
+    file.write_text(file.read_text().replace("FROM ${base} AS", "FROM mine:3 AS"))
+    [fault] = check(target, before, tmp_path).faults
+    assert fault == f'base: the files say "mine:3", the module "{docker.BASE_CPU}"'
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_builders_take_either_end_of_a_line(end: str, tmp_path: Path) -> None:
+    target = dataclasses.replace(docker.TARGET, judge=content)
+    for name, text in target.write(plan(hostile())).items():
+        (tmp_path / name).write_bytes(text.replace("\n", end).encode())
+    assert check(target, plan(hostile()), tmp_path) == Verdict(())
+
+
+def test_a_break_within_a_value_is_no_end_of_a_line(tmp_path: Path) -> None:
+    environment = {"RETURNS": "a\rb\r\nc"}
+    module = dataclasses.replace(small(), settings=ProjectSettings(environment=environment))
+    deployment = plan(module, ExportOptions(flavour="predict"))
+    target = dataclasses.replace(slurm.TARGET, judge=content)
+    write_files(target.write(deployment), tmp_path)
+    assert check(target, deployment, tmp_path) == Verdict(())
 
 
 def test_a_disk_that_the_module_says_nothing_of_is_a_matter_of_people(tmp_path: Path) -> None:

@@ -68,14 +68,34 @@ def test_a_single_file_is_nothing_to_deploy() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["DEEPAAS_API_KEYS", "DEEPAAS_TOKEN", "RCLONE_CONFIG_RSHARE_PASS", "jupyterPASSWORD", "SECRET"],
+    [
+        "DEEPAAS_API_KEYS",
+        "DEEPAAS_TOKEN",
+        "RCLONE_CONFIG_RSHARE_PASS",
+        "jupyterPASSWORD",
+        "SECRET",
+        "SECRET_KEY",
+        "SSH_PRIVATE_KEY",
+        "KEY_PASSPHRASE",
+        "DB_PWD",
+    ],
 )
 def test_a_secret_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"sets '{name}', which looks like a secret"):
         plan(with_environment({name: "x"}))
 
 
-@pytest.mark.parametrize("name", ["DEEPAAS_TOKEN_FILE", "COMPASS", "KEYBOARD", "TOKENS_AT_ONCE"])
+def test_an_address_with_a_password_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="sets 'DB', which looks like a secret") as told:
+        plan(with_environment({"DB": "postgres://ada:hunter2@db.example/digits"}))
+    assert "hunter2" not in str(told.value)
+    open_one = "https://ada@db.example:5432/a@b"
+    assert plan(with_environment({"DB": open_one})).environment["DB"] == open_one
+
+
+@pytest.mark.parametrize(
+    "name", ["PWD_OF_DATA", "MONKEY", "DEEPAAS_TOKEN_FILE", "COMPASS", "KEYBOARD", "TOKENS_AT_ONCE"]
+)
 def test_what_only_sounds_like_one_is_not(name: str) -> None:
     assert plan(with_environment({name: "x"})).environment[name] == "x"
 

@@ -3,12 +3,13 @@
 """The Dockerfile of a module."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepaas.errors import ConfigurationError
-from deepaas.export import ExportOptions, docker, plan
+from deepaas.export import ExportOptions, check, docker, plan, write_files
 from deepaas.export.dockerfile import can_be_said, instructions, last_stage, read_pairs
 from deepaas.project import Module
 from tests.unit.export.every_field import HOSTILE
@@ -66,6 +67,23 @@ def test_packages_of_the_module_are_installed() -> None:
     assert "file:" not in text
     assert 'PBR_VERSION="1.0+local"' in text
     assert "PBR_VERSION" not in text_of(small())
+
+
+def test_a_password_of_an_index_gets_into_no_image() -> None:
+    address = "private-part @ git+https://ada:hunter2@code.example/part.git"
+    package = dataclasses.replace(small().package, requirements=(address,))
+    with pytest.raises(ConfigurationError, match="'private-part' from an address with") as told:
+        text_of(dataclasses.replace(small(), package=package))
+    assert "hunter2" not in str(told.value)
+
+
+def test_secrets_that_are_not_left_out_are_a_fault(tmp_path: Path) -> None:
+    write_files(docker.write(plan(small())), tmp_path)
+    ignored = tmp_path / ".dockerignore"
+    ignored.write_text(ignored.read_text().replace("**/.env\n", "").replace("keys\n", ""))
+    assert check(docker.TARGET, plan(small()), tmp_path).faults == (
+        "'.dockerignore' lacks **/.env, keys: secrets would get into the image",
+    )
 
 
 def test_a_development_version_comes_from_beside_the_module(

@@ -500,6 +500,14 @@ def test_accept_is_described_with_anything_and_its_first_choice() -> None:
     assert argument.default == JSON
 
 
+def test_accept_of_a_set_has_the_same_default_in_each_process() -> None:
+    offered = {f"image/x-{number}" for number in range(20)}
+    accept = fields.Str(validate=validate.OneOf(offered), metadata={"location": "headers"})
+    (argument,) = ArgumentParser({"accept": accept}).arguments
+    assert argument.default == min(offered)
+    assert argument.choices == (*sorted(offered), "*/*")
+
+
 def test_accept_that_offers_anything_itself() -> None:
     field = fields.Str(validate=validate.OneOf([PNG, "*/*"]))
 

@@ -243,6 +243,18 @@ def test_defaults_and_choices_are_safe_as_json() -> None:
     assert argument.choices == ("2026-01-01",)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"validate": validate.OneOf({f"word {number}" for number in range(20)})},
+        {"metadata": {"enum": frozenset(f"word {number}" for number in range(20))}},
+    ],
+)
+def test_choices_of_a_set_have_one_order(options: dict[str, Any]) -> None:
+    choices = describe_field("x", fields.Str(**options)).choices
+    assert choices == tuple(sorted(f"word {number}" for number in range(20)))
+
+
 def test_a_default_that_is_made_is_not_shown() -> None:
     assert describe_field("x", fields.List(fields.Int(), load_default=list)).default is None
 
