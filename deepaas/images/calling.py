@@ -4,6 +4,7 @@
 
 import io
 import json
+import math
 import re
 import uuid
 import zipfile
@@ -24,6 +25,9 @@ _STROKE: Final = range(28, 36)
 _HIGH: Final = range(10, 54)
 #: Texts that patterns often have in mind.
 _SIMPLE: Final = ("a", "A", "1", "aA1", "0,0,1,1", "2026-01-31")
+#: Longer texts and lists are for their authors to give.
+_MOST_CHARACTERS: Final = 65_536
+_MOST_ITEMS: Final = 1_000
 #: Values for texts of a format.
 _FORMATS: Final = {
     "date": "2026-01-31",
@@ -115,8 +119,9 @@ def made_value(parameter: Mapping[str, Any]) -> Any:
         case "boolean":
             return "false"
         case "array" if isinstance(items := parameter.get("items"), dict):
-            count = max(int(parameter.get("minItems", 1)), 1)
-            return [made_value({**items, "name": name})] * count
+            count = max(int(_limit(parameter, "minItems") or 1), 1)
+            if count <= _MOST_ITEMS:
+                return [made_value({**items, "name": name})] * count
         case "string" if (text := _text(parameter)) is not None:
             return text
     raise ConfigurationError(
@@ -156,7 +161,10 @@ def given_file(path: Path) -> MadeFile:
 
 def _text(parameter: Mapping[str, Any]) -> str | None:
     """Return a text that fits, ``None`` where none of those that are tried does."""
-    least, most = parameter.get("minLength", 0), parameter.get("maxLength")
+    least, end = int(_limit(parameter, "minLength") or 0), _limit(parameter, "maxLength")
+    most = None if end is None else int(end)
+    if least > _MOST_CHARACTERS:
+        return None
     for text in (_FORMATS.get(str(parameter.get("format")), "test"), *_SIMPLE):
         text = (text * (least or 1) if len(text) < least else text)[:most]
         try:
@@ -170,12 +178,19 @@ def _text(parameter: Mapping[str, Any]) -> str | None:
 
 def _number(parameter: Mapping[str, Any]) -> Any:
     """Return a number, whole where the limits are."""
-    low, high = parameter.get("minimum"), parameter.get("maximum")
+    low, high = _limit(parameter, "minimum"), _limit(parameter, "maximum")
     if low is None:
         return 1 if high is None or high >= 1 else high
     if not parameter.get("exclusiveMinimum"):
         return low
     return low + 1 if high is None else (low + high) / 2
+
+
+def _limit(parameter: Mapping[str, Any], key: str) -> int | float | None:
+    """Return a limit of a declaration; what is no number is none."""
+    value = parameter.get(key)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and math.isfinite(value) else None
 
 
 def _picture() -> bytes:

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from deepaas.errors import RequestFailed
+from deepaas.images.limits import ended_after
 from deepaas.images.verdicts import shown
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -53,15 +54,16 @@ def ask(
         url: ``http`` or ``https``.
         headers: ``Authorization`` among them stays with this host when a redirect leads elsewhere.
         body: Makes it a POST.
-        timeout_s: For each read.
+        timeout_s: For the whole answer.
         follows: Whether redirects are followed; not from https to http.
 
     Raises:
-        RequestFailed: There is no answer, or too large a one.
+        RequestFailed: There is no answer, or too large or too slow a one.
     """
     sent = dict(headers or {})
     for _ in range(_MOST_HOPS if follows else 1):
-        answer = _ask_once(url, sent, body, timeout_s)
+        with ended_after(timeout_s, f"The answer of {url}"):
+            answer = _ask_once(url, sent, body, timeout_s)
         if not follows or answer.status not in _REDIRECTS:
             return answer
         target = urljoin(url, answer.headers.get("location", ""))

@@ -12,6 +12,7 @@ from deepaas.config.client import ClientSettings
 from deepaas.errors import ConfigurationError, RequestFailed
 from deepaas.images.calling import Call, MadeFile, make_call, parse_json
 from deepaas.images.http import Answer, ask
+from deepaas.images.limits import ended_after
 from deepaas.images.verdicts import Verdict, bad, good, shown
 
 #: What a description must have; a field may go on behind such a word: ``author-email``.
@@ -20,6 +21,8 @@ _DESCRIBED: Final = ("id", "name", "author", "license")
 _PLACEHOLDER: Final = "deepaas-test"
 _LISTS: Final = ("/v2/models/", "/models/")
 _PAUSE_S: Final = 1.0
+#: Patterns of an honest service take milliseconds.
+_MATCHING_S: Final = 10
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ def check_service(asked: Asked, pause: Callable[[float], None] = time.sleep) -> 
     models = _models(answer)
     if not models:
         return [*verdicts, bad("models", f"{where} lists no model; is one installed in the image?")]
-    document = _document(asked)
+    try:
+        document = _document(asked)
+    except (RequestFailed, ValueError) as exc:
+        return [*verdicts, bad("interface", f"/swagger.json cannot be read: {exc}")]
     for model in models:
         name = _name(model)
         if asked.model in (None, name):
@@ -138,12 +144,9 @@ def _described(name: str, model: Mapping[str, Any]) -> Verdict:
 
 
 def _document(asked: Asked) -> Mapping[str, Any]:
-    """Return the description of the interface; empty where none can be had."""
-    try:
-        answer = _get(asked, "/swagger.json")
-        document = parse_json(answer.body) if answer.status == 200 else {}
-    except (RequestFailed, ValueError):
-        return {}
+    """Return the description of the interface; empty where there is none."""
+    answer = _get(asked, "/swagger.json")
+    document = parse_json(answer.body) if answer.status == 200 else {}
     return document if isinstance(document, dict) else {}
 
 
@@ -153,9 +156,11 @@ def _predicts(asked: Asked, name: str, document: Mapping[str, Any]) -> Verdict:
     operation = _operation(document, path)
     if operation is None:
         return bad(check, f"/swagger.json describes no {shown(path)}")
-    parameters = [each for each in operation.get("parameters", ()) if isinstance(each, dict)]
+    said = operation.get("parameters")
+    parameters = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
     try:
-        call = make_call(path, parameters, asked.inputs)
+        with ended_after(_MATCHING_S, "Matching the patterns of its arguments"):
+            call = make_call(path, parameters, asked.inputs)
         answer = ask(
             f"{asked.settings.url}{call.path}",
             headers={**call.headers, **_headers(asked)},
@@ -166,7 +171,11 @@ def _predicts(asked: Asked, name: str, document: Mapping[str, Any]) -> Verdict:
         return bad(check, exc.message)
     if answer.status != 200:
         return bad(check, _refusal(call, answer))
-    faults = list(_misfits(answer, operation, document))
+    try:
+        with ended_after(_MATCHING_S, "Comparing the answer with its schema"):
+            faults = list(_misfits(answer, operation, document))
+    except RequestFailed as exc:
+        return bad(check, exc.message)
     if faults:
         return bad(check, f"the answer is not as declared: {shown('; '.join(faults[:3]))}")
     kind = answer.media_type or "no media type"

@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -144,7 +144,8 @@ def read_project(folder: Path, imported: tuple[str, ...] = ()) -> Project:
     """Read what is text below a folder; links that lead out of it are not followed."""
     sources: list[Source] = []
     unread: list[tuple[str, str]] = []
-    for number, path in enumerate(_files(folder)):
+    closed: list[OSError] = []
+    for number, path in enumerate(_files(folder, closed.append)):
         if number >= MAX_FILES:
             unread.append(
                 (".", f"there are more than {MAX_FILES} files, and the rest was not read")
@@ -156,6 +157,9 @@ def read_project(folder: Path, imported: tuple[str, ...] = ()) -> Project:
         except _Unreadable as exc:
             if path.name in _METADATA or _DOCKERFILE.fullmatch(path.name):
                 unread.append((name, str(exc)))
+    for failure in closed:
+        name = Path(failure.filename).relative_to(folder).as_posix()
+        unread.append((name, f"the folder cannot be read: {failure.strerror}"))
     return Project(folder, tuple(sources), tuple(unread), imported)
 
 
@@ -163,17 +167,24 @@ class _Unreadable(Exception):
     """No text file, or too large a one."""
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, failed: Callable[[OSError], object]) -> Iterator[Path]:
     root = folder.resolve()
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=failed):
         folders[:] = sorted(
             each for each in folders if each not in _SKIPPED and not each.endswith(".egg-info")
         )
         for name in sorted(names):
             path = Path(place, name)
             # A loop of links has no end, and a pipe no end of file.
-            if path.is_file() and path.resolve().is_relative_to(root):
+            if _is_file(path) and path.resolve().is_relative_to(root):
                 yield path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may be listed and not entered; opening it says why
+        return True
 
 
 def _read(path: Path) -> str:

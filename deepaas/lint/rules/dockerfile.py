@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images: what they begin from, who runs in them, and who sees that they work."""
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -58,7 +59,7 @@ def no_dockerignore(project: Project) -> Iterator[Fault]:
     for source in project.dockerfiles:
         folder = source.name.removesuffix(source.base)
         names = (f"{source.name}.dockerignore", f"{folder}.dockerignore", ".dockerignore")
-        if not any((project.folder / name).is_file() for name in names):
+        if not any(os.path.isfile(project.folder / name) for name in names):
             yield Fault(source.name, 1, "there is no .dockerignore")
 
 

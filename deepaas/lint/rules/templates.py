@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Templates of TOSCA: valid ones, and what others say of them."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -36,7 +37,9 @@ _NAME: Final = re.compile(r"\bdeep-oc-[\w.-]+?\.ya?ml\b")
 _CREATES: Final = re.compile(
     r"\b(?:orchent\s+depcreate|orpy\s+deployment\s+create)\s+(?P<template>\S+)\s+(?:\\\n\s*)?'(?P<inputs>\{[^']*)"
 )
-_VARIABLE: Final = re.compile(r"^[ \t]*(?:export\s+)?(\w+)=[\"']?([\w./-]+\.ya?ml)\b", re.M)
+_VARIABLE: Final = re.compile(
+    r"^[ \t]*(?:export\s+)?(\w+)=[\"']?(?:\$\{\w+:?-)?([\w:./-]+\.ya?ml)\b", re.M
+)
 _KEY: Final = re.compile(r"\"(\w+)\"\s*:")
 _GOES_ON: Final = (".md", ".rst", ".sh", ".txt", "")
 
@@ -105,7 +108,7 @@ def missing_templates(project: Project) -> Iterator[Fault]:
                 line = source.line_at(match.start())
                 yield Fault(source.name, line, text, f"its place has {GONE[name]}")
     for source, line, template in _pointed_at(project):
-        if "://" not in template and not (project.folder / template).is_file():
+        if "://" not in template and not os.path.isfile(project.folder / template):
             yield Fault(source.name, line, f"there is no file {template!r} here")
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The licence, documentation that people copy from, and files that could not be looked at."""
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -26,8 +27,7 @@ def no_licence(project: Project) -> Iterator[Fault]:
     has_file = any(
         "/" not in each.name and _LICENCE.fullmatch(each.name) for each in project.sources
     )
-    folder = project.folder / "LICENSES"
-    if not has_file and not folder.is_dir():
+    if not has_file and not os.path.isdir(project.folder / "LICENSES"):
         yield Fault(_head(project), 1, "no file of the project is its licence")
 
 

@@ -3,6 +3,7 @@
 """Calls are made up from declarations, and say what was made up; what cannot be is named."""
 
 import io
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ PATH = "/v2/models/leaves/predict/"
         ({"type": "boolean"}, "false"),
         ({"type": "array", "items": {"type": "integer"}}, [1]),
         ({"type": "array", "items": {"type": "integer"}, "minItems": 3}, [1, 1, 1]),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": "3"}, [1]),
+        ({"type": "string", "minLength": "6", "maxLength": None}, "test"),
+        ({"type": "integer", "minimum": "low", "maximum": math.inf}, 1),
     ],
 )
 def test_a_value_fits_its_declaration(parameter: dict[str, Any], value: object) -> None:
@@ -56,6 +60,8 @@ def test_a_value_fits_its_declaration(parameter: dict[str, Any], value: object) 
         {"type": "string", "pattern": "^[0-9]{4}-oak$"},
         {"type": "string", "pattern": "^(?<name>"},
         {"type": "string", "minLength": 3, "maxLength": 2},
+        {"type": "string", "minLength": 10**12},
+        {"type": "array", "items": {"type": "integer"}, "minItems": 10**12},
         {"type": "array"},
         {"type": "object"},
         {},

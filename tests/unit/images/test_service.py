@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services are checked as the platform does; what is not as it should be is told, with a remedy."""
 
+import socket
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from deepaas.config.client import ClientSettings
+from deepaas.images import service
 from deepaas.images.service import Asked, check_service
 from deepaas.images.verdicts import Verdict
 from tests.unit.images.stand import Reply, Request, as_json, serving
@@ -171,7 +175,7 @@ def test_a_schema_that_is_none_is_told(schema: object) -> None:
     assert "its schema cannot be used" in found["leaves: prediction"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", as_json({"paths": {PATH: {"get": {}}}})])
+@pytest.mark.parametrize("body", [b"[]", b"{}", as_json({"paths": {PATH: {"get": {}}}})])
 def test_a_service_without_a_description_cannot_be_called(body: bytes) -> None:
     found = faults({"/swagger.json": Reply(body=body)})
     assert f"describes no {PATH}" in found["leaves: prediction"]
@@ -191,4 +195,61 @@ def test_a_service_that_dies_meanwhile_is_told() -> None:
 
     with serving(answer) as stand:
         [*_, last] = check_service(Asked(ClientSettings(stand.url), tries=1), lambda _: None)
-    assert not last.is_good
+    assert (last.check, last.is_good) == ("interface", False)
+
+
+def test_a_description_that_is_no_json_is_told() -> None:
+    assert "cannot be read" in faults({"/swagger.json": Reply(body=b"{")})["interface"]
+
+
+def test_parameters_of_nonsense_are_none() -> None:
+    bare = {"paths": {PATH: {"post": {"parameters": 3}}}}
+    assert faults({"/swagger.json": Reply(body=as_json(bare))}) == {}
+
+
+def test_an_answer_in_drops_is_not_waited_for() -> None:
+    """Each read ends in time; the answer never does."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while not over.wait(0.02):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        settings = ClientSettings(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        [last] = check_service(Asked(settings, tries=1, timeout_s=0.3), lambda _: None)
+        over.set()
+        thread.join()
+    assert "takes longer than 0.3 s" in last.text
+
+
+ENDLESS = "^(a|a)*$"
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (
+            {"pattern": "(a|a)*$(?=c)", "minLength": 60, "required": True},
+            "Matching the patterns of its arguments takes longer",
+        ),
+        ({}, "Comparing the answer with its schema takes longer"),
+    ],
+)
+def test_patterns_that_backtrack_for_days_end(
+    said: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_MATCHING_S", 0.2)
+    parameter = {"name": "kind", "in": "query", "type": "string", **said}
+    found = faults(
+        {
+            "/swagger.json": described([parameter], {"pattern": ENDLESS}),
+            PATH: Reply(200, as_json("a" * 60 + "b"), JSON),
+        }
+    )
+    assert says in found["leaves: prediction"]

@@ -3,6 +3,8 @@
 """Whatever lies in a folder, looking at it ends, and harms nothing."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,9 +102,34 @@ def test_a_file_that_may_not_be_read_is_told(
     write(tmp_path, {**CLEAN, "Dockerfile": "FROM x:1\n"})
     (tmp_path / "Dockerfile").unlink()
     # A root, who runs tests in containers, may read everything but what is gone.
-    monkeypatch.setattr(reading, "_files", lambda folder: iter([folder / "Dockerfile"]))
+    monkeypatch.setattr(reading, "_files", lambda folder, _: iter([folder / "Dockerfile"]))
     told = [each.message for each in found_in(tmp_path) if each.rule == "FIL01"]
     assert told == ["it cannot be read: No such file or directory"]
+
+
+def test_folders_that_may_not_be_read_are_told(tmp_path: Path) -> None:
+    """In a process whose root has no more rights than others."""
+    for closed, mode in (("closed", 0), ("listed", 0o444)):
+        write(tmp_path, {**CLEAN, f"{closed}/Dockerfile": "FROM x:1\n"})
+        (tmp_path / closed).chmod(mode)
+    command = [sys.executable, "-m", "deepaas.cmd.main", "lint", str(tmp_path), "--select", "FIL"]
+    if os.getuid() == 0:
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for closed in ("closed", "listed"):
+        (tmp_path / closed).chmod(0o755)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = [line.partition(" (")[0] for line in done.stdout.splitlines()]
+    assert told == [
+        "closed:1: FIL01 the folder cannot be read: Permission denied",
+        "listed/Dockerfile:1: FIL01 it cannot be read: Permission denied",
+    ]
+
+
+def test_an_address_that_is_too_long_for_a_file_is_a_finding(tmp_path: Path) -> None:
+    entry = f'{{"tosca": [{{"title": "x", "url": "{"a" * 5000}", "inputs": []}}]}}'
+    write(tmp_path, {**CLEAN, "metadata.json": entry})
+    assert "TOS04" in [each.rule for each in found_in(tmp_path)]
 
 
 def test_too_many_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
