@@ -34,8 +34,9 @@ help:
 	@echo "make lock    choose anew what the checks are run with ($(LOCK))"
 	@echo "make sample  write etc/deepaas.conf.sample anew from the declared options"
 	@echo "make bench   measure beside the limits and the peers (PEERS=, ONLY=, ROUNDS= change it)"
-	@echo "make soak    send 200,000 mixed calls to a server and see what it keeps (CALLS=), then ten"
-	@echo "             minutes of requests that are nearly HTTP (FUZZ_S=)"
+	@echo "make soak    build the example's image, run it in a container and on a cluster; send 200,000"
+	@echo "             mixed calls to a server and see what it keeps (CALLS=); then ten minutes of"
+	@echo "             requests that are nearly HTTP (FUZZ_S=)"
 	@echo "make clean   remove what was built, the environment too"
 
 run: $(VENV)/.installed-run
@@ -75,7 +76,9 @@ bench: $(VENV)/.installed-test
 	    $(if $(BENCH_TABLE),--table doc/source/discussion/performance-table.txt)
 	@$(BIN)/python -m benchmarks.tokens
 
-soak: $(VENV)/.installed-test
+soak: $(VENV)/.installed-test $(PEERS_VENV)/.installed
+	@sh tests/system-packages.sh deployment
+	@$(BIN)/python -m pytest -q tests/deployment
 	@$(BIN)/python -m benchmarks.soak --calls $(CALLS)
 	@DEEPAAS_TEST_FUZZ_S=$(FUZZ_S) exec $(BIN)/python -m pytest -q tests/integration/test_fuzzed_bytes.py
 

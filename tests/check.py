@@ -109,7 +109,6 @@ CHECKS = (
         together=(
             _all_but_apart(),
             *map(_apart, APART),
-            Step(("pytest", "tests/deployment")),
             _measured("tests/contract", "tests/acceptance", "examples"),
             _measured(*UNITS_APART),
             _measured("tests/unit", *(f"--ignore={folder}" for folder in UNITS_APART)),

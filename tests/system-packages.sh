@@ -3,13 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install the Debian packages that tests use and that are missing. Acts only for root on a system
 # with apt-get; elsewhere it says what is missing, and the tests concerned say why they are skipped.
+#
+# With `deployment` also those that build and run a container and a cluster.
 set -eu
+
+# command:package
+wanted="unshare:util-linux curl:curl node:nodejs npm:npm rclone:rclone buildah:buildah"
+[ "${1:-}" != deployment ] || wanted="$wanted runc:runc debootstrap:debootstrap slurmctld:slurm-wlm munged:munge"
 
 PATH="$PATH:/usr/sbin:/sbin"
 missing=""
-# command:package
-for pair in unshare:util-linux curl:curl node:nodejs npm:npm rclone:rclone \
-    buildah:buildah runc:runc debootstrap:debootstrap slurmctld:slurm-wlm munged:munge; do
+for pair in $wanted; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0
