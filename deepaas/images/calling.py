@@ -189,8 +189,9 @@ def _number(parameter: Mapping[str, Any]) -> Any:
 def _limit(parameter: Mapping[str, Any], key: str) -> int | float | None:
     """Return a limit of a declaration; what is no number is none."""
     value = parameter.get(key)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _picture() -> bytes:
