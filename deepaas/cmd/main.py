@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from deepaas import __version__
 from deepaas.errors import DeepaasError
 
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ def _run(command: Command, argv: Sequence[str]) -> int:
     """Run a command; an extra that is not installed is no traceback but a remedy."""
     try:
         status: int = importlib.import_module(command.module).main(argv)
+    except KeyboardInterrupt:
+        print(f"deepaas {command.name}: interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except ModuleNotFoundError as exc:
         if command.extra is None or (exc.name or "").partition(".")[0] == "deepaas":
             raise

@@ -27,7 +27,7 @@ def test_a_new_package(
     assert not any("__pycache__" in name for name in names)
     assert everything(tmp_path) == ["new", *(f"new/{name}" for name in names)]
     dockerfile = (tmp_path / "new" / "Dockerfile").read_text()
-    assert 'org.opencontainers.image.title="\\"; rm"' in dockerfile
+    assert "org.opencontainers.image.title='\"; rm'" in dockerfile
     assert 'org.opencontainers.image.version="0.1.0"' in dockerfile
 
     assert main(["other", "new"]) == 1
@@ -39,6 +39,7 @@ def test_a_new_package(
     ("arguments", "reason"),
     [
         (["json", "new"], "is another module's name"),
+        (["yaml", "new"], "is installed here already"),
         (["leaves", "none/new"], "No such file or directory"),
         (["leaves", "new", "--title", ""], "The title is empty"),
         (["--adopt", "none"], "is no folder"),

@@ -110,3 +110,13 @@ def test_a_broken_install_is_no_missing_extra(
     monkeypatch.setattr(umbrella, "COMMANDS", (Command("us", "needs_us", "", extra="tools"),))
     with pytest.raises(ModuleNotFoundError, match=r"deepaas\.nothing"):
         main(["us"])
+
+
+def test_ctrl_c_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "interrupts.py").write_text("def main(argv):\n    raise KeyboardInterrupt\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(umbrella, "COMMANDS", (Command("slow", "interrupts", ""),))
+    assert main(["slow"]) == 130
+    assert capsys.readouterr().err == "deepaas slow: interrupted.\n"
