@@ -13,7 +13,7 @@ from deepaas.errors import ConfigurationError, DeepaasError
 from deepaas.scaffold.adopting import Plan, adopt
 from deepaas.scaffold.base import read_base
 from deepaas.scaffold.facts import LICENCES, Facts
-from deepaas.scaffold.names import names_of
+from deepaas.scaffold.names import names_of, require_free
 from deepaas.scaffold.package import installed_files, new_files
 from deepaas.scaffold.writing import add_files, require_empty
 
@@ -48,6 +48,7 @@ def _begin(options: argparse.Namespace) -> None:
         author=_author(options),
         licence=options.licence or LICENCES[0],
     )
+    require_free(facts.names)
     folder = Path(options.folder or options.name)
     require_empty(folder)
     files = new_files(facts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from deepaas import __version__
 from deepaas.errors import DeepaasError
 
-EXIT_FAILED = 1
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 #: Commands say themselves what is wrong with files; what is left is standard output.
 _NO_OUTPUT = frozenset((errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF))
 
@@ -74,6 +74,9 @@ def _run(command: Command, argv: Sequence[str]) -> int:
         status: int = importlib.import_module(command.module).main(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"deepaas {command.name}: interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except ModuleNotFoundError as exc:
         if command.extra is None or (exc.name or "").partition(".")[0] == "deepaas":
             raise

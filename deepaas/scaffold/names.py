@@ -6,6 +6,7 @@ import keyword
 import re
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from deepaas.errors import ConfigurationError
 
@@ -50,3 +51,16 @@ def names_of(text: str) -> Names:
             f" {f'{distribution}-model'!r} is free."
         )
     return Names(distribution, module)
+
+
+def require_free(names: Names) -> None:
+    """See to it that a new package hides none that is installed here.
+
+    Raises:
+        ConfigurationError: There is a module of that name.
+    """
+    if find_spec(names.module) is not None:
+        raise ConfigurationError(
+            f"The module {names.module!r} is installed here already, and a new one would take its"
+            f" place; for example {f'{names.distribution}-model'!r} is another name."
+        )

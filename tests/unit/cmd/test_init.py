@@ -39,6 +39,7 @@ def test_a_new_package(
     ("arguments", "reason"),
     [
         (["json", "new"], "is another module's name"),
+        (["yaml", "new"], "is installed here already"),
         (["leaves", "none/new"], "No such file or directory"),
         (["leaves", "new", "--title", ""], "The title is empty"),
         (["--adopt", "none"], "is no folder"),

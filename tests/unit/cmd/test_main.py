@@ -156,3 +156,13 @@ def test_output_that_is_closed_is_no_fault_of_its_own(
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["us"]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_ctrl_c_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "interrupts.py").write_text("def main(argv):\n    raise KeyboardInterrupt\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(umbrella, "COMMANDS", (Command("slow", "interrupts", ""),))
+    assert main(["slow"]) == 130
+    assert capsys.readouterr().err == "deepaas slow: interrupted.\n"

@@ -153,3 +153,10 @@ def test_nothing_leads_to_nothing() -> None:
     assert inner({"a": [1]}, "a", 1) is None
     assert inner({"a": 1}, "a", "b") is None
     assert json_fault("{}") is None
+
+
+def test_a_template_that_is_the_default_of_a_variable_is_known(tmp_path: Path) -> None:
+    address = "https://git.example/deep-oc-marathon-webdav.yml"
+    script = f'T=${{T:-{address}}}\norchent depcreate $T \'{{"flaat_disable": "yes"}}\'\n'
+    write(tmp_path, {**CLEAN, "submit.sh": script})
+    assert [(each.rule, each.line) for each in found_in(tmp_path)] == [("TOS03", 2)]

@@ -5,7 +5,7 @@
 import pytest
 
 from deepaas.errors import ConfigurationError
-from deepaas.scaffold.names import Names, names_of
+from deepaas.scaffold.names import Names, names_of, require_free
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_what_names_no_module_is_refused(text: str) -> None:
 def test_a_name_of_another_module_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"'{text.lower()}-model' is free"):
         names_of(text)
+
+
+@pytest.mark.parametrize("text", ["yaml", "NumPy"])
+def test_a_new_package_hides_no_installed_one(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'{text.lower()}' is installed here already"):
+        require_free(names_of(text))
+    require_free(names_of("leaf-kinds-of-nobody"))
