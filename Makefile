@@ -122,8 +122,9 @@ $(VENV)/.installed-peers: tests/peers/package.json tests/peers/package-lock.json
 $(PEERS_VENV)/.installed: $(PEERS_LOCK) | $(VENV)/.created
 	@echo "Installing the programs that tests talk to into $(PEERS_VENV) …"
 	@$(BIN)/python -m venv $(PEERS_VENV)
+	@# Most of it is never imported: compiling it all would take longer than the rest.
 	@PYTHONWARNINGS=ignore $(PEERS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install \
-	    --require-hashes --requirement $(PEERS_LOCK)
+	    --no-compile --require-hashes --requirement $(PEERS_LOCK)
 	@touch $@
 
 $(VENV)/.installed-torch: $(VENV)/.installed-test

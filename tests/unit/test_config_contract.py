@@ -86,9 +86,10 @@ def test_a_bad_option_is_named_with_its_value(argv: list[str], words: list[str])
         ("[DEFAULT]\nworkers = -1\n", ["workers", "'-1'"]),
         ("[DEFAULT]\nwarm = perhaps\n", ["warm", "'perhaps'"]),
         ("[DEFAULT]\nbase_path = api\n", ["base-path", "'api'"]),
-        ("[DEFAULT]\nmodle_name = x\n", ["'modle_name'", "'x'", "'model_name'"]),
+        # Not the value: it may be a secret, under a name with a slip of the pen.
+        ("[DEFAULT]\nmodle_name = x\n", ["'modle_name'", "'model_name'"]),
         ("[DEFAULT]\nlisten-port = 1\n", ["'listen-port'", "'listen_port'"]),
-        ("[DEFAULT]\nnonsense = 1\n", ["'nonsense'", "'1'"]),
+        ("[DEFAULT]\nnonsense = 1\n", ["'nonsense'"]),
         ("[default]\nworkers = 2\n", ["[default]", "[DEFAULT]"]),
         ("[server]\nworkers = 2\n", ["[server]"]),
         ("workers = 2\n", ["line 1"]),

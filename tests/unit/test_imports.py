@@ -4,11 +4,12 @@
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.import_graph import component_of, cycles, foreign, graph_of, layer_faults, reach
+from tests.import_graph import Graph, component_of, cycles, foreign, graph_of, layer_faults, reach
 
 PACKAGE = Path(__file__).parents[2] / "deepaas"
 #: From top to bottom; the parts of one line do not import each other.
@@ -35,8 +36,14 @@ GUARDS = ("deepaas.execution.guard", "deepaas.execution.job_guard")
 GUARDS_NEED = {"execution", "records", "errors"}
 
 
+@cache
+def our_graph() -> Graph:
+    """Return the graph of the package, which takes seconds to read."""
+    return graph_of(PACKAGE)
+
+
 def test_imports_point_down() -> None:
-    assert layer_faults(graph_of(PACKAGE), LAYERS, EXCEPTIONS) == []
+    assert layer_faults(our_graph(), LAYERS, EXCEPTIONS) == []
 
 
 #: What serves, and what only its companions need.
@@ -46,17 +53,17 @@ TOOLS = {"export", "scaffold", "lint", "images", "orchestrator", "alien4cloud", 
 
 @pytest.mark.parametrize("program", SERVER)
 def test_the_server_imports_no_companion_tool(program: str) -> None:
-    needed = {component_of(module) for module in reach(graph_of(PACKAGE), program)}
+    needed = {component_of(module) for module in reach(our_graph(), program)}
     assert needed & TOOLS == set()
 
 
 def test_there_is_no_cycle() -> None:
-    assert cycles(graph_of(PACKAGE)) == []
+    assert cycles(our_graph()) == []
 
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_a_guard_needs_only_the_standard_library(guard: str) -> None:
-    graph = graph_of(PACKAGE)
+    graph = our_graph()
     assert foreign(graph, guard) == []
     assert {component_of(module) for module in reach(graph, guard)} <= GUARDS_NEED
 
