@@ -56,8 +56,7 @@ sample: $(VENV)/.installed-run
 # Names of the project's own packages: what is in the tree needs no hash.
 OWN := deepaas deepaas-example-minimal deepaas-example-digits deepaas-example-legacy
 
-lock: $(VENV)/.created
-	@$(PIP) install 'uv>=0.9'
+lock: $(VENV)/.uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	    $(OWN:%=--no-emit-package %) --output-file $(LOCK) tests/requirements.in
@@ -100,10 +99,19 @@ $(VENV)/.installed-run: $(VENV)/.created $(CORE_META) $(EXAMPLES_META)
 	@$(PIP) install --editable . --editable examples/digits
 	@touch $@
 
+$(VENV)/.uv: $(VENV)/.created
+	@$(PIP) install 'uv>=0.9' && touch $@
+
+# Installs a lock, $(2), into an environment, $(1): by uv in seconds; where that finds no registry by pip,
+# whose settings are others.
+install_locked = $(BIN)/uv pip install --quiet --python $(1)/bin/python --require-hashes --requirement $(2) \
+    || PYTHONWARNINGS=ignore $(1)/bin/python -m pip --disable-pip-version-check --quiet install \
+        --no-compile --require-hashes --requirement $(2)
+
 # What the checks run with is locked, with hashes; `make lock` resolves it anew.
-$(VENV)/.installed-test: $(VENV)/.created $(CORE_META) $(EXAMPLES_META) $(LOCK)
+$(VENV)/.installed-test: $(CORE_META) $(EXAMPLES_META) $(LOCK) | $(VENV)/.uv
 	@echo "Installing what the checks need into $(VENV) …"
-	@$(PIP) install --require-hashes --requirement $(LOCK)
+	@$(call install_locked,$(VENV),$(LOCK))
 	@$(PIP) install --no-deps --no-build-isolation --editable . --editable examples/digits \
 	    --editable examples/minimal --editable examples/legacy
 	@touch $(VENV)/.installed-run $@
@@ -119,12 +127,10 @@ $(VENV)/.installed-peers: tests/peers/package.json tests/peers/package-lock.json
 	        && touch $@; \
 	fi
 
-$(PEERS_VENV)/.installed: $(PEERS_LOCK) | $(VENV)/.created
+$(PEERS_VENV)/.installed: $(PEERS_LOCK) | $(VENV)/.uv
 	@echo "Installing the programs that tests talk to into $(PEERS_VENV) …"
 	@$(BIN)/python -m venv $(PEERS_VENV)
-	@# Most of it is never imported: compiling it all would take longer than the rest.
-	@PYTHONWARNINGS=ignore $(PEERS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install \
-	    --no-compile --require-hashes --requirement $(PEERS_LOCK)
+	@$(call install_locked,$(PEERS_VENV),$(PEERS_LOCK))
 	@touch $@
 
 $(VENV)/.installed-torch: $(VENV)/.installed-test
