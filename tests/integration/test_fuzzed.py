@@ -18,7 +18,7 @@ EVERY = MODELS / "every_field.py"
 FEW = "12"
 EXAMPLES = os.environ.get("DEEPAAS_TEST_EXAMPLES", FEW)
 #: Only ends what hangs.
-FUZZING_S = 600 if EXAMPLES == FEW else 7200
+FUZZING_S = 1200 if EXAMPLES == FEW else 7200
 HOLDS = "waits_in_train"
 FUZZED = f"{EVERY},minimal,digits,legacy"
 
