@@ -1,14 +1,23 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""A run of the tests fails if it leaves a process, a temporary file or shared memory."""
+"""A run of the tests fails if it leaves a process, a temporary file or shared memory.
+
+And no test fails for how long something takes on a machine that has much to do.
+"""
 
 import os
 import uuid
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deepaas.model import context
 from tests import leftovers
+
+settings.register_profile(
+    "patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 _before = pytest.StashKey[leftovers.Snapshot]()
 _left = pytest.StashKey[leftovers.Snapshot]()
