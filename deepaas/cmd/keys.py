@@ -7,7 +7,6 @@ import fcntl
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from deepaas.auth.keys import KeyRecord, make_key, read_keys, read_time, require
 from deepaas.config.sign_in import KEYS_FILE_VARIABLE, keys_file
 from deepaas.config.units import age
 from deepaas.errors import ConfigurationError
+from deepaas.whole import written_whole
 
 EXIT_FAILED: Final = 1
 _ROLES: Final = ("read", "predict", "train", "manage")
@@ -188,22 +188,12 @@ def _write(path: Path, text: str) -> None:
     that could not read what has changed would go on with the keys that it knows.
     """
     try:
-        # 0600 from its beginning on, which mkstemp sees to.
-        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with open(fd, "w", encoding="utf-8") as file:
-                with suppress(FileNotFoundError):
-                    before = path.stat()
-                    os.fchown(fd, before.st_uid, before.st_gid)
-                    os.fchmod(fd, stat.S_IMODE(before.st_mode))
-                file.write(text)
-                file.flush()
-                os.fsync(fd)
-            os.replace(name, path)
-        except BaseException:
+        with written_whole(path, mode=0o600) as temporary:
+            temporary.write_text(text, "utf-8")
             with suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
+                before = path.stat()
+                os.chown(temporary, before.st_uid, before.st_gid)
+                temporary.chmod(stat.S_IMODE(before.st_mode))
     except OSError as exc:
         raise _unusable(path, exc) from exc
 

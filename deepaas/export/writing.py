@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put files where they are wanted; what differs is overwritten only when that is asked for."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from deepaas.errors import ConfigurationError
+from deepaas.whole import written_whole
 
 
 def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) -> list[Path]:
@@ -53,27 +52,12 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A link stays one: what it leads to is replaced.
         target = path.resolve()
-        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
-        try:
-            with open(fd, "w", encoding="utf-8", newline="") as file:
-                os.fchmod(fd, _mode(target))
-                file.write(text)
-            os.replace(name, target)
-        except BaseException:
+        with written_whole(target) as temporary:
+            temporary.write_bytes(text.encode())
             with suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
+                temporary.chmod(target.stat().st_mode & 0o777)
     except OSError as exc:
         raise _unusable(path, exc) from exc
-
-
-def _mode(path: Path) -> int:
-    """Return the mode of the file that is replaced, else what a new one gets."""
-    with suppress(FileNotFoundError):
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _unusable(path: Path, exc: OSError) -> ConfigurationError:

@@ -176,7 +176,9 @@ def _plain(value: Any, path: str, on_unknown: _OnUnknown) -> Any:
         }
     # An open file is an iterator too, of its lines.
     if isinstance(value, list | tuple | Set | Iterator) and not isinstance(value, IOBase):
-        return [_plain(item, f"{path}[{i}]", on_unknown) for i, item in enumerate(in_order(value))]
+        # An answer is the model's own; what is shown of a declaration is to be the same each time.
+        items = in_order(value) if on_unknown is _short_repr else value
+        return [_plain(item, f"{path}[{i}]", on_unknown) for i, item in enumerate(items)]
     if is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _plain(getattr(value, field.name), f"{path}.{field.name}", on_unknown)

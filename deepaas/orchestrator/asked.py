@@ -8,9 +8,7 @@ An orchestrator gives back the template of a deployment, and not its parameters.
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +16,7 @@ from typing import Any, Final, Self
 from deepaas.errors import ConfigurationError, InvalidDocument, InvalidInputs
 from deepaas.tosca.documents import parse_document, read_document
 from deepaas.tosca.inputs import check_inputs, declared_inputs, unknown_inputs
+from deepaas.whole import written_whole
 
 _FILE_NAME: Final = re.compile(r"[\w.-]{1,100}", re.ASCII)
 
@@ -79,18 +78,8 @@ class Asked:
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # 0600 from its beginning on, which mkstemp sees to.
-            fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            try:
-                with open(fd, "w", encoding="utf-8") as file:
-                    json.dump(asdict(self), file, indent=2)
-                    file.flush()
-                    os.fsync(fd)
-                os.replace(name, path)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(name)
-                raise
+            with written_whole(path, mode=0o600) as temporary:
+                temporary.write_text(json.dumps(asdict(self), indent=2), "utf-8")
         except OSError as exc:
             raise ConfigurationError(f"{path} cannot be written: {exc.strerror}.") from exc
 

@@ -22,7 +22,7 @@ from deepaas.execution.artifacts import list_artifacts
 from deepaas.execution.jobdir import JobDirectory
 from deepaas.execution.transfers import TransferEnd, run_transfer
 from deepaas.records import Job
-from deepaas.storage.whole import written_whole
+from deepaas.whole import written_whole
 
 logger = logging.getLogger(__name__)
 

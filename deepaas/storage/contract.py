@@ -12,7 +12,7 @@ from typing import Any
 
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import FileStore
-from deepaas.storage.whole import part_name
+from deepaas.whole import part_name
 
 #: Each is told apart from what it would be if it were quoted, or not, once too often.
 NAMES = (

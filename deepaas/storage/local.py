@@ -12,7 +12,8 @@ from pathlib import Path
 
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import StoredFile
-from deepaas.storage.whole import files_below, written_whole
+from deepaas.storage.parts import files_below
+from deepaas.whole import written_whole
 
 
 class LocalFileStore:

@@ -14,8 +14,9 @@ from deepaas.errors import RemoteFailed
 from deepaas.storage.base import Limits, StoredFile
 from deepaas.storage.faults import Reason, failure
 from deepaas.storage.obscure import obscure
+from deepaas.storage.parts import is_part, part_of
 from deepaas.storage.remotes import Remote
-from deepaas.storage.whole import is_part, part_name, part_of
+from deepaas.whole import part_name
 
 #: What it says when a remote fails; the first that fits.
 _SAID: Final = (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import Limits, StoredFile
 from deepaas.storage.faults import Reason, causes, failure, network_reason
+from deepaas.storage.parts import is_part
 from deepaas.storage.remotes import Remote
-from deepaas.storage.whole import is_part
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

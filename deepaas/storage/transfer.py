@@ -16,7 +16,8 @@ from typing import Final, TypeVar
 
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import FileStore, StoredFile, safe_parts
-from deepaas.storage.whole import files_below, remove_left_parts, written_whole
+from deepaas.storage.parts import files_below, remove_left_parts
+from deepaas.whole import written_whole
 
 T = TypeVar("T")
 

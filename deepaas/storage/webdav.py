@@ -15,9 +15,9 @@ from webdav4.urls import join_url_path
 from deepaas.errors import ConfigurationError
 from deepaas.storage.base import Limits
 from deepaas.storage.faults import Reason, causes, reason_of_status
+from deepaas.storage.parts import part_of
 from deepaas.storage.remote import FsspecFileStore
 from deepaas.storage.remotes import Remote
-from deepaas.storage.whole import part_of
 
 #: Of folders in folders; a share whose links lead in a circle would be listed for ever.
 _DEPTH: Final = 100

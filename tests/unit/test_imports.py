@@ -24,7 +24,7 @@ LAYERS = (
     ("execution",),
     ("model", "store", "storage", "auth", "fetching", "tosca"),
     ("config", "telemetry", "finishing"),
-    ("records", "errors"),
+    ("records", "errors", "whole"),
 )
 #: What writers of drivers use in their own tests, and what authors import besides the package.
 EXCEPTIONS = {

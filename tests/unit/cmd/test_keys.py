@@ -120,7 +120,7 @@ def test_where_that_cannot_stay_nothing_changes(
 
     create("--name=a")
     before = file.read_text()
-    monkeypatch.setattr(os, "fchown", refuse)
+    monkeypatch.setattr(os, "chown", refuse)
     assert main(["keys", "revoke", "a"]) == 1
     assert "cannot be used: Operation not permitted" in capsys.readouterr().err
     assert file.read_text() == before

@@ -13,7 +13,7 @@ from deepaas.errors import RemoteFailed
 from deepaas.storage.base import StoredFile, safe_parts
 from deepaas.storage.local import LocalFileStore
 from deepaas.storage.transfer import Transfer
-from deepaas.storage.whole import part_name
+from deepaas.whole import part_name
 
 
 class Breaks(LocalFileStore):

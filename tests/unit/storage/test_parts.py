@@ -1,44 +1,20 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Local files are written whole or not at all."""
+"""What is on its way is no file yet, and no list leaves its folder."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from deepaas.storage.whole import files_below, is_part, part_name, part_of, written_whole
+from deepaas.storage.parts import files_below, is_part, part_of
+from deepaas.whole import part_name, written_whole
 
 
-def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    with written_whole(target) as temporary:
-        temporary.write_text("half")
-        assert not target.exists()
+def test_what_is_being_written_is_no_file_yet(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "file"):
         assert files_below(tmp_path) == []
-    assert target.read_text() == "half"
-    assert target.stat().st_mode & 0o777 == 0o666 & ~_umask()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    target.write_text("old")
-
-    def write() -> None:
-        with written_whole(target) as temporary:
-            temporary.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert files_below(tmp_path) == ["file"]
 
 
 def test_links_are_followed_within_the_folder_only(tmp_path: Path) -> None:

@@ -1,25 +1,20 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""Local files: written whole or not at all, and listed without leaving their folder."""
+"""Parts of files that are on their way, and files listed without leaving their folder."""
 
 import os
 import re
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from deepaas.whole import part_name
 
 _PART: Final = re.compile(r"\.deepaas-[0-9a-f]{16}\.part")
 
 _LEFT_S: Final = 24 * 60 * 60
-
-
-def part_name() -> str:
-    """Return a name for a file that is being written; no listing shows it."""
-    # Without the file's own name, with which it might be too long.
-    return f".deepaas-{os.urandom(8).hex()}.part"
 
 
 def part_of(path: str) -> str:
@@ -35,27 +30,6 @@ def part_of(path: str) -> str:
 def is_part(path: str) -> bool:
     """Whether a path is that of a file that is, or was, being written."""
     return _PART.fullmatch(path.rpartition("/")[2]) is not None
-
-
-@contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
-    """Lend an empty file beside a target, and put it in its place when the block is done.
-
-    Raises:
-        OSError: It cannot be written there; the target is what it was.
-    """
-    temporary = target.parent / part_name()
-    # Not mkstemp: the file is to have the rights that any new one gets here.
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_WRONLY, 0o666))
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
 
 
 def remove_left_parts(folder: Path) -> None:
