@@ -81,6 +81,9 @@ def _export(given: argparse.Namespace) -> int:
         shown = (f"# {name}\n{text}" if len(files) > 1 else text for name, text in files.items())
         return _show(text.encode() for text in shown)
     written = write_files(files, given.output, force=given.force)
+    home = module.folder
+    if target.is_for_its_folder and home is not None and given.output.resolve() != home.resolve():
+        _tell(f"{target.name} builds in the folder of the module, {home}; write there (--output).")
     return _show(os.fsencode(path) + b"\n" for path in written)
 
 

