@@ -10,7 +10,7 @@ from deepaas.model.discovery import GROUP
 from deepaas.model.metadata import NAMES
 from deepaas.scaffold.base import Base
 from deepaas.scaffold.facts import LICENCES, Facts
-from deepaas.scaffold.functions import Found, code_of, find_predict
+from deepaas.scaffold.functions import Found, code_of, find_predict, root_of
 from deepaas.scaffold.package import METADATA, licence_text, metadata_text, values_of
 from deepaas.scaffold.rendering import render
 
@@ -69,12 +69,14 @@ def adopt(base: Base, facts: Facts) -> Plan:
 
 def _with_model(plan: Plan, base: Base, facts: Facts) -> Plan:
     """Find the code that predicts, and name it to DEEPaaS."""
-    found = _only(find_predict(base.folder))
+    root = root_of(base.folder)
+    found = _only(find_predict(root))
     module = found.module if found.is_declared else f"{facts.names.module}_api"
     files, remarks = dict(plan.files), []
     if not found.is_declared:
         values = {**values_of(facts), "found": found}
-        files[f"{module}.py"] = render("adopt/api.py", values)
+        file = (root / f"{module}.py").relative_to(base.folder)
+        files[str(file)] = render("adopt/api.py", values)
         remarks += _guesses(found, module)
     if not base.projects:
         files["pyproject.toml"] = _project(base, facts, module)
@@ -113,11 +115,13 @@ def _guesses(found: Found, module: str) -> list[str]:
 
 def _project(base: Base, facts: Facts, module: str) -> str:
     """Return a project file that installs all the code of the folder."""
-    tops = {path.stem for path in code_of(base.folder) if path.parent == base.folder}
-    packages = {path.parent.name for path in code_of(base.folder) if path.parent != base.folder}
+    root = root_of(base.folder)
+    tops = {path.stem for path in code_of(root) if path.parent == root}
+    packages = {path.parent.name for path in code_of(root) if path.parent != root}
     values: dict[str, Any] = {
         **values_of(facts),
         "model": module,
+        "root": None if root == base.folder else root.name,
         "packages": sorted(name for package in packages for name in (package, f"{package}.*")),
         "modules": sorted({module, *tops} if "." not in module else tops),
     }

@@ -42,7 +42,7 @@ class Parameter:
 class Found:
     """A function that predicts."""
 
-    #: Dotted, as it is imported from the folder of the base.
+    #: Dotted, as it is imported from the root of the code.
     module: str
     parameters: tuple[Parameter, ...]
     #: Whether its module declares what it takes, and needs nothing around it.
@@ -61,6 +61,13 @@ def find_predict(folder: Path) -> list[Found]:
         ConfigurationError: One cannot be called by the names of its arguments.
     """
     return [found for path in code_of(folder) for found in _found(folder, path)]
+
+
+def root_of(folder: Path) -> Path:
+    """Return from where a base's code is imported: its folder, or ``src`` in it."""
+    source = folder / "src"
+    is_package = (source / "__init__.py").is_file()
+    return folder if is_package or next(code_of(source), None) is None else source
 
 
 def code_of(folder: Path) -> Iterator[Path]:

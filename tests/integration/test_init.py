@@ -46,13 +46,13 @@ BASES: Mapping[str, Mapping[str, str]] = {
     },
     AI4OS: {
         "pyproject.toml": '[project]\nname = "mymod"\nversion = "2"\n'
-        '[tool.setuptools]\npackages = ["mymod"]\n',
+        '[tool.setuptools]\npackages = ["mymod"]\npackage-dir = { "" = "src" }\n',
         "ai4-metadata.yml": "title: [",
         "Dockerfile": "FROM scratch\n",
         "LICENSE": "mine\n",
         "tests/test_own.py": "def test_it(): pass\n",
-        "mymod/__init__.py": "",
-        "mymod/api.py": API,
+        "src/mymod/__init__.py": "",
+        "src/mymod/api.py": API,
     },
 }
 

@@ -24,7 +24,7 @@ POINT = '[project.entry-points."deepaas.v2.model"]\nleaves = "leaves.api"\n'
 def plan_of(folder: Path, files: dict[str, str], **changes: Any) -> Plan:
     """Write files and plan what they need."""
     for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return adopt(read_base(folder), facts(**{"licence": "", **changes}))
 
@@ -53,6 +53,26 @@ def test_a_script_becomes_a_package(tmp_path: Path) -> None:
     assert "import predict as existing" in api
     assert '"license"' not in api
     assert any("declares as text what has no type that is known: mode" in x for x in plan.by_hand)
+
+
+def test_code_in_src_is_found_and_stays_there(tmp_path: Path) -> None:
+    code = {"src/leaves/__init__.py": "", "src/leaves/net.py": SCRIPT, "tool.py": ""}
+    plan = plan_of(tmp_path, code)
+    assert "import leaves.net as existing" in plan.files["src/leaf_kinds_api.py"]
+    assert plan.model == "leaf_kinds_api"
+    assert tomllib.loads(plan.files["pyproject.toml"])["tool"]["setuptools"] == {
+        "py-modules": ["leaf_kinds_api"],
+        "package-dir": {"": "src"},
+        "packages": {"find": {"where": ["src"], "include": ["leaves", "leaves.*"]}},
+    }
+
+
+@pytest.mark.parametrize(
+    "folder", [{"src/__init__.py": "", "src/net.py": SCRIPT}, {"src/a.txt": ""}]
+)
+def test_a_folder_src_that_is_no_root_of_code(tmp_path: Path, folder: dict[str, str]) -> None:
+    plan = plan_of(tmp_path, {**folder, "tool.py": "" if len(folder) > 1 else SCRIPT})
+    assert "leaf_kinds_api.py" in plan.files
 
 
 def test_a_licence_that_was_chosen_is_written(tmp_path: Path) -> None:
