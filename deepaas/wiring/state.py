@@ -97,12 +97,7 @@ async def open_jobs(
             presence=state.presence,
             executor=parts.executor,
             sources={name: pool.source for name, pool in pools.items()},
-            limits=JobLimits(
-                settings.train_workers,
-                settings.cancel_grace_s,
-                settings.train_max_log_bytes,
-                settings.jobs_min_free_bytes,
-            ),
+            limits=_job_limits(settings),
             warm=settings.warm,
             keep_trainings=settings.keep_trainings,
             force=force,
@@ -124,6 +119,15 @@ async def open_jobs(
     parts.queue.open(queued)
     parts.jobs.open(state.jobs, runner)
     retention.start()
+
+
+def _job_limits(settings: Settings) -> JobLimits:
+    return JobLimits(
+        settings.train_workers,
+        settings.cancel_grace_s,
+        settings.train_max_log_bytes,
+        settings.jobs_min_free_bytes,
+    )
 
 
 def _make_retention(
