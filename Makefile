@@ -24,7 +24,7 @@ LOCK := tests/requirements.txt
 PEERS_LOCK := tests/peers/requirements.txt
 PEERS_VENV := tests/peers/.venv
 
-.PHONY: help run test lint types docs audit lock sample bench soak clean
+.PHONY: help run test lint types docs audit lock peers sample bench soak clean
 .DELETE_ON_ERROR:
 
 help:
@@ -48,6 +48,8 @@ test: $(VENV)/.installed-test $(VENV)/.installed-peers $(if $(TORCH),$(VENV)/.in
 
 lint types docs audit: $(VENV)/.installed-test
 	@exec $(BIN)/python tests/check.py $@
+
+peers: $(VENV)/.installed-peers
 
 sample: $(VENV)/.installed-run
 	@exec $(BIN)/oslo-config-generator --namespace deepaas --wrap-width 79 \
