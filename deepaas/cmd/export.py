@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from deepaas.cmd.jobs.output import abandon
-from deepaas.errors import DeepaasError
-from deepaas.export import TARGETS, ExportOptions, check, find_target, plan, write_files
+from deepaas.errors import ConfigurationError, DeepaasError
+from deepaas.export import TARGETS, ExportOptions, Target, check, find_target, plan, write_files
 from deepaas.project import open_module
 
 EXIT_FAILED: Final = 1
@@ -23,10 +23,18 @@ def main(argv: Sequence[str]) -> int:
 
     Returns:
         0: done, or all fits; 1: it cannot be done, or does not fit.
+
+    Raises:
+        SystemExit: The command line is wrong: 2.
     """
-    given = make_parser().parse_args(argv)
+    parser = make_parser()
+    given = parser.parse_args(argv)
     try:
-        return _export(given)
+        target, flavour = find_target(given.target, given.flavour)
+    except ConfigurationError as exc:
+        parser.error(exc.message)
+    try:
+        return _export(target, flavour, given)
     except DeepaasError as exc:
         _tell(exc.message)
         return EXIT_FAILED
@@ -64,8 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _export(given: argparse.Namespace) -> int:
-    target, flavour = find_target(given.target, given.flavour)
+def _export(target: Target, flavour: str | None, given: argparse.Namespace) -> int:
     options = ExportOptions(gpu=given.gpu, image=given.image, flavour=flavour, types=given.types)
     # What the author's code prints is none of the files.
     with contextlib.redirect_stdout(sys.stderr):

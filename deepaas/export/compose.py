@@ -17,6 +17,7 @@ from deepaas.export.deployment import (
     probe,
     resource_name,
 )
+from deepaas.export.quantities import COMPOSE, megabytes, processors
 from deepaas.export.target import Target
 from deepaas.export.yamltext import comment, dump, every_text, load
 from deepaas.project import API_PORT, Resources
@@ -125,9 +126,9 @@ def _environment_of(said: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
 def _resources_of(said: Mapping[str, Any], storage_mb: int | None) -> Resources:
     devices = said.get("reservations", {}).get("devices", [])
     return Resources(
-        cpus=int(said["limits"]["cpus"]),
+        cpus=processors(said["limits"]["cpus"]),
         gpus=sum(int(each["count"]) for each in devices),
-        memory_mb=int(said["limits"]["memory"]) // _MB,
+        memory_mb=megabytes(said["limits"]["memory"], COMPOSE),
         storage_mb=storage_mb,
     )
 

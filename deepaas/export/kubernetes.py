@@ -3,7 +3,6 @@
 """Target ``kubernetes``: plain manifests of one service."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from deepaas.export.deployment import (
     View,
     resource_name,
 )
+from deepaas.export.quantities import KUBERNETES, megabytes, processors
 from deepaas.export.target import Target
 from deepaas.export.yamltext import comment, dump, load
 from deepaas.project import Resources
@@ -201,20 +201,11 @@ def read(files: Mapping[str, str]) -> View:
 
 def _resources_of(said: Mapping[str, Any], claim: str) -> Resources:
     return Resources(
-        cpus=int(said["requests"]["cpu"]),
+        cpus=processors(said["requests"]["cpu"]),
         gpus=int(said["limits"].get(_GPU, 0)),
-        memory_mb=_megabytes(str(said["limits"]["memory"])),
-        storage_mb=_megabytes(str(claim)),
+        memory_mb=megabytes(said["limits"]["memory"], KUBERNETES),
+        storage_mb=megabytes(claim, KUBERNETES),
     )
-
-
-def _megabytes(quantity: str) -> int:
-    """Return 10⁶ bytes of a quantity such as ``4000M``, ``4Gi`` or ``4e9``."""
-    found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)([KkMGT]?)(i?)", quantity)
-    if found is None:
-        raise ValueError(f"{quantity!r} is no amount of bytes")
-    base = 1024 if found[3] else 1000
-    return int(float(found[1]) * base ** " KMGT".index(found[2].upper() or " ") / 1_000_000)
 
 
 def judge(paths: Mapping[str, Path]) -> Sequence[str]:

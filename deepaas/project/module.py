@@ -25,7 +25,8 @@ DEFAULT_CPUS, DEFAULT_MEMORY_MB = 1, 4000
 class Resources:
     """What one instance of the service needs."""
 
-    cpus: int = DEFAULT_CPUS
+    #: Whole; in a file that people have changed, any number.
+    cpus: float = DEFAULT_CPUS
     gpus: int = 0
     #: 10⁶ bytes.
     memory_mb: int = DEFAULT_MEMORY_MB

@@ -19,6 +19,7 @@ from deepaas.export.deployment import (
     resource_name,
     without_keys_file,
 )
+from deepaas.export.quantities import KUBERNETES, megabytes, processors
 from deepaas.export.target import Target
 from deepaas.export.training import model_options
 from deepaas.export.yamltext import comment, dump, load
@@ -139,10 +140,10 @@ def read(texts: Mapping[str, str]) -> View:
             ports=None if port is None else (port,),
             environment=service["environment"]["variables"],
             resources=Resources(
-                cpus=int(float(service["cpu"])),
+                cpus=processors(service["cpu"]),
                 gpus=int(service.get("enable_gpu", False)),
-                memory_mb=int(service["memory"].removesuffix("M")),
-                storage_mb=None if size is None else int(size.removesuffix("M")),
+                memory_mb=megabytes(service["memory"], KUBERNETES),
+                storage_mb=None if size is None else megabytes(size, KUBERNETES),
             ),
             command=_command(texts[script]),
         )

@@ -18,6 +18,7 @@ from deepaas.export.deployment import (
     View,
     resource_name,
 )
+from deepaas.export.quantities import SLURM, megabytes
 from deepaas.export.target import Target
 from deepaas.export.training import model_options, training_command
 from deepaas.export.yamltext import comment
@@ -117,7 +118,7 @@ def read(texts: Mapping[str, str]) -> View:
             resources=Resources(
                 cpus=int(options["cpus-per-task"]),
                 gpus=int(options.get("gres", "gpu:0").removeprefix("gpu:")),
-                memory_mb=int(options["mem"].removesuffix("K")) * _KIB // _MB,
+                memory_mb=megabytes(options["mem"], SLURM),
             ),
             command=tuple(_members(words, "command")),
         )

@@ -116,8 +116,25 @@ def test_names_of_files_are_shown_as_they_are(
     assert capfdbinary.readouterr().out == folder + b"/compose.yaml\n"
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["nothing"], "argument TARGET: invalid choice: 'nothing'"),
+        (["compose", "--flavour", "x"], "compose has no flavour 'x'; it has none."),
+        (["slurm", "--flavour", "x"], "slurm has no flavour 'x'; it has train, predict, serve."),
+    ],
+)
+def test_wrong_usage_has_a_status_of_its_own(
+    argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        export(*argv)
+    assert raised.value.code == 2
+    assert f"deepaas export: error: {said}" in capsys.readouterr().err
+
+
 def test_a_fault_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert export("compose", MODEL, "--flavour", "x", "--stdout") == 1
-    assert capsys.readouterr().err == "deepaas export: compose has no flavour 'x'; it has none.\n"
-    with pytest.raises(SystemExit, match="2"):
-        export("nothing")
+    assert export("compose", "nosuch", "--stdout") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("deepaas export: ")
+    assert "'nosuch'" in line

@@ -76,6 +76,15 @@ def test_each_thing_that_no_longer_fits_is_named(file: Path) -> None:
     )
 
 
+def test_amounts_in_units_that_people_like_are_compared(file: Path) -> None:
+    text = file.read_text()
+    file.write_text(text.replace("'4000000000'", "4g").replace("cpus: '1'", "cpus: 0.5"))
+    assert judged_by(COMPOSE, file.parent) == (
+        "resources.cpus: the files say 0.5, the module 1",
+        "resources.memory_mb: the files say 4294, the module 4000",
+    )
+
+
 def test_a_variable_that_people_have_added_is_a_note(file: Path) -> None:
     file.write_text(file.read_text().replace("LANG:", "RCLONE_CONFIG_RSHARE_URL: x\n      LANG:"))
     verdict = check(COMPOSE, plan(small()), file.parent)

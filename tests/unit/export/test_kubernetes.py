@@ -73,5 +73,5 @@ def test_quantities_are_read_in_every_unit(quantity: str, memory_mb: int) -> Non
 
 def test_what_is_no_quantity_is_named() -> None:
     text = kubernetes.write(plan(small()))["kubernetes.yaml"].replace("4000M", "much")
-    with pytest.raises(ConfigurationError, match="'much' is no amount of bytes"):
+    with pytest.raises(ConfigurationError, match="'much' is no amount of memory"):
         kubernetes.read({"kubernetes.yaml": text})
