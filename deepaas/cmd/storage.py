@@ -168,6 +168,7 @@ def _print(report: Report, *, as_json: bool) -> None:
                     "unchanged": report.equal,
                     "failed": report.failed,
                     "missing": report.left,
+                    "passed_over": report.passed_over,
                 }
             )
         )
@@ -176,6 +177,9 @@ def _print(report: Report, *, as_json: bool) -> None:
         f"{len(report.done)} files moved ({report.bytes} bytes), {len(report.equal)} were there"
         f" already, {len(report.failed) + len(report.left)} are missing."
     )
+    for path in report.passed_over:
+        why = "no file, or a link that is not followed"
+        print(f"deepaas storage: passed over: {path!r}: {why}", file=sys.stderr)
     for path, why in report.failed.items():
         print(f"deepaas storage: missing: {path!r}: {why}", file=sys.stderr)
     for path in report.left:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import StoredFile
-from deepaas.storage.parts import files_below
+from deepaas.storage.parts import look_below
 from deepaas.whole import written_whole
 
 
@@ -34,7 +34,7 @@ class LocalFileStore:
             if stat.S_ISREG(top.stat().st_mode):
                 return (self._stored(path),)
             prefix = f"{path}/" if path else ""
-            return tuple(self._stored(prefix + name) for name in files_below(top))
+            return tuple(self._stored(prefix + name) for name in look_below(top).files)
 
     def _stored(self, path: str) -> StoredFile:
         status = (self._folder / path).stat()

@@ -6,9 +6,11 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import filterfalse
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from deepaas.whole import part_name
 
@@ -43,8 +45,17 @@ def remove_left_parts(folder: Path) -> None:
                     os.unlink(part)
 
 
-def files_below(folder: Path) -> list[str]:
-    """Return the regular files below a folder, relative, in order; links where they stay in it.
+class Below(NamedTuple):
+    """What lies below a folder: relative paths, in order."""
+
+    #: Regular files, and links to some that stay in the folder.
+    files: list[str]
+    #: Links out of the folder, to folders and to nothing; pipes, sockets and devices.
+    others: list[str]
+
+
+def look_below(folder: Path) -> Below:
+    """Return what lies below a folder, and enter no link.
 
     Raises:
         OSError: The folder, or one in it, cannot be read.
@@ -54,13 +65,28 @@ def files_below(folder: Path) -> list[str]:
     def refuse(exc: OSError) -> None:
         raise exc
 
-    found = []
-    for place, _, names in os.walk(top, onerror=refuse):
-        for name in names:
-            path = os.path.join(place, name)
-            if is_part(name) or not os.path.realpath(path).startswith(f"{top}/"):
-                continue
-            with suppress(FileNotFoundError):  # a link to nothing, or removed meanwhile
-                if stat.S_ISREG(os.stat(path).st_mode):
-                    found.append(os.path.relpath(path, top))
-    return sorted(found)
+    below = Below([], [])
+    for place, folders, names in os.walk(top, onerror=refuse):
+        below.others.extend(path for path in _paths(top, place, folders) if _is_link(top, path))
+        for path in _paths(top, place, filterfalse(is_part, names)):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                (below.files if _is_file_within(top, path) else below.others).append(path)
+    return Below(sorted(below.files), sorted(below.others))
+
+
+def _paths(top: str, place: str, names: Iterable[str]) -> Iterator[str]:
+    return (os.path.relpath(os.path.join(place, name), top) for name in names)
+
+
+def _is_link(top: str, path: str) -> bool:
+    return os.path.islink(os.path.join(top, path))
+
+
+def _is_file_within(top: str, path: str) -> bool:
+    place = os.path.join(top, path)
+    status = os.lstat(place)
+    if stat.S_ISLNK(status.st_mode):
+        if not os.path.realpath(place).startswith(f"{top}/"):
+            return False
+        return os.path.isfile(place)
+    return stat.S_ISREG(status.st_mode)

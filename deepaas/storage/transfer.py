@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from deepaas.errors import RemoteFailed
 from deepaas.storage.base import FileStore, StoredFile, safe_parts
-from deepaas.storage.parts import files_below, remove_left_parts
+from deepaas.storage.parts import Below, look_below, remove_left_parts
 from deepaas.whole import written_whole
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
     #: What was not even begun, since the remote failed.
     left: list[str] = field(default_factory=list)
+    #: What is no file, or a link that leads out of the folder.
+    passed_over: list[str] = field(default_factory=list)
     bytes: int = 0
 
     @property
@@ -108,13 +110,13 @@ class Transfer:
     def push(self, folder: Path, path: str) -> Report:
         """Bring the files of a local folder, or one file, into a folder of the store.
 
-        Files that are only in the store stay.
+        Files that are only in the store stay. Links are followed to files in the folder only.
 
         Raises:
             RemoteFailed: The store cannot be listed, or the folder cannot be read.
         """
         try:
-            names = [folder.name] if folder.is_file() else files_below(folder)
+            below = Below([folder.name], []) if folder.is_file() else look_below(folder)
         except OSError as exc:
             raise RemoteFailed(f"{str(folder)!r}: {exc.strerror}.") from exc
         top = folder.parent if folder.is_file() else folder
@@ -123,7 +125,9 @@ class Transfer:
         def bring(name: str) -> Callable[[], bool]:
             return lambda: self._send(top / name, _join(path, name), there.get(name))
 
-        return self._each((name, _size(top / name), bring(name)) for name in names)
+        report = self._each((name, _size(top / name), bring(name)) for name in below.files)
+        report.passed_over = below.others
+        return report
 
     def _there(self, path: str) -> tuple[StoredFile, ...]:
         try:

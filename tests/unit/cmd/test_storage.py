@@ -60,9 +60,24 @@ def test_pull_and_push(remote: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         "2 files moved (7 bytes), 0 were there already, 0 are missing.\n"
     )
     assert storage("push", here, f"here:{remote}/new", "--json") == 0
-    moved = {"moved": ["a b", "c"], "unchanged": []}
+    moved = {"moved": ["a b", "c"], "unchanged": [], "passed_over": []}
     assert told(capsys) == {"ok": True, "bytes": 7, "failed": {}, "missing": [], **moved}
     assert (remote / "new" / "a b").read_text() == "content"
+
+
+def test_what_is_not_pushed_is_named(
+    remote: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "file").touch()
+    (here / "out").symlink_to(tmp_path)
+    assert storage("push", here, f"here:{remote}/new") == 0
+    err = capsys.readouterr().err
+    assert err == "deepaas storage: passed over: 'out': no file, or a link that is not followed\n"
+    assert storage("push", here, f"here:{remote}/new", "--json") == 0
+    assert told(capsys)["passed_over"] == ["out"]
+    assert [each.name for each in (remote / "new").iterdir()] == ["file"]
 
 
 def test_what_is_missing_is_told(

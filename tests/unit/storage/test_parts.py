@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from deepaas.storage.parts import files_below, is_part, part_of
+from deepaas.storage.parts import Below, is_part, look_below, part_of
 from deepaas.whole import part_name, written_whole
 
 
 def test_what_is_being_written_is_no_file_yet(tmp_path: Path) -> None:
     with written_whole(tmp_path / "file"):
-        assert files_below(tmp_path) == []
-    assert files_below(tmp_path) == ["file"]
+        assert look_below(tmp_path) == Below([], [])
+    assert look_below(tmp_path) == Below(["file"], [])
 
 
 def test_links_are_followed_within_the_folder_only(tmp_path: Path) -> None:
@@ -27,15 +27,17 @@ def test_links_are_followed_within_the_folder_only(tmp_path: Path) -> None:
     (top / "nothing").symlink_to("gone")
     (top / "to folder").symlink_to("below")
     os.mkfifo(top / "pipe")
-    assert files_below(top) == ["below/file", "within"]
+    assert look_below(top) == Below(
+        ["below/file", "within"], ["nothing", "outside", "pipe", "to folder"]
+    )
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        files_below(tmp_path / "nothing")
+        look_below(tmp_path / "nothing")
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
-        files_below(tmp_path / "file")
+        look_below(tmp_path / "file")
 
 
 def test_a_part_lies_beside_its_file() -> None:
