@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebDAV, NextCloud's above all, through fsspec and webdav4."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,6 +22,8 @@ from deepaas.storage.remotes import Remote
 
 #: Of folders in folders; a share whose links lead in a circle would be listed for ever.
 _DEPTH: Final = 100
+#: Of whatever is read into memory: the list of a folder with some hundred thousand files.
+_MOST_BYTES: Final = 256 * 1024 * 1024
 
 
 class _Client(Client):
@@ -45,6 +48,32 @@ class _Files(WebdavFileSystem):
         return entries if detail else [each["name"] for each in entries]
 
 
+class _Bounded(httpx.SyncByteStream):
+    """A body that may not go on for ever."""
+
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Hand on what comes, up to the limit."""
+        left = _MOST_BYTES
+        for chunk in self._stream:
+            left -= len(chunk)
+            if left < 0:
+                raise ValueError("its answer has no end")
+            yield chunk
+
+    def close(self) -> None:
+        """Close what it came from."""
+        self._stream.close()
+
+
+def _bound(answer: httpx.Response) -> None:
+    """Bound what is read into memory: all but the files themselves."""
+    if answer.request.method != "GET" and isinstance(answer.stream, httpx.SyncByteStream):
+        answer.stream = _Bounded(answer.stream)
+
+
 class WebdavFileStore(FsspecFileStore):
     """The files of a share."""
 
@@ -66,6 +95,7 @@ class WebdavFileStore(FsspecFileStore):
             url,
             auth=(user, remote.password or "") if user else None,
             headers=headers,
+            event_hooks={"response": [_bound]},
             timeout=httpx.Timeout(limits.stall_s, connect=limits.connect_s),
             # How often is decided in one place, and not here.
             retry=False,

@@ -4,7 +4,7 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,28 @@ def test_what_did_not_all_arrive_is_told(share: Share, tmp_path: Path) -> None:
     with closing(store), pytest.raises(RemoteFailed, match="2 of 4 bytes are there") as caught:
         store.put(tmp_path / "file", "forgotten")
     assert caught.value.may_pass
+
+
+def test_a_listing_without_an_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(shares.Handler):
+        def answer(self) -> None:
+            self.send_response(207)
+            self.end_headers()
+            self.close_connection = True
+            # Where it is not hung up, the test would not end.
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" " * 65536)
+
+    monkeypatch.setattr("deepaas.storage.webdav._MOST_BYTES", 1_000_000)
+    with shares.serving(Endless) as port:
+        environ = {
+            "RCLONE_CONFIG_T_TYPE": "webdav",
+            "RCLONE_CONFIG_T_URL": f"http://127.0.0.1:{port}/",
+        }
+        store = open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+        with closing(store), pytest.raises(RemoteFailed, match="not as webdav does"):
+            store.find("")
 
 
 def test_a_share_whose_folders_lead_in_a_circle_is_told() -> None:
