@@ -79,9 +79,16 @@ class Outputs:
     def write(self, name: str, answer: EncodedAnswer) -> Path:
         """Write an answer, in the place of one of that name, and close what it holds.
 
+        Why an earlier run had none is no longer true, and removed.
+
         Raises:
             ConfigurationError: It cannot be written.
         """
+        path = self._write(name, answer)
+        self._remove_problem(name)
+        return path
+
+    def _write(self, name: str, answer: EncodedAnswer) -> Path:
         path = self._path(name + suffix_of(answer))
         part = path.with_name(f".{self._run}-{os.urandom(4).hex()}{_PART_SUFFIX}")
         try:
@@ -102,7 +109,15 @@ class Outputs:
     def write_problem(self, name: str, problem: Mapping[str, Any]) -> Path:
         """Write why there is no answer; raises as :meth:`write` does."""
         body = problem_text(problem)
-        return self.write(name + ERROR_SUFFIX, EncodedAnswer("application/json", body))
+        return self._write(name + ERROR_SUFFIX, EncodedAnswer("application/json", body))
+
+    def _remove_problem(self, name: str) -> None:
+        path = self._path(name + ERROR_SUFFIX + JSON_SUFFIX)
+        # Not the answer to an object of this name, nor what somebody else has put there.
+        with suppress(OSError, ValueError, RecursionError):
+            said = json.loads(path.read_bytes())
+            if isinstance(said, dict) and said.get("status") == "error":
+                path.unlink()
 
     def remove_parts(self) -> None:
         """Remove what was begun by a process that is gone."""

@@ -75,6 +75,20 @@ def test_a_problem_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert problem_text({"message": "größe"}) == '{"message": "größe"}\n'.encode()
 
 
+def test_an_output_ends_the_problem_of_an_earlier_run(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path, "r1")
+    outputs.write_problem("a", {"status": "error"})
+    outputs.write("a", JSON)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("content", [b'{"status": "cat"}', b"[1]", b"", b"\xff", b"[" * 200_000])
+def test_what_is_no_problem_of_ours_stays(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.error.json").write_bytes(content)
+    Outputs(tmp_path, "r1").write("a", JSON)
+    assert (tmp_path / "a.error.json").read_bytes() == content
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path, "r1")
     (tmp_path / "a.json").mkdir()
