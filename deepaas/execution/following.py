@@ -4,7 +4,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class JobFollower:
         *,
         presence: ServerPresence,
         models: Collection[str],
+        before_end: Callable[[Job], Awaitable[object]] | None = None,
         on_end: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """Follow nothing yet.
@@ -51,12 +52,14 @@ class JobFollower:
             folder: Holds a directory for each job.
             presence: This server's place among those that share the store.
             models: Jobs of others are left alone.
+            before_end: Called with each job whose end is about to be recorded; raises nothing.
             on_end: Called with each job that was followed to its end, once it is recorded.
         """
         self._store = store
         self._folder = folder
         self._presence = presence
         self._models = models
+        self._before_end = before_end
         self._on_end = on_end
         self._followed: dict[str, Followed] = {}
 
@@ -123,6 +126,8 @@ class JobFollower:
         self._followed.pop(job.id, None)
 
     async def _finish(self, job: Job, end: JobEnd) -> None:
+        if self._before_end is not None:
+            await self._before_end(job)
         self._on_end(await self._store.finish(job.id, end))
         logger.info(
             "Job %s of model %s ended: %s.",

@@ -9,7 +9,7 @@ the one that did had died.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +68,7 @@ class JobRunner:
         keep_trainings: bool,
         force: asyncio.Event | None = None,
         served: Callable[[str], ServedVersion] = lambda model: PACKAGE_VERSION,
+        before_end: Callable[[Job], Awaitable[object]] | None = None,
         on_end: Callable[[Job], object] = lambda job: None,
     ) -> None:
         """Prepare; nothing runs before the runner is entered.
@@ -83,6 +84,7 @@ class JobRunner:
             keep_trainings: Whether running trainings go on when the server ends.
             force: When it is set, trainings that are being stopped get no more time.
             served: Tells which version of a model is served.
+            before_end: Called with each job whose end is about to be recorded; raises nothing.
             on_end: Called with each job that this server followed to its end, once it is recorded.
         """
         self._store = store
@@ -94,7 +96,12 @@ class JobRunner:
         self._force = force or asyncio.Event()
         self._wake = asyncio.Event()
         self._follower = JobFollower(
-            store, folder, presence=presence, models=sources, on_end=on_end
+            store,
+            folder,
+            presence=presence,
+            models=sources,
+            before_end=before_end,
+            on_end=on_end,
         )
         self._claimer = JobClaimer(
             store,

@@ -65,15 +65,25 @@ class ArtifactPusher:
     async def start(self) -> None:
         """Go on with what is marked: it was not done when a server ended."""
         for job_id, model in (await asyncio.to_thread(_marked, self._folder)).items():
-            self._begin(job_id, model, is_marked=True)
+            self._begin(job_id, model, is_again=True)
+
+    async def before_end(self, job: Job) -> None:
+        """Mark a job that is about to end: once it has ended, no server would look at it again."""
+        # One that a server before this one has marked is being pushed already.
+        if job.kind == "train" and job.id not in self._tasks:
+            directory = JobDirectory(self._folder / job.id)
+            try:
+                await asyncio.to_thread(_mark_if_any, directory, job.model)
+            except OSError as exc:
+                _tell_left(directory, exc)
 
     def on_end(self, job: Job) -> None:
-        """Take note of a job that has ended."""
-        if job.kind == "train":
-            self._begin(job.id, job.model, is_marked=False)
+        """Push what a job has left that was marked, and has ended."""
+        if job.kind == "train" and job.id not in self._tasks:
+            self._begin(job.id, job.model, is_again=False)
 
-    def _begin(self, job_id: str, model: str, *, is_marked: bool) -> None:
-        push = self._push(JobDirectory(self._folder / job_id), model, is_marked=is_marked)
+    def _begin(self, job_id: str, model: str, *, is_again: bool) -> None:
+        push = self._push(JobDirectory(self._folder / job_id), model, is_again=is_again)
         task = asyncio.create_task(push, name=f"push {job_id}")
         self._tasks[job_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job_id, None))
@@ -110,24 +120,19 @@ class ArtifactPusher:
             task.cancel()
         await asyncio.gather(*tasks, forced, return_exceptions=True)
 
-    async def _push(self, directory: JobDirectory, model: str, *, is_marked: bool) -> None:
+    async def _push(self, directory: JobDirectory, model: str, *, is_again: bool) -> None:
         """Try until it is done, or cannot be done."""
-        job_id = directory.path.name
         try:
-            if not is_marked and not await asyncio.to_thread(_mark_if_any, directory, model):
+            if not await asyncio.to_thread((directory.path / _MARK).exists):
                 return
-            target = f"{self._destination}/{model.replace('/', '_')}/{job_id}"
+            target = f"{self._destination}/{model.replace('/', '_')}/{directory.path.name}"
             pauses_s = chain(self._pauses_s, repeat(self._pauses_s[-1]))
-            is_again = chain((is_marked,), repeat(True))
-            while not await self._try(directory, model, target, is_again=next(is_again)):
+            again = chain((is_again,), repeat(True))
+            while not await self._try(directory, model, target, is_again=next(again)):
                 if await self._is_closed_in(next(pauses_s)):
                     return
         except OSError as exc:
-            logger.warning(
-                "The artifacts of job %s are not pushed, they stay in %s: %s.",
-                *(job_id, directory.artifacts, exc.strerror),
-                extra={"action": "push_failed", "job": job_id},
-            )
+            _tell_left(directory, exc)
 
     async def _try(
         self, directory: JobDirectory, model: str, target: str, *, is_again: bool
@@ -171,11 +176,18 @@ def _marked(folder: Path) -> dict[str, str]:
     return found
 
 
-def _mark_if_any(directory: JobDirectory, model: str) -> bool:
-    if not list_artifacts(directory, is_final=False):
-        return False
-    _write(directory.path / _MARK, {"model": model})
-    return True
+def _mark_if_any(directory: JobDirectory, model: str) -> None:
+    if list_artifacts(directory, is_final=False):
+        _write(directory.path / _MARK, {"model": model})
+
+
+def _tell_left(directory: JobDirectory, exc: OSError) -> None:
+    job_id = directory.path.name
+    logger.warning(
+        "The artifacts of job %s are not pushed, they stay in %s: %s.",
+        *(job_id, directory.artifacts, exc.strerror),
+        extra={"action": "push_failed", "job": job_id},
+    )
 
 
 def _note(directory: JobDirectory, model: str, target: str, end: TransferEnd) -> None:

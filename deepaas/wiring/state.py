@@ -102,6 +102,7 @@ async def open_jobs(
             keep_trainings=settings.keep_trainings,
             force=force,
             served=lambda model: pools[model].version,
+            before_end=None if pusher is None else pusher.before_end,
             on_end=on_end,
         )
     )

@@ -158,6 +158,31 @@ async def test_a_job_whose_record_is_gone_is_not_followed_for_ever(tmp_path: Pat
     assert (await store.get(known.id)).state is JobState.ERROR
 
 
+async def test_who_wants_to_know_is_told_before_an_end_is_recorded_and_after(
+    tmp_path: Path,
+) -> None:
+    store, told = InMemoryJobStore(), []
+    job = make_job(1, state=JobState.RUNNING)
+    store._keep(job)
+
+    async def before_end(job: Job) -> None:
+        told.append((job.state, (await store.get(job.id)).state))
+
+    presence = ServerPresence(tmp_path / "servers")
+    follower = JobFollower(
+        store,
+        tmp_path,
+        presence=presence,
+        models=["cat"],
+        before_end=before_end,
+        on_end=lambda job: told.append((job.state, store._jobs[job.id].state)),
+    )
+    presence.close()
+    follower.follow(Followed(job, is_ours=True, has_ended=True))
+    await follower.settle()
+    assert told == [(JobState.RUNNING, JobState.RUNNING), (JobState.ERROR, JobState.ERROR)]
+
+
 async def test_jobs_may_end_while_all_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

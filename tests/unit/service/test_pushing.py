@@ -56,6 +56,12 @@ def pusher(folder: Path, line: Line, **options: tuple[float, ...]) -> ArtifactPu
     return ArtifactPusher(folder, "rshare:kept/", run=line.run, **{"pauses_s": (0.001,), **options})
 
 
+async def end(each: ArtifactPusher, job: Job) -> None:
+    """Tell it of an end, in the order in which a follower does."""
+    await each.before_end(job)
+    each.on_end(job)
+
+
 async def close(each: ArtifactPusher, *, grace_s: float = 0) -> None:
     await each.close(grace_s=grace_s, force=asyncio.Event())
 
@@ -64,7 +70,7 @@ async def test_what_a_training_left_is_pushed_once(tmp_path: Path) -> None:
     line = Line()
     each = pusher(tmp_path, line)
     job = ended(tmp_path, model="pkg/cat")
-    each.on_end(job)
+    await end(each, job)
     assert await each.holds(job.id)
     done = tmp_path / job.id / "pushed.json"
     await until(done.exists)
@@ -83,8 +89,8 @@ async def test_what_a_training_left_is_pushed_once(tmp_path: Path) -> None:
 async def test_other_jobs_and_empty_ones_are_not(tmp_path: Path) -> None:
     line = Line()
     each = pusher(tmp_path, line)
-    each.on_end(ended(tmp_path, has_artifacts=False))
-    each.on_end(make_job(state=JobState.DONE, kind="predict"))
+    await end(each, ended(tmp_path, has_artifacts=False))
+    await end(each, make_job(state=JobState.DONE, kind="predict"))
     await close(each, grace_s=60)
     assert line.pushed == []
     assert not list(tmp_path.glob("*/push*.json"))
@@ -96,7 +102,7 @@ async def test_it_is_tried_until_it_is_done(
     line = Line(DOWN, DOWN, DOWN)
     each = pusher(tmp_path, line, pauses_s=(0.0, 0.001))
     job = ended(tmp_path)
-    each.on_end(job)
+    await end(each, job)
     await until((tmp_path / job.id / "pushed.json").exists)
     await close(each)
     assert len(line.pushed) == 4
@@ -109,7 +115,7 @@ async def test_what_is_not_done_is_left_for_a_later_server(tmp_path: Path) -> No
     line = Line(DOWN)
     each = pusher(tmp_path, line, pauses_s=(600.0,))
     job = ended(tmp_path)
-    each.on_end(job)
+    await end(each, job)
     mark = tmp_path / job.id / "push.json"
     await until(lambda: mark.exists() and "problem" in json.loads(mark.read_bytes()))
     await close(each, grace_s=60)
@@ -151,7 +157,7 @@ async def test_what_is_not_pushed_is_not_removed(tmp_path: Path) -> None:
         removed.append(directory)
         return True
 
-    each.on_end(job)
+    await end(each, job)
     with pytest.raises(Conflict):
         await each.sparing(remove)(directory)
     line.is_open.set()
@@ -166,7 +172,7 @@ async def test_a_wrong_option_is_not_tried_again(
     line = Line(WRONG)
     each = pusher(tmp_path, line)
     job = ended(tmp_path)
-    each.on_end(job)
+    await end(each, job)
     await close(each, grace_s=60)
     assert len(line.pushed) == 1
     assert "a restart tries again: there is no such remote." in caplog.text
@@ -179,7 +185,7 @@ async def test_a_push_is_ended_with_the_grace_or_by_force(tmp_path: Path) -> Non
         line, forced = Line(), asyncio.Event()
         line.is_open.clear()
         each = pusher(tmp_path, line)
-        each.on_end(job)
+        await end(each, job)
         await line.has_begun.wait()
         if force:
             forced.set()
@@ -195,9 +201,36 @@ async def test_what_was_removed_meanwhile_is_left(
     line.is_open.clear()
     each = pusher(tmp_path, line)
     job = ended(tmp_path)
-    each.on_end(job)
+    await end(each, job)
     await until(lambda: bool(line.pushed))
     os.rename(tmp_path / job.id, tmp_path / "aside")
     line.is_open.set()
     await close(each, grace_s=60)
     assert "are not pushed" in caplog.text
+
+
+async def test_what_a_server_was_killed_before_is_pushed_by_the_next(tmp_path: Path) -> None:
+    job = ended(tmp_path)
+    await pusher(tmp_path, Line()).before_end(job)  # and no more
+    line = Line()
+    line.is_open.clear()
+    each = pusher(tmp_path, line)
+    await each.start()
+    await line.has_begun.wait()
+    # Its end was not recorded: this server does it.
+    await end(each, job)
+    line.is_open.set()
+    await close(each, grace_s=60)
+    assert len(line.pushed) == 1
+    assert (tmp_path / job.id / "pushed.json").exists()
+    assert not await each.holds(job.id)
+
+
+async def test_what_cannot_be_marked_holds_up_no_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = ended(tmp_path)
+    (tmp_path / job.id / "push.json" / "full").mkdir(parents=True)
+    each = pusher(tmp_path, Line())
+    await each.before_end(job)
+    assert "are not pushed, they stay in" in caplog.text
