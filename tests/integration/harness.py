@@ -13,7 +13,7 @@ import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -213,6 +213,13 @@ class Server(Service):
         """Signal the server's process alone."""
         self._process.send_signal(number)
 
+    def end_wrapped(self) -> None:
+        """Signal the server where unshare(1) has started it, which ignores what should end it."""
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            for child in process.children() if process.name() == "unshare" else ():
+                child.terminate()
+
 
 @contextmanager
 def serve(
@@ -258,6 +265,7 @@ def serve(
         finally:
             # Killing the guard together with the server would leave the uploads behind.
             server.signal(signal.SIGTERM)
+            server.end_wrapped()
             server.wait_end()
             wait_for(lambda: not server.running("guard"))
 
