@@ -16,6 +16,7 @@ from deepaas.scaffold.rendering import render
 
 _ENTRY_POINTS = {
     "pyproject.toml": '[project.entry-points."{group}"]\n"{name}" = "{model}"',
+    "poetry": '[tool.poetry.plugins."{group}"]\n"{name}" = "{model}"',
     "setup.cfg": "[{section}]\n{group} =\n    {name} = {model}",
     "setup.py": 'entry_points={{"{group}": ["{name} = {model}"]}}',
 }
@@ -131,7 +132,8 @@ def _project(base: Base, facts: Facts, module: str) -> str:
 def _entry_point(base: Base, facts: Facts, module: str) -> str:
     project = base.projects[0]
     is_pbr = base.has("setup.py") and "pbr" in (base.folder / "setup.py").read_text("utf-8")
-    lines = _ENTRY_POINTS[project].format(
+    is_poetry = project == "pyproject.toml" and base.has_poetry
+    lines = _ENTRY_POINTS["poetry" if is_poetry else project].format(
         group=GROUP,
         name=facts.names.distribution,
         model=module,

@@ -15,6 +15,8 @@ from deepaas.model.discovery import GROUP
 
 #: The group of version 1, whose models are not served.
 GROUP_V1 = "deepaas.model"
+#: Stands among the groups for a table that only Poetry reads.
+_POETRY = "tool.poetry"
 #: Of text that is no such file, and of values of another type than they have to be.
 _UNREADABLE = (OSError, ValueError, SyntaxError, configparser.Error, TypeError, AttributeError)
 
@@ -34,6 +36,8 @@ class Base:
     model: str | None = None
     #: Whether there is one of version 1.
     has_version_1: bool = False
+    #: Whether its ``pyproject.toml`` is one of Poetry's own kind, without a table ``project``.
+    has_poetry: bool = False
 
     def has(self, *patterns: str) -> Path | None:
         """Return the first file or folder of the base that matches one of the patterns."""
@@ -51,9 +55,10 @@ def read_base(folder: Path) -> Base:
     """
     if not folder.is_dir():
         raise ConfigurationError(f"'{folder}' is no folder; there is nothing to adopt.")
-    projects = tuple(name for name in _READERS if (folder / name).is_file())
+    projects = [name for name in _READERS if (folder / name).is_file()]
     said: dict[str, str] = {}
     groups: set[str] = set()
+    silent = set()
     for name in projects:
         try:
             found, points = _READERS[name]((folder / name).read_text("utf-8"))
@@ -64,7 +69,15 @@ def read_base(folder: Path) -> Base:
         found["model"] = str(points.get(GROUP, "")).partition("[")[0].strip()
         texts = {key: value for key, value in found.items() if value and isinstance(value, str)}
         said = {**texts, **said}
-    return Base(folder, projects, **said, has_version_1=GROUP_V1 in groups)
+        if not texts:
+            silent.add(name)  # it only says how to build, as many a pyproject.toml beside setup.cfg
+    return Base(
+        folder,
+        tuple(sorted(projects, key=silent.__contains__)),
+        **said,
+        has_version_1=GROUP_V1 in groups,
+        has_poetry=_POETRY in groups,
+    )
 
 
 #: What a project file says, and the first entry point of each of its groups.
@@ -72,7 +85,11 @@ _Said = tuple[dict[str, Any], dict[str, str]]
 
 
 def _read_pyproject(text: str) -> _Said:
-    project = tomllib.loads(text).get("project", {})
+    document = tomllib.loads(text)
+    poetry = document.get("tool", {}).get("poetry")
+    if poetry is not None and "project" not in document:
+        return _read_poetry(poetry)
+    project = document.get("project", {})
     licence = project.get("license")
     authors = [each.get("name") or each.get("email") for each in project.get("authors", ())]
     groups = {
@@ -87,6 +104,23 @@ def _read_pyproject(text: str) -> _Said:
         "licence": licence.get("text") if isinstance(licence, dict) else licence,
     }
     return said, groups
+
+
+def _read_poetry(project: Mapping[str, Any]) -> _Said:
+    """Return what Poetry's own table has: https://python-poetry.org/docs/pyproject/."""
+    authors = [each.partition("<")[0].strip() or each for each in project.get("authors", ())]
+    groups = {
+        group: next(iter(points.values()))
+        for group, points in project.get("plugins", {}).items()
+        if points
+    }
+    said = {
+        "name": project.get("name"),
+        "summary": project.get("description"),
+        "author": ", ".join(authors),
+        "licence": project.get("license"),
+    }
+    return said, {**groups, _POETRY: ""}
 
 
 def _read_setup_cfg(text: str) -> _Said:

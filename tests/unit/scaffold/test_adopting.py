@@ -122,6 +122,11 @@ def test_what_was_adopted_needs_no_more(tmp_path: Path) -> None:
     ("project", "text", "wanted"),
     [
         ("pyproject.toml", "", '[project.entry-points."deepaas.v2.model"]\n"leaf-kinds" = "own"'),
+        (
+            "pyproject.toml",
+            "[tool.poetry]",
+            '[tool.poetry.plugins."deepaas.v2.model"]\n"leaf-kinds" = "own"',
+        ),
         ("setup.cfg", "", "[options.entry_points]\ndeepaas.v2.model =\n    leaf-kinds = own"),
         ("setup.py", "", 'entry_points={"deepaas.v2.model": ["leaf-kinds = own"]}'),
     ],
@@ -134,6 +139,13 @@ def test_a_missing_entry_point_is_the_authors(
     assert plan.by_hand[0] == f"{project} needs the entry point that names the model:\n{wanted}"
     assert "own_api.py" not in plan.files
     assert (tmp_path / project).read_text() == text
+
+
+def test_an_entry_point_belongs_where_the_package_is_described(tmp_path: Path) -> None:
+    build = '[build-system]\nrequires = ["setuptools"]\n[tool.black]\n'
+    files = {"pyproject.toml": build, "setup.cfg": "[metadata]\nname = leaves", "own.py": OWN}
+    plan = plan_of(tmp_path, files)
+    assert plan.by_hand[0].startswith("setup.cfg needs the entry point")
 
 
 def test_pbr_has_its_own_name_for_entry_points(tmp_path: Path) -> None:

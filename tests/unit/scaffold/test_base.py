@@ -19,6 +19,16 @@ authors = [{{ name = "A" }}, {{ email = "b@example.org" }}, {{}}]
 leaves = "leaves.api:Model [gpu]"
 [project.entry-points.empty]
 """
+POETRY = """
+[tool.poetry]
+name = "leaves"
+description = "Kinds."
+authors = ["A <a@example.org>", "<b@example.org>"]
+license = "MIT"
+[tool.poetry.plugins."deepaas.v2.model"]
+leaves = "leaves.api"
+[tool.poetry.plugins.empty]
+"""
 PBR = """
 [metadata]
 name = leaves
@@ -86,6 +96,25 @@ def test_a_pyproject(tmp_path: Path, text: str, licence: str | None) -> None:
     )
 
 
+def test_a_package_of_poetry(tmp_path: Path) -> None:
+    assert base_of(tmp_path, pyproject__toml=POETRY) == Base(
+        tmp_path,
+        ("pyproject.toml",),
+        name="leaves",
+        summary="Kinds.",
+        author="A, <b@example.org>",
+        licence="MIT",
+        model="leaves.api",
+        has_poetry=True,
+    )
+
+
+def test_poetry_beside_the_standard_says_nothing(tmp_path: Path) -> None:
+    text = '[project]\nname = "own"\n[tool.poetry]\nname = "old"\npackages = []'
+    base = base_of(tmp_path, pyproject__toml=text)
+    assert (base.name, base.has_poetry) == ("own", False)
+
+
 def test_a_package_of_pbr(tmp_path: Path) -> None:
     setup = "import setuptools\nsetuptools.setup(setup_requires=['pbr'], pbr=True)\n"
     assert base_of(tmp_path, setup__py=setup, setup__cfg=PBR) == Base(
@@ -142,6 +171,8 @@ def test_what_one_file_does_not_say_another_may(tmp_path: Path) -> None:
         ("pyproject.toml", "[project"),
         ("pyproject.toml", "project = 7"),
         ("pyproject.toml", '[project]\nauthors = ["A"]'),
+        ("pyproject.toml", "[tool]\npoetry = 7"),
+        ("pyproject.toml", "[tool.poetry]\nauthors = [7]"),
         ("setup.cfg", "name = leaves"),
         ("setup.py", "print 7"),
         ("setup.py", "setup(entry_points={'a': 7})"),
