@@ -89,5 +89,9 @@ def _imported(name: str) -> tuple[str, ...]:
     from deepaas.project import open_module
 
     description = open_module(name).description
-    arguments = (*description.predict_arguments, *description.train_arguments)
+    arguments = (
+        *description.predict_arguments,
+        *description.train_arguments,
+        *description.evaluate_arguments,
+    )
     return tuple(dict.fromkeys(each.wire_name for each in arguments))

@@ -75,7 +75,7 @@ def _event_of(value: Mapping[str, Any], depth: int) -> Event:
     if depth > _MAX_DEPTH:
         raise InvalidInput(f"The event holds events in more than {_MAX_DEPTH} layers.")
     inner = value.get("event")
-    if "httpMethod" in value:
+    if _is_of_gateway(value):
         return _from_gateway(value, depth)
     if (parameters := _openwhisk_parameters(value)) is not None:
         return _from_openwhisk(parameters, depth)
@@ -160,6 +160,13 @@ def _from_cloud_event(value: Mapping[str, Any], depth: int) -> Event:
         text = data if isinstance(data, str) else json.dumps(data)
         return _from_body(text, kind, depth)
     return (_stored(value.get("subject"), "subject of the event"),)
+
+
+def _is_of_gateway(value: Mapping[str, Any]) -> bool:
+    """Tell an HTTP request by its method: in payload format 1.0 of AWS, or deeper in 2.0."""
+    context = value.get("requestContext")
+    http = context.get("http") if isinstance(context, dict) else None
+    return "httpMethod" in value or (isinstance(http, dict) and "method" in http)
 
 
 def _from_gateway(value: Mapping[str, Any], depth: int) -> Event:

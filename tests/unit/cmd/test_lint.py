@@ -133,6 +133,22 @@ def test_arguments_that_code_makes_are_seen_by_importing(
     assert "pyproject.toml:1: ARG01 the argument 'no' is taken" in capsys.readouterr().out
 
 
+def test_arguments_of_every_function_are_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"train": "a1", "evaluate": "no"}
+    functions = "".join(
+        f"def get_{each}_args():\n    return {{{name!r}: fields.Int(load_default=1)}}\n"
+        f"def {each}(**kwargs):\n    return {{}}\n"
+        for each, name in names.items()
+    )
+    plain = MODEL.replace('("no", "size")', '("size",)') + functions
+    write(tmp_path, {**CLEAN, **VERSION_2, "leaves/api.py": api(""), "evaluated.py": plain})
+    model = f"--import={tmp_path / 'evaluated.py'}"
+    assert main(["lint", "--select=ARG01", str(tmp_path), model]) == 1
+    assert "the argument 'no' is taken" in capsys.readouterr().out
+
+
 def test_a_model_that_cannot_be_imported_is_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

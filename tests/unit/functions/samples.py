@@ -67,6 +67,17 @@ GATEWAY: dict[str, Any] = {
     "isBase64Encoded": False,
     "body": '{"n":1}',
 }
+GATEWAY_2: dict[str, Any] = {
+    "version": "2.0",
+    "routeKey": "POST /predict",
+    "rawPath": "/predict",
+    "rawQueryString": "k=v",
+    "headers": {"content-type": "application/json"},
+    "queryStringParameters": {"k": "v"},
+    "requestContext": {"http": {"method": "POST", "path": "/predict", "protocol": "HTTP/1.1"}},
+    "body": '{"n": 1}',
+    "isBase64Encoded": False,
+}
 SYNCHRONOUS: dict[str, Any] = {
     "size": 3,
     "oscar-files": [{"key": "files", "file_format": "jpg", "data": "eA=="}],

@@ -108,9 +108,19 @@ def test_events_in_events_have_an_end() -> None:
         read(event)
 
 
-def test_a_call_through_a_gateway_has_a_query_too() -> None:
-    found = call(samples.GATEWAY)
+@pytest.mark.parametrize("event", [samples.GATEWAY, samples.GATEWAY_2])
+def test_a_call_through_a_gateway_has_a_query_too(event: dict[str, Any]) -> None:
+    found = call(event)
     assert (found.arguments, found.query) == ({"n": 1}, {"k": "v"})
+
+
+@pytest.mark.parametrize("context", [None, "x", {"http": "x"}, {"http": {}}])
+def test_an_argument_may_be_called_as_a_part_of_a_request_is(context: object) -> None:
+    assert read({"requestContext": context}) == Call(arguments={"requestContext": context})
+
+
+def test_a_call_through_a_gateway_may_be_a_file() -> None:
+    found = call(samples.GATEWAY)
     assert repr(found) == "Call(content_type=None)"
     assert call({"httpMethod": "GET"}) == Call(arguments={})
     headers = {"Accept": "*/*", "content-TYPE": " image/png "}
