@@ -21,18 +21,19 @@ if TYPE_CHECKING:
         progress,
         request_id,
     )
-    from deepaas.records import Batch, Limits, ReturnedFile, Training, UploadedFile
+    from deepaas.records.declarations import Batch, Limits, Training
+    from deepaas.records.files import ReturnedFile, UploadedFile
 
 __version__ = "3.0.0.dev0"
 
 _HOME_OF = {
     "BaseModel": "deepaas.model.base",
-    "Batch": "deepaas.records",
+    "Batch": "deepaas.records.declarations",
     "InvalidInput": "deepaas.errors",
-    "Limits": "deepaas.records",
-    "ReturnedFile": "deepaas.records",
-    "Training": "deepaas.records",
-    "UploadedFile": "deepaas.records",
+    "Limits": "deepaas.records.declarations",
+    "ReturnedFile": "deepaas.records.files",
+    "Training": "deepaas.records.declarations",
+    "UploadedFile": "deepaas.records.files",
     "artifact_dir": "deepaas.model.context",
     "checkpoint_dir": "deepaas.model.context",
     "is_cancelled": "deepaas.model.context",
