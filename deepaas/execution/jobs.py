@@ -96,12 +96,7 @@ class JobRunner:
         self._force = force or asyncio.Event()
         self._wake = asyncio.Event()
         self._follower = JobFollower(
-            store,
-            folder,
-            presence=presence,
-            models=sources,
-            before_end=before_end,
-            on_end=on_end,
+            store, folder, presence=presence, models=sources, before_end=before_end, on_end=on_end
         )
         self._claimer = JobClaimer(
             store,

@@ -92,11 +92,7 @@ def _read_pyproject(text: str) -> _Said:
     project = document.get("project", {})
     licence = project.get("license")
     authors = [each.get("name") or each.get("email") for each in project.get("authors", ())]
-    groups = {
-        group: next(iter(points.values()))
-        for group, points in project.get("entry-points", {}).items()
-        if points
-    }
+    groups = _first_of_each(project.get("entry-points", {}))
     said = {
         "name": project.get("name"),
         "summary": project.get("description"),
@@ -106,14 +102,14 @@ def _read_pyproject(text: str) -> _Said:
     return said, groups
 
 
+def _first_of_each(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {group: next(iter(points.values())) for group, points in groups.items() if points}
+
+
 def _read_poetry(project: Mapping[str, Any]) -> _Said:
     """Return what Poetry's own table has: https://python-poetry.org/docs/pyproject/."""
     authors = [each.partition("<")[0].strip() or each for each in project.get("authors", ())]
-    groups = {
-        group: next(iter(points.values()))
-        for group, points in project.get("plugins", {}).items()
-        if points
-    }
+    groups = _first_of_each(project.get("plugins", {}))
     said = {
         "name": project.get("name"),
         "summary": project.get("description"),

@@ -31,14 +31,16 @@ class TestWebdavFileStore(FileStoreContract):
         return open_store(remote, self.environ, Limits(), Driver.FSSPEC)
 
 
+def open_at(port: int, **options: str) -> FileStore:
+    """Return the share that somebody serves at a port, and that is not waited for for long."""
+    said = {"TYPE": "webdav", "URL": f"http://127.0.0.1:{port}/", **options}
+    environ = {f"RCLONE_CONFIG_T_{name}": text for name, text in said.items()}
+    return open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+
+
 def test_a_token_signs_in_where_there_is_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
-        environ = {
-            "RCLONE_CONFIG_T_TYPE": "webdav",
-            "RCLONE_CONFIG_T_URL": f"http://127.0.0.1:{listening.getsockname()[1]}/",
-            "RCLONE_CONFIG_T_BEARER_TOKEN": "of-somebody",
-        }
-        store = open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+        store = open_at(listening.getsockname()[1], BEARER_TOKEN="of-somebody")
         checking = threads.submit(store.check, "")
         connection, _ = listening.accept()
         with connection:
@@ -86,11 +88,7 @@ def test_a_listing_without_an_end_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("deepaas.storage.webdav._MOST_BYTES", 1_000_000)
     with shares.serving(Endless) as port:
-        environ = {
-            "RCLONE_CONFIG_T_TYPE": "webdav",
-            "RCLONE_CONFIG_T_URL": f"http://127.0.0.1:{port}/",
-        }
-        store = open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+        store = open_at(port)
         with closing(store), pytest.raises(RemoteFailed, match="not as webdav does"):
             store.find("")
 
@@ -112,10 +110,6 @@ def test_a_share_whose_folders_lead_in_a_circle_is_told() -> None:
             self.wfile.write(body)
 
     with shares.serving(Circle) as port:
-        environ = {
-            "RCLONE_CONFIG_T_TYPE": "webdav",
-            "RCLONE_CONFIG_T_URL": f"http://127.0.0.1:{port}/",
-        }
-        store = open_store(read_remote("t", environ), environ, Limits(20, 20), Driver.FSSPEC)
+        store = open_at(port)
         with closing(store), pytest.raises(RemoteFailed, match="not as webdav does"):
             store.find("")
