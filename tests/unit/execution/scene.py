@@ -95,20 +95,28 @@ async def scene(
     )
     pool.start()
     there = Scene(pool, executor, loaded)
-    if load:
-        for worker in executor.workers:
-            worker.load(description)
-        await pool.wait_loaded()
-    yield there
-    closing = asyncio.create_task(pool.close(grace_s=1.0))
+    try:
+        if load:
+            for worker in executor.workers:
+                worker.load(description)
+            await pool.wait_loaded()
+        yield there
+    finally:
+        # Also where the test has failed: the next one would find what this one left open.
+        await _close(there)
+    assert sorted(there.released) == list(range(len(there.calls)))
+    assert open_fds() == before
+
+
+async def _close(scene: Scene) -> None:
+    """Close the pool, let every worker end and every call too."""
+    closing = asyncio.create_task(scene.pool.close(grace_s=1.0))
     await asyncio.sleep(0)
-    for worker in executor.workers:
+    for worker in scene.workers:
         if not worker.is_gone:
             worker.die(0)
     await closing
-    await asyncio.gather(*there.calls, return_exceptions=True)
-    assert sorted(there.released) == list(range(len(there.calls)))
-    assert open_fds() == before
+    await asyncio.gather(*scene.calls, return_exceptions=True)
 
 
 def readable(worker: HandWorker) -> bool:
