@@ -95,7 +95,7 @@ CHECKS = (
         (Step(("ruff", "check", ".")), Step(("ruff", "format", "--check", "."))),
         2 * MINUTES,
     ),
-    Check("types", (Step(("mypy",)), *example_types()), 4 * MINUTES),
+    Check("types", (), 4 * MINUTES, together=(Step(("mypy",)), *example_types())),
     Check("docs", (Step(SPHINX),), 3 * MINUTES),
     Check("audit", (Step(("tools.audit",)),), 3 * MINUTES),
     Check(
@@ -178,7 +178,7 @@ def run_together(check: Check, environment: Mapping[str, str], deadline: float) 
         for number, step in enumerate(check.together):
             output = stack.enter_context(tempfile.TemporaryFile()) if number else None
             folder = Path(environment.get("TMPDIR", tempfile.gettempdir())) / str(number)
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             child = start(step, {**environment, "TMPDIR": str(folder)}, output)
             stack.callback(end, child)  # nothing happens if it has ended
             running.append((child, step, output))
