@@ -23,6 +23,8 @@ from deepaas.records import UploadedFile
 from deepaas.service.incoming import Incoming
 from deepaas.service.uploads import Upload
 
+#: Of a file whose part does not say it, as in version 2; models take it apart.
+_ANY_TYPE = "application/octet-stream"
 #: A form up to this size is taken apart in the event loop, a larger one by a thread.
 _PARSE_IN_LOOP_BYTES = 64 * 1024
 
@@ -128,8 +130,10 @@ class _Form:
         if upload is not None:
             await upload.finish()
             self._upload = None
-            file = UploadedFile(head.name, str(upload.path), head.content_type, head.filename)
-            self.files.append((head.name, file))
+            if head.filename or upload.bytes:
+                kind = head.content_type or _ANY_TYPE
+                file = UploadedFile(head.name, str(upload.path), kind, head.filename)
+                self.files.append((head.name, file))
         elif head.name == "_charset_" and self._is_first:
             self._set_charset(bytes(self._text))
         else:

@@ -202,8 +202,9 @@ class TransferDecoder:
             kept = self._rest + bytes(data).translate(None, _NOT_BASE64)
             if kept and self._is_padded:
                 raise malformed()  # wherever it was cut
-            self._is_padded = kept.endswith(b"=") and len(kept) % 4 == 0
-            return self._split(kept, len(kept) - len(kept) % 4)
+            whole = len(kept) - len(kept) % 4
+            self._is_padded = kept.endswith(b"=", 0, whole)
+            return self._split(kept, whole)
         if self._encoding == "quoted-printable":
             # A line may end in what joins it to the next.
             kept = self._rest + bytes(data)

@@ -15,6 +15,7 @@ from deepaas.execution.calls import (
     CallRunner,
     cancelled,
     encode_health,
+    encode_metadata,
     failed_health,
 )
 from deepaas.execution.intake import Intake
@@ -169,6 +170,9 @@ class AsyncServing:
         runner.enter(call)
         if call.function == "health":
             return runner.answer_of(call, await self._health())
+        if call.function == "metadata":
+            said = await self._adapter.metadata_async()
+            return runner.answer_of(call, encode_metadata(said))
         if call.function != "predict":
             return runner.serve(call, body, None)
         arguments = runner.arguments(call, body)

@@ -16,7 +16,13 @@ from deepaas.execution.messages import Answer, Call, Failure
 from deepaas.execution.streaming import StreamForm, form_of
 from deepaas.model.adapter import ModelAdapter
 from deepaas.model.arguments import display, display_briefly
-from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_safe
+from deepaas.model.encoding import (
+    EncodedAnswer,
+    encode_answer,
+    encode_json,
+    json_or_repr,
+    json_safe,
+)
 from deepaas.records import PROCESS_KINDS, CallInput
 from deepaas.telemetry import job, principal, request_id
 
@@ -79,7 +85,7 @@ class CallRunner:
         self.enter(call)
         try:
             if call.function != "predict":
-                return self.answer_of(call, self.other(call, body, self._adapter.health))
+                return self.answer_of(call, self.other(call, body))
             arguments = self.arguments(call, body)
             returned = self._adapter.predict(**arguments)
             if isinstance(returned, GeneratorType) and stream is not None:
@@ -162,19 +168,19 @@ class CallRunner:
         content_type = str.__str__(encoded.content_type)
         return Answer(call.id, content_type, encoded.body, encoded.filename), encoded.file
 
-    def other(
-        self, call: Call, body: memoryview | None, health: Callable[[], Any]
-    ) -> EncodedAnswer:
-        """Run a call of another function than ``predict``; ``health`` asks the model for its own.
+    def other(self, call: Call, body: memoryview | None) -> EncodedAnswer:
+        """Run a call of another function than ``predict``.
 
         Raises:
-            Exception: The arguments are wrong, or a validator of the author's fails.
+            Exception: The arguments are wrong, or code of the author's fails.
         """
         if call.function == "health":
             try:
-                return encode_health(health())
+                return encode_health(self._adapter.health())
             except Exception as exc:  # noqa: BLE001 - the author's health()
                 return failed_health(exc)
+        if call.function == "metadata":
+            return encode_metadata(self._adapter.metadata())
         arguments = self.arguments(call, body)
         show = display_briefly if call.function == "check-predict" else display
         shown = show(self._parsers[call.function].arguments, arguments)
@@ -190,6 +196,11 @@ def encode_health(said: Any) -> EncodedAnswer:
     """Return what ``health()`` said as ``{"ok": …, "detail": …}``."""
     detail = None if said is None or isinstance(said, bool) else json_safe(said)
     return EncodedAnswer(JSON, encode_json({"ok": said is not False, "detail": detail}))
+
+
+def encode_metadata(said: Mapping[str, Any]) -> EncodedAnswer:
+    """Return what ``get_metadata()`` said, as far as it can be JSON."""
+    return EncodedAnswer(JSON, json_or_repr(said))
 
 
 def failed_health(exc: Exception) -> EncodedAnswer:

@@ -60,7 +60,7 @@ def _chosen_status(exc: BaseException, text: str) -> tuple[int | None, str]:
     if module is None:
         return None, text
     if isinstance(exc, module.HTTPException):
-        return exc.status, _text(exc.reason)
+        return _valid(exc.status), _text(exc.reason)
     return _refused_by_aiohttp(exc, module.HTTPException) or (None, text)
 
 
@@ -72,5 +72,11 @@ def _refused_by_aiohttp(exc: BaseException, base: type) -> tuple[int, str] | Non
     code = base.__init__.__code__  # type: ignore[misc]
     for frame, _ in traceback.walk_tb(exc.__traceback__):
         if frame.f_code is code:
-            return frame.f_locals["self"].status_code, _text(frame.f_locals["reason"])
+            status = _valid(frame.f_locals["self"].status_code)
+            return status, _text(frame.f_locals["reason"])
     return None
+
+
+def _valid(status: int) -> int:
+    """Return a status that can be answered: ``HTTPException`` itself, which models use, has -1."""
+    return status if 200 <= status <= 599 else 500

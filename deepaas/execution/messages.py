@@ -152,7 +152,8 @@ class Call(NamedTuple):
 
     id: int
     #: ``predict``; ``check-predict``, ``check-train``, ``check-evaluate``: parse the arguments of
-    #: such a job and answer them as shown; ``health``: what the model says of its own health.
+    #: such a job and answer them as shown; ``health``: what the model says of its own health;
+    #: ``metadata``: what it says of itself.
     function: str
     request_id: str
     arguments: Mapping[str, Any] | None = None

@@ -5,7 +5,8 @@
 import inspect
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,6 +79,8 @@ class ModelAdapter:
         #: Whether ``predict`` is ``async``, so that many calls can run at once.
         self.is_async = self.batch is None and is_async(predict)
         self.has_health = _needs_nothing(self._function("health"))
+        self.describes_itself = self._function("get_metadata") is not None
+        self._has_told_absence = False
         # A mistake in these should end the start and not the first call.
         #: The declared arguments, by function; the author's code was asked once.
         self.fields = {name: self._guarded(partial(self._fields_of, name)) for name in DECLARATIONS}
@@ -94,21 +97,35 @@ class ModelAdapter:
         Raises:
             Exception: Whatever the author's code raises, except for what means "not implemented".
         """
-        function = self._function("get_metadata")
-        if function is not None:
-            try:
-                metadata = self.loop.settle(function())
-            except (NotImplementedError, AttributeError):
-                logger.info(
-                    "get_metadata of model %s is not implemented",
-                    self.name,
-                    exc_info=True,
-                    extra={"action": "model_metadata_missing", "model": self.name},
-                )
-            else:
-                if isinstance(metadata, Mapping):
-                    return metadata
-        return self.default_metadata()
+        returned = None
+        with self._absent_metadata():
+            returned = self.loop.settle(self._required("get_metadata")())
+        return returned if isinstance(returned, Mapping) else self.default_metadata()
+
+    async def metadata_async(self) -> Mapping[str, Any]:
+        """Do as :meth:`metadata` does, in the event loop that runs."""
+        returned = None
+        with self._absent_metadata():
+            returned = self._required("get_metadata")()
+            returned = await returned if inspect.isawaitable(returned) else returned
+        return returned if isinstance(returned, Mapping) else self.default_metadata()
+
+    @contextmanager
+    def _absent_metadata(self) -> Iterator[None]:
+        """Go on where an exception means "not implemented", and say so once."""
+        try:
+            yield
+        except NotImplementedByModel:
+            return
+        except (NotImplementedError, AttributeError):
+            log = logger.debug if self._has_told_absence else logger.info
+            self._has_told_absence = True
+            log(
+                "get_metadata of model %s is not implemented",
+                self.name,
+                exc_info=True,
+                extra={"action": "model_metadata_missing", "model": self.name},
+            )
 
     def default_metadata(self) -> dict[str, Any]:
         """Return what is shown for a model that does not describe itself."""

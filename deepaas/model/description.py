@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def describe(model: ModelAdapter) -> ModelDescription:
-    """Describe a loaded model; calls ``get_metadata``, once, and reads its metadata file."""
+    """Describe a loaded model; calls ``get_metadata``, and reads its metadata file."""
     published = publish(model.source)
     return ModelDescription(
         name=model.name,
@@ -33,6 +33,7 @@ def describe(model: ModelAdapter) -> ModelDescription:
         at_once=_at_once(model),
         is_async=model.is_async,
         training=model.training,
+        describes_itself=model.describes_itself,
         predict_timeout_s=model.limits.predict_timeout_s,
         has_health=model.has_health,
         source_files=source_files(model.source),

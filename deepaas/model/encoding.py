@@ -35,7 +35,7 @@ class EncodedAnswer(NamedTuple):
     filename: str | None = None
 
 
-_RAW = (str, bytes, bytearray, memoryview, io.BytesIO)
+_RAW = (str, bytes, bytearray, memoryview, io.BytesIO, io.StringIO)
 
 
 def is_json(accept: str) -> bool:
@@ -58,8 +58,8 @@ def encode_answer(
     """Encode what ``predict`` returned for the media type that was agreed.
 
     Args:
-        returned: Bytes, ``str``, ``BytesIO``, an image of Pillow's, an open binary file or
-            :class:`ReturnedFile`, or a generator of the first three, where
+        returned: Bytes, ``str``, ``BytesIO``, ``StringIO``, an image of Pillow's, an open binary
+            file or :class:`ReturnedFile`, or a generator of the first four, where
             ``accept`` is a media type of its own; anything that can be JSON otherwise. A
             generator is used up.
         accept: The value of the argument ``accept``; ``None``, ``*/*`` and JSON mean JSON.
@@ -120,6 +120,8 @@ def raw_piece(item: Any) -> bytes:
     Raises:
         InvalidAnswer: It is something else.
     """
+    if isinstance(item, io.StringIO):
+        item = item.getvalue()
     if isinstance(item, str):
         return item.encode()
     if isinstance(item, bytes | bytearray | memoryview):

@@ -35,6 +35,9 @@ except ImportError:
 MAX_REPR_CHARACTERS = 200
 #: In a ``repr``, of an object in memory: another one in each process.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
+#: What orjson refuses and Python takes: numbers that are not finite, by name or by size.
+_NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?[0-9]{3}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 #: What orjson makes of numpy's "not a time", by the unit; the slower way knows it from a date.
 _NO_TIME, _NO_TIME_NS = b'"1970-01-01T00:00:00"', b'"1677-09-21T00:12:43.145224"'
@@ -81,7 +84,9 @@ def in_order(values: Iterable[Any]) -> Iterable[Any]:
 
 
 def decode_json(body: bytes | memoryview, *, exact: bool = False) -> Any:
-    """Decode UTF-8 JSON.
+    """Decode UTF-8 JSON, and the numbers that Python writes though JSON lacks them.
+
+    These are NaN and the infinities, which version 2 took; fields of numbers refuse them.
 
     Args:
         body: The text; read, never kept.
@@ -89,18 +94,22 @@ def decode_json(body: bytes | memoryview, *, exact: bool = False) -> Any:
             floats otherwise.
 
     Raises:
-        ValueError: It is not JSON; NaN and Infinity are not.
+        ValueError: It is not JSON, or has half a surrogate pair, which nothing can pass on.
     """
     if _HAS_ORJSON and not exact:
-        return orjson.loads(body)
+        try:
+            return orjson.loads(body)
+        except ValueError:
+            if _NOT_FINITE.search(body) is None:
+                raise
+    text = bytes(body).decode()
     try:
-        return json.loads(bytes(body).decode(), parse_constant=_refuse_constant)
+        value = json.loads(text)
+        if _SURROGATE.search(text) is not None:
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as exc:
         raise ValueError("nested too deep") from exc
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+    return value
 
 
 def _write_fast(value: Any) -> bytes | None:

@@ -3,7 +3,8 @@
 """The models that are served, and those that could not be."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from deepaas.errors import ModelNotFound, Unavailable
 from deepaas.model.arguments import ArgumentParser
@@ -88,6 +89,12 @@ class ModelRegistry:
         self._failures.pop(model.name, None)
         self._expected.discard(model.name)
         return model
+
+    def update_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
+        """Note what a model says of itself now, if it is still served."""
+        model = self._models.get(name)
+        if model is not None and model.description.metadata != metadata:
+            model.description = replace(model.description, metadata=metadata)
 
     def fail(self, name: str, reason: str) -> None:
         """Record why a model is not served (any more)."""

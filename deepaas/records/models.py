@@ -121,7 +121,7 @@ class ModelDescription:
     """What a loaded model says of itself; made in a worker, used in the server."""
 
     name: str
-    #: ``get_metadata()`` made JSON-safe.
+    #: ``get_metadata()`` made JSON-safe, as it was said last.
     metadata: Mapping[str, Any]
     predict_arguments: tuple[Argument, ...] = ()
     train_arguments: tuple[Argument, ...] = ()
@@ -142,6 +142,8 @@ class ModelDescription:
     predict_timeout_s: float | None = None
     #: What becomes of a training that fails or is interrupted.
     training: Training = field(default_factory=Training)
+    #: Whether the model has a ``get_metadata``, which may say something else another time.
+    describes_itself: bool = False
     #: Whether the model can be asked for its own health.
     has_health: bool = False
     #: Files of Python code that were read to load it, for who watches them.

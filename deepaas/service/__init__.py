@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepaas.model.registry import ModelRegistry
+from deepaas.service.describing import Descriptions
 from deepaas.service.drain import Drain
 from deepaas.service.evaluations import EvaluationService
 from deepaas.service.fetching import UrlFetcher
@@ -28,6 +29,7 @@ from deepaas.telemetry import Transcript
 
 __all__ = [
     "ArtifactPusher",
+    "Descriptions",
     "Drain",
     "EvaluationService",
     "HealthService",
@@ -52,6 +54,7 @@ class Service:
     """What the outside may ask for; opened by :func:`deepaas.wiring.open_service`."""
 
     models: ModelRegistry
+    descriptions: Descriptions
     predictions: PredictionService
     jobs: JobService
     history: JobHistory

@@ -44,6 +44,8 @@ class Upload:
         name = os.urandom(8).hex() + (suffix if _SUFFIX.fullmatch(suffix) else "")
         #: Where it lies.
         self.path = folder / name
+        #: How much of it came.
+        self.bytes = 0
         self._pieces: list[bytes | memoryview] = []
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
@@ -61,6 +63,7 @@ class Upload:
         Raises:
             StorageFull, StorageUnavailable: It cannot be written.
         """
+        self.bytes += len(data)
         self._pieces.append(data)
         self._gathered += len(data)
         if self._gathered >= _GATHER_BYTES or len(self._pieces) >= _MAX_PIECES:

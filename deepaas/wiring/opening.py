@@ -16,6 +16,7 @@ from deepaas.execution.reload import SourceWatch, load_all_anew
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import ModelDescription, ModelSource
 from deepaas.service import (
+    Descriptions,
     Drain,
     EvaluationService,
     HealthService,
@@ -107,6 +108,7 @@ def _connect(
     monitoring = Monitoring(pools, health, traffic, jobs, job_observer, interval_s=interval_s)
     service = Service(
         registry,
+        Descriptions(registry, pools),
         predictions,
         jobs,
         history,

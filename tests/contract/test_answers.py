@@ -86,6 +86,7 @@ def test_a_header_that_nothing_fits(server: Server, header: str) -> None:
         ("bytes", "image/png", b"\x89PNG"),
         ("BytesIO", "image/png", b"\x89PNG"),
         ("str", "text/plain", "grün".encode()),
+        ("StringIO", "text/plain", b"a,b\n1,2\n"),
     ],
 )
 def test_raw_bodies(server: Server, how: str, accept: str, body: bytes) -> None:

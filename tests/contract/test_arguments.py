@@ -160,8 +160,17 @@ def test_messages_of_lists_are_nested_by_index(server: Server) -> None:
     assert (answer.status, answer.json) == (422, {"list": {"1": wrong, "2": wrong}})
 
 
+@pytest.mark.row("C27")
+def test_numbers_that_python_writes_and_json_lacks(server: Server) -> None:
+    """They come, as ever; fields of numbers refuse them."""
+    answer = post(server, body=b'{"dict": {"a": [NaN, -Infinity, 1.5]}}')
+    assert (answer.status, answer.json["predictions"]["dict"]) == (200, {"a": [None, None, 1.5]})
+    answer = post(server, body=b'{"float": NaN}')
+    assert (answer.status, list(answer.json)) == (422, ["float"])
+
+
 @pytest.mark.row("C55")
-@pytest.mark.parametrize("body", [b"{", b"text", b'{"a": NaN}', b"\xff"])
+@pytest.mark.parametrize("body", [b"{", b"text", b'{"a": nan}', b"\xff"])
 def test_a_body_that_is_no_json(server: Server, body: bytes) -> None:
     answer = post(server, body=body)
     assert (answer.status, answer.json) == (400, {"json": ["Invalid JSON body."]})

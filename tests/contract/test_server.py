@@ -127,6 +127,16 @@ def test_a_model_says_of_itself_what_it_likes(server: Server) -> None:
     assert shown in listed["models"]
 
 
+@pytest.mark.row("C09")
+def test_a_model_says_of_itself_what_is_so_now(server: Server) -> None:
+    """Which checkpoints there are, for one: a client asks after each training."""
+    for said in (["new.ckpt"], ["new.ckpt", "x" * 200_000], [""]):
+        server.predict_json("describes_itself", {"say": said})
+        shown = server.get("/v2/models/describes_itself/").json
+        assert shown.get("said", [""]) == said
+        assert shown in server.get("/v2/models/").json["models"]
+
+
 @pytest.mark.row("C10")
 def test_debug_is_off(server: Server) -> None:
     answer = server.get("/v2/debug/")

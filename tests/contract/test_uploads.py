@@ -44,6 +44,22 @@ def test_it_is_a_tuple_of_four(kind: Any) -> None:
     assert issubclass(kind, tuple)
 
 
+@pytest.mark.row("C34")
+def test_the_type_of_a_file_whose_part_says_none(server: Server) -> None:
+    """As clients send it that know no type for the name, Python's requests for one."""
+    disposition = 'Content-Disposition: form-data; name="raw"; filename="a.bin"'
+    body = f"--b\r\n{disposition}\r\n\r\nx\r\n--b--\r\n".encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    told = server.request("POST", PATH, body=body, headers=headers).json["predictions"]["raw"]
+    assert (told["content_type"], told["content"]) == ("application/octet-stream", "x")
+
+
+@pytest.mark.row("C29")
+def test_where_a_browser_s_user_has_chosen_no_file(server: Server) -> None:
+    assert upload(server, ("raw", "", b"")) == {}
+    assert upload(server, ("raw", "", b"x"))["raw"]["content"] == "x"
+
+
 @pytest.mark.row("C36")
 @pytest.mark.parametrize("name", ["raw", "field"])
 def test_a_text_part_is_text(server: Server, name: str) -> None:

@@ -36,6 +36,7 @@ def server(served: tuple[Server, Signals]) -> Iterator[Server]:
         ("ValueError", 500, "500: ValueError: seven is not a colour"),
         ("HTTPBadRequest", 400, "400: no cat in the picture"),
         ("exception as reason", 400, "400: no dog\nin the picture"),
+        ("HTTPException", 500, "500: no bird"),
         ("mute reason", 400, "400: (its text cannot be made: RuntimeError)"),
         ("half a character", 400, "400: no file \\udcff"),
         ("control characters", 400, "400: \x1b[31mred\x00"),

@@ -95,16 +95,16 @@ def test_a_training_that_ended_shows_its_result(server: Server) -> None:
 
 
 @pytest.mark.row("C71")
-def test_the_list_is_a_bare_array_newest_first(server: Server) -> None:
+def test_the_list_is_a_bare_array_newest_last(server: Server) -> None:
     uuids = [server.train("trains_well", note=note)["uuid"] for note in "abc"]
     for uuid in uuids:
         server.wait_training("trains_well", uuid)
     listed = server.get("/v2/models/trains_well/train/").json
-    assert [training["uuid"] for training in listed[:3]] == uuids[::-1]
-    assert [training["args"]["note"] for training in listed[:3]] == ["c", "b", "a"]
+    assert [training["uuid"] for training in listed[-3:]] == uuids
+    assert [training["args"]["note"] for training in listed[-3:]] == ["a", "b", "c"]
     shown = server.training("trains_well", uuids[-1])
     shown.pop("progress")
-    assert listed[0] == shown
+    assert listed[-1] == shown
 
 
 def test_the_list_of_a_model_shows_no_training_of_another(server: Server) -> None:

@@ -30,6 +30,7 @@ from deepaas.execution.worker import PredictionWorker
 from deepaas.model.registry import ModelRegistry
 from deepaas.records import Job, ModelSource, SourceKind
 from deepaas.service import (
+    Descriptions,
     EvaluationService,
     HealthService,
     JobHistory,
@@ -276,6 +277,7 @@ async def echo_service(
         monitoring.open(InMemoryMonitoringStore())
         yield Service(
             registry,
+            Descriptions(registry, pools),
             predictions,
             jobs,
             history,

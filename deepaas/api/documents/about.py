@@ -184,7 +184,7 @@ TRAININGS = About(
     "list_trainings",
     "models",
     "List the trainings of the model.",
-    Answer("The newest trainings, newest first.", {JSON: "Trainings"}),
+    Answer("The newest trainings, the latest last.", {JSON: "Trainings"}),
     _OF_TRAININGS,
 )
 TRAINING = About(

@@ -27,18 +27,18 @@ def sees_model(request: web.Request, name: str) -> bool:
 
 async def list_models(request: web.Request) -> web.Response:
     """Answer every model that may be shown."""
-    base_path = request.app[SETTINGS].base_path
-    shown = [
-        _model(model.description, base_path)
-        for model in request.app[SERVICE].models
-        if sees_model(request, model.description.name)
-    ]
+    service, base_path = request.app[SERVICE], request.app[SETTINGS].base_path
+    names = [name for name in service.models.names() if sees_model(request, name)]
+    await service.descriptions.refresh(names)
+    shown = [_model(m.description, base_path) for m in service.models if m.name in names]
     return json_response({"models": shown})
 
 
 async def show_model(request: web.Request) -> web.Response:
     """Answer one model."""
-    model = request.app[SERVICE].models.get(request.match_info["model"])
+    service, name = request.app[SERVICE], request.match_info["model"]
+    await service.descriptions.refresh([name])
+    model = service.models.get(name)
     return json_response(_model(model.description, request.app[SETTINGS].base_path))
 
 

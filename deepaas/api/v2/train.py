@@ -78,11 +78,11 @@ async def start(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """List the trainings, newest first."""
+    """List the trainings in the order in which they were asked for, as version 2 did."""
     jobs = await request.app[SERVICE].jobs.list(request.match_info["model"], request[PRINCIPAL])
 
     def shown() -> bytes:
-        return encode_json([_training(request, job) for job in jobs])
+        return encode_json([_training(request, job) for job in reversed(jobs)])
 
     return json_text(await asyncio.to_thread(shown))  # a thousand trainings take a while
 

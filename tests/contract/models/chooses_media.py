@@ -23,6 +23,7 @@ def predict(how: str, accept: str) -> Any:
         "told": accept,
         "bytes": b"\x89PNG",
         "BytesIO": io.BytesIO(b"\x89PNG"),
+        "StringIO": io.StringIO("a,b\n1,2\n"),
         "str": "grün",
         "dict": {"a": 1},
         "numbers": {"nan": float("nan"), "list": [float("inf"), 1.5, True, None]},

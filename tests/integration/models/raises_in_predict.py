@@ -51,6 +51,8 @@ def predict(what: str, picky: Any = None) -> str:
                 raise ValueError("no dog\nin the picture")
             except ValueError as exc:
                 raise web.HTTPBadRequest(reason=exc) from exc  # type: ignore[arg-type]
+        case "HTTPException":
+            raise web.HTTPException(reason=ValueError("no bird"))  # type: ignore[arg-type]
         case "half a character":
             raise web.HTTPBadRequest(reason="no file \udcff")
         case "control characters":

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deepaas.api.multipart import (
@@ -292,6 +292,7 @@ def test_base64_comes_back_however_it_was_cut(content: bytes, lines: int, at: li
 
 
 @given(st.text(alphabet="AQ=", max_size=12).map(str.encode), cuts)
+@example(b"AA==AAAAAA==", [5])
 def test_base64_is_refused_wherever_it_was_cut(sent: bytes, at: list[int]) -> None:
     outcomes: list[object] = []
     for chunks in ([sent], cut(sent, at)):

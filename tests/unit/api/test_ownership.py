@@ -169,12 +169,12 @@ async def test_lists_show_one_s_own_page_by_page(tmp_path: Path) -> None:
         jobs = [await there.add(owner) for owner in ("key:ada", "key:eve", None) * 4]
         newest = [job.id for job in reversed(jobs)]
         of_ada = [job.id for job in reversed(jobs) if job.owner == "key:ada"]
-        for path in (JOBS, TRAININGS):
-            assert await there.listed("ada", path) == of_ada
+        for path, step in ((JOBS, 1), (TRAININGS, -1)):
+            assert await there.listed("ada", path) == of_ada[::step]
             assert await there.listed("paul", path) == []
             assert await there.listed(None, path) == []
             for who in ("ops", "watcher"):
-                assert await there.listed(who, path) == newest
+                assert await there.listed(who, path) == newest[::step]
         params = {"limit": "3"}
         async with there.client.get(JOBS, headers=header("ada"), params=params) as response:
             page = await response.json()

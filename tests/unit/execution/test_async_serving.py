@@ -121,6 +121,15 @@ def test_what_the_model_says_of_itself(tmp_path: Path) -> None:
     assert description.has_health
 
 
+def test_it_says_so_again_while_calls_run(worker: Counterpart) -> None:
+    worker.call(1, how="wait")
+    worker.calls.send(Call(2, "metadata", ""))
+    answer = worker.hear()[0]
+    assert (answer.call_id, json.loads(answer.body)) == (2, {"id": "asynchronous"})
+    worker.cancel(1)
+    worker.hear()
+
+
 def test_calls_run_at_once_up_to_the_limit(worker: Counterpart, tmp_path: Path) -> None:
     """One that waits for another gets to run, and none is taken that could not begin."""
     for number in range(1, 6):

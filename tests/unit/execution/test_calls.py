@@ -111,6 +111,7 @@ def test_an_exception_whose_text_cannot_be_made(kind: type[Exception]) -> None:
     [
         (web.HTTPConflict(reason="busy"), 409, "busy"),
         (web.HTTPBadRequest(), 400, "Bad Request"),
+        (web.HTTPException(reason="no status"), 500, "no status"),
         (InvalidInput("not a cat"), 400, "not a cat"),
         (ValueError("x"), None, "x"),
     ],
@@ -125,13 +126,14 @@ def test_a_model_may_choose_the_status(exc: Exception, status: int | None, text:
 )
 def test_a_reason_may_be_any_object(reason: Any, text: str) -> None:
     """The recipe of the old documentation, which aiohttp itself has come to refuse."""
+    for kind, status in ((web.HTTPBadRequest, 400), (web.HTTPException, 500)):
 
-    def predict() -> None:
-        raise web.HTTPBadRequest(reason=reason)
+        def predict(kind: type[web.HTTPException] = kind) -> None:
+            raise kind(reason=reason)
 
-    failure = run(runner(predict)).failure
-    assert failure is not None
-    assert (failure.status, failure.text) == (400, text)
+        failure = run(runner(predict)).failure
+        assert failure is not None
+        assert (failure.status, failure.text) == (status, text)
 
 
 def test_without_aiohttp_nobody_can_have_raised_its_exceptions(

@@ -159,19 +159,29 @@ def test_every_function_may_be_missing(loaded: Any) -> None:
 
 
 @pytest.mark.parametrize("exc", [NotImplementedError(), AttributeError("x")])
-def test_functions_that_say_they_are_not_there(exc: Exception) -> None:
+def test_functions_that_say_they_are_not_there(
+    exc: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     model = adapt(
         model_with(
             get_metadata=raising(exc), get_predict_args=raising(exc), get_train_args=raising(exc)
         )
     )
 
-    assert model.metadata()["id"] == "0"
+    for _ in range(3):
+        assert model.metadata()["id"] == "0"
+        assert model.loop.run(model.metadata_async())["id"] == "0"
+    # Each look at the model asks for it, which is told once.
+    assert [each.message for each in caplog.records].count(
+        "get_metadata of model cats is not implemented"
+    ) == 1
     assert model.fields == {"predict": {}, "train": {}, "evaluate": {}}
 
 
 def test_metadata_that_is_no_mapping_is_none() -> None:
-    assert adapt(model_with(get_metadata=lambda self: None)).metadata()["id"] == "0"
+    model = adapt(model_with(get_metadata=lambda self: None))
+    assert model.metadata()["id"] == model.loop.run(model.metadata_async())["id"] == "0"
 
 
 def test_an_attribute_that_is_no_function_is_none() -> None:
@@ -380,7 +390,7 @@ def test_async_functions_run_in_the_models_loop() -> None:
     assert model.predict() is True
     assert model.run("train") == "trained"
     assert model.health() == "well"
-    assert model.metadata() == {"id": "async"}
+    assert model.metadata() == model.loop.run(model.metadata_async()) == {"id": "async"}
     assert model.loop.run(model.predict_async({})) is True
     assert model.loop.run(model.health_async()) == "well"
     assert describe(model).at_once == deepaas.Limits().concurrency

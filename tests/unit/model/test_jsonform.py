@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
+from math import inf, isnan
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -297,11 +298,28 @@ def test_json_safe_gives_plain_values(form: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000 + b"]" * 100_000]
+    "text",
+    [
+        b"",
+        b"{",
+        b"[NaN",
+        b"[nan]",
+        b"\xff",
+        b"[" * 100_000 + b"]" * 100_000,
+        b"[NaN" + b"[" * 100_000 + b"]" * 100_001,
+        b'["\\uD800", NaN]',
+    ],
 )
 def test_what_is_not_json_is_refused(form: ModuleType, text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever the decoder says
         form.decode_json(text)
+
+
+def test_numbers_that_json_lacks_are_what_python_reads(form: ModuleType) -> None:
+    (value,) = form.decode_json(b"[NaN]")
+    assert isnan(value)
+    assert form.decode_json(b'{"a": [Infinity, -Infinity, 1e400]}') == {"a": [inf, -inf, inf]}
+    assert form.decode_json(b'["\\ud83d\\ude00", Infinity]') == ["\U0001f600", inf]
 
 
 def test_bytes_and_views_are_decoded(form: ModuleType) -> None:

@@ -172,13 +172,13 @@ async def test_a_result(tmp_path: Path, result: str | None, output: Any) -> None
         assert found["result"]["duration"] == "1 day, 6:00:00.000005"
 
 
-async def test_the_list_is_a_bare_array_newest_first(tmp_path: Path) -> None:
+async def test_the_list_is_a_bare_array_newest_last(tmp_path: Path) -> None:
     store = InMemoryJobStore()
     for number in range(3):
         await kept(store, number, JobEnd(JobState.DONE, NOON, None, "1"))
     async with echo_client(tmp_path, store=store) as client:
         listed = await (await client.get(TRAIN)).json()
-        assert [job["uuid"] for job in listed] == [make_job(number).id for number in (2, 1, 0)]
+        assert [job["uuid"] for job in listed] == [make_job(number).id for number in (0, 1, 2)]
 
 
 @pytest.mark.row("C77")
@@ -188,6 +188,4 @@ async def test_the_list_holds_the_newest_thousand(tmp_path: Path) -> None:
         await kept(store, number, JobEnd(JobState.DONE, NOON, None, "1"))
     async with echo_client(tmp_path, store=store) as client:
         listed = await (await client.get(TRAIN)).json()
-        assert [job["uuid"] for job in listed] == [
-            make_job(number).id for number in range(1000, 0, -1)
-        ]
+        assert [job["uuid"] for job in listed] == [make_job(number).id for number in range(1, 1001)]
