@@ -47,11 +47,11 @@ def failure_of(exc: BaseException) -> Failure:
         return Failure(name, text, f"{trace}{exc.detail}", origin="answer")
     if isinstance(exc, InvalidInput):
         return Failure(name, text, trace, status=400)
-    status, text = _chosen_status(exc, text)
+    status, text = chosen_status(exc, text)
     return Failure(name, text, trace, status=status)
 
 
-def _chosen_status(exc: BaseException, text: str) -> tuple[int | None, str]:
+def chosen_status(exc: BaseException, text: str) -> tuple[int | None, str]:
     """Return status and reason of aiohttp's exceptions, which models raise as documented in 2.x.
 
     The reason may be any object there: ``HTTPBadRequest(reason=exc)`` is in the old documentation.

@@ -18,6 +18,7 @@ from deepaas import telemetry
 from deepaas.execution import jobevents
 from deepaas.execution.artifacts import seal
 from deepaas.execution.basis import basis_of, require_whole
+from deepaas.execution.failures import chosen_status
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
 from deepaas.execution.metrics import numbers_in
@@ -224,6 +225,7 @@ def _text_of(exc: BaseException, kind: str) -> str:
         text = ""
     if lacking := shortage(exc):
         return f"{lacking}: {text or name}"
+    _, text = chosen_status(exc, text)
     if not isinstance(exc, Exception):
         return f"{kind}() raised {name}: {text}" if text else f"{kind}() raised {name}."
     return text or name

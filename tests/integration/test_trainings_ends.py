@@ -52,6 +52,7 @@ def guards(server: Server) -> list[psutil.Process]:
         ("raises", "the data are too small: 0 rows", "ValueError: the data are too small"),
         ("raises without a text", "Wordless", "Wordless"),
         ("bad request", "no such data set", "HTTPBadRequest"),
+        ("bad request that cannot be made", "no such file", "HTTPBadRequest"),
         ("sys.exit", "train() raised SystemExit: 3", "SystemExit: 3"),
         ("os._exit", "exited with status 3 before train() returned", ""),
         ("KeyboardInterrupt", "train() raised KeyboardInterrupt.", "KeyboardInterrupt"),

@@ -44,6 +44,8 @@ def train(how: str) -> object:
             raise Wordless
         case "bad request":
             raise web.HTTPBadRequest(reason="no such data set")
+        case "bad request that cannot be made":
+            raise web.HTTPBadRequest(reason=ValueError("no such file"))  # type: ignore[arg-type]
         case "sys.exit":
             sys.exit(3)
         case "KeyboardInterrupt":
