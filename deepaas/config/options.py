@@ -177,10 +177,10 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     cfg.IntOpt(
         "train-workers",
-        default=1,
-        min=1,
+        default=0,
+        min=0,
         help="Trainings and evaluations that run at once, counting those of other servers on the"
-        " same state-dir that serve the same models.",
+        " same state-dir that serve the same models. 0: as many as --workers says, at least one.",
     ),
     cfg.IntOpt(
         "train-max-log",

@@ -152,7 +152,7 @@ WRONG = [
     ("form-max-parts", "0"),
     ("form-max-fields", "0"),
     ("form-max-text", "0"),
-    ("train-workers", "0"),
+    ("train-workers", "-1"),
     ("train-max-log", "65535"),
     ("jobs-max-age", "30"),
     ("jobs-max-count", "-1"),
@@ -278,6 +278,16 @@ def test_a_file_that_cannot_be_read(content: bytes, message: str, tmp_path: Path
 def test_a_file_that_is_not_there(option: str) -> None:
     with pytest.raises(ConfigurationError, match="/nowhere"):
         load_settings([option, "/nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "number"),
+    [([], 1), (["-p3"], 3), (["-p0"], 1), (["-p3", "--train-workers=1"], 1)],
+)
+def test_trainings_are_as_many_as_workers_unless_told_otherwise(
+    argv: list[str], number: int
+) -> None:
+    assert load_settings(argv).train_workers == number
 
 
 @pytest.mark.parametrize("argv", [["--nothing"], ["more"], ["--workers"]])
