@@ -21,6 +21,7 @@ from deepaas import telemetry
 from deepaas.errors import ModelLoadError
 from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
+from deepaas.execution.children import NAME_IN_CHILD, spawn_children
 from deepaas.execution.intake import Intake
 from deepaas.execution.messages import (
     Channel,
@@ -156,6 +157,7 @@ def main() -> None:
     """Run the worker that the arguments name; see the module's text."""
     faulthandler.enable()
     write_each_line()
+    spawn_children()
     match sys.argv[1:]:
         case ["predict"]:
             calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))
@@ -178,3 +180,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+elif __name__ == NAME_IN_CHILD:
+    # What a data loader prints is then not lost where it is killed, as it would be in a buffer.
+    write_each_line()

@@ -444,6 +444,8 @@ def test_the_result_alone_is_on_standard_output(mode: str, tmp_path: Path) -> No
     for words in ("importing", "warming", "predicting", "predicting below"):
         assert words in done.stderr.splitlines()
     assert (tmp_path / "seven.png").exists(), "the model removed the original"
+    # Of multiprocessing, where the process is there for the model alone.
+    assert result["start"] == ("spawn" if mode == "--deepaas_with_multiprocessing" else None)
 
 
 @pytest.mark.parametrize(
