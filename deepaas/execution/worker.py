@@ -42,7 +42,7 @@ from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import authors_part
 from deepaas.records import PROCESS_KINDS, LogSettings, ModelSource
-from deepaas.telemetry import configure_logging
+from deepaas.telemetry import configure_model_logging
 
 CALLS_FD, CONTROL_FD, PAGE_FD = 3, 4, 5
 
@@ -163,7 +163,8 @@ def main() -> None:
             calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))
             page = CallPage(PAGE_FD)
             try:
-                status = PredictionWorker(calls, control, page, configure=configure_logging).run()
+                configure = configure_model_logging
+                status = PredictionWorker(calls, control, page, configure=configure).run()
             except (ChannelClosed, BrokenPipeError, ConnectionResetError):
                 status = 0  # the server is gone
             sys.exit(status)
@@ -172,7 +173,7 @@ def main() -> None:
 
             write_each_line_of_c()
             # The job's log is its standard error.
-            configure_logging(LogSettings())
+            configure_model_logging(LogSettings())
             sys.exit(run_job(kind, Path(directory), *map(int, attempt)))
         case _:
             sys.exit(__doc__)
