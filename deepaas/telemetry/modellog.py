@@ -17,19 +17,23 @@ from deepaas.telemetry.logs import configure_logging
 _SERVICE = "deepaas"
 
 
-def configure_model_logging(settings: LogSettings) -> None:
+def configure_model_logging(settings: LogSettings) -> list[str]:
     """Set up the log of this process, up to what the model sets up itself later.
 
     What the service logs here goes where it went before, whatever the model wants for its own.
 
+    Returns:
+        What this machine does not have of what was asked for, as ``configure_logging`` does.
+
     Raises:
         ConfigurationError: What is asked for cannot be had.
     """
-    configure_logging(settings)
+    problems = configure_logging(settings)
     root, service = logging.getLogger(), logging.getLogger(_SERVICE)
     if service.level == logging.NOTSET:
         service.setLevel(root.level)
     logging.basicConfig = _GivingWay(root.handlers, logging.basicConfig)
+    return problems
 
 
 class _GivingWay:

@@ -3,6 +3,7 @@
 """Answers, fails or ends its process in the way that is asked for; prints all the while."""
 
 import io
+import logging
 import multiprocessing
 import os
 import signal
@@ -57,6 +58,9 @@ def predict(n: int, d: bool, how: str, accept: str, data: Any = None) -> Any:
             os._exit(0)
         case "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
+        case "log":
+            logging.basicConfig(filename="own.log", format="%(message)s", level="DEBUG")
+            logging.getLogger(__name__).debug("a word")
         case "fork":
             if os.fork() == 0:
                 return "the child's answer"
