@@ -10,6 +10,9 @@ import multiprocessing
 
 #: The name of the main module in such a process (multiprocessing.spawn).
 NAME_IN_CHILD = "__mp_main__"
+#: Tells them which attempt of a job has started them, and its directory: the arguments of the
+#: command, which they are given too, a model may change for a script that it runs.
+JOB_VARIABLE = "DEEPAAS_JOB"
 
 
 def spawn_children() -> None:

@@ -11,6 +11,7 @@ The child imports the model itself and keeps the object: what ``warm()`` sets, s
 """
 
 import faulthandler
+import os
 import socket
 import sys
 import traceback
@@ -21,7 +22,7 @@ from deepaas import telemetry
 from deepaas.errors import ModelLoadError
 from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
-from deepaas.execution.children import NAME_IN_CHILD, spawn_children
+from deepaas.execution.children import JOB_VARIABLE, NAME_IN_CHILD, spawn_children
 from deepaas.execution.intake import Intake
 from deepaas.execution.messages import (
     Channel,
@@ -179,8 +180,17 @@ def main() -> None:
             sys.exit(__doc__)
 
 
+def begin_child() -> None:
+    """Begin a process that the model has started with multiprocessing, before it does anything."""
+    # Its pool may kill it as it ends.
+    write_each_line()
+    if JOB_VARIABLE in os.environ:
+        from deepaas.execution.training import join_job
+
+        join_job()
+
+
 if __name__ == "__main__":
     main()
 elif __name__ == NAME_IN_CHILD:
-    # What a data loader prints is then not lost where it is killed, as it would be in a buffer.
-    write_each_line()
+    begin_child()

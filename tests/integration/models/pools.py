@@ -31,6 +31,8 @@ def predict(note: str) -> Any:
             write_down(Path(note))
             while True:
                 time.sleep(1)
+        pool.close()
+        pool.join()
     return [multiprocessing.get_start_method(), *squares]
 
 
