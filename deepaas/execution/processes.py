@@ -28,7 +28,7 @@ _KILL_PAUSE_S = 0.005
 #: semaphores, shared memory and folders of processes that cannot do it themselves any more.
 _TRACKER = b"resource_tracker import main"
 #: What it gets to do so; it ends by itself once all that it works for are gone.
-_TRACKER_S = 0.5
+_TRACKER_S = 0.8
 
 
 def _prctl(option: int, value: int) -> None:
