@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TextIO
 
 from deepaas.cmd import cli, function, predict
+from deepaas.execution.children import NAME_IN_CHILD, spawn_children
+from deepaas.execution.output import write_each_line
 
 STATUS_FD, TERMINAL_FD, BAR_FD = 3, 4, 5
 
@@ -25,6 +27,7 @@ def main() -> None:
     os.set_inheritable(STATUS_FD, False)
     bar = _open_bar() if kind == "bar" else None
     faulthandler.enable()
+    spawn_children()
     if prog == cli.PROG:
         status = cli.run_here(argv, Path(folder), bar)
     elif prog == function.PROG:
@@ -52,3 +55,5 @@ def _open_bar() -> TextIO:
 
 if __name__ == "__main__":
     main()
+elif __name__ == NAME_IN_CHILD:
+    write_each_line()

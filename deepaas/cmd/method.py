@@ -35,7 +35,7 @@ from deepaas.model.arguments import display
 from deepaas.model.discovery import authors_part, select_sources
 from deepaas.model.encoding import EncodedAnswer, encode_answer, encode_json, json_or_repr
 from deepaas.records import LogSettings, ModelSource
-from deepaas.telemetry import configure_logging
+from deepaas.telemetry import configure_model_logging
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def keeping_stdout() -> Iterator[BinaryIO]:
 
 def begin_log(settings: LogSettings, warnings: Sequence[str]) -> None:
     """Set up the log, and write to it what the options are worth a warning for."""
-    for warning in (*configure_logging(settings), *warnings):
+    for warning in (*configure_model_logging(settings), *warnings):
         logger.warning("%s", warning, extra={"action": "option_ignored"})
 
 

@@ -13,6 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 #: Every child carries this variable; what it starts inherits it, so that it can be found again
 #: even after it has left the process group and the session.
@@ -23,6 +24,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 _SPARE_FD = 100
 _KILL_ROUNDS = 200
 _KILL_PAUSE_S = 0.005
+#: In the command line of the process in which multiprocessing, or joblib in its way, removes the
+#: semaphores, shared memory and folders of processes that cannot do it themselves any more.
+_TRACKER = b"resource_tracker import main"
+#: What it gets to do so; it ends by itself once all that it works for are gone.
+_TRACKER_S = 0.8
 
 
 def _prctl(option: int, value: int) -> None:
@@ -112,29 +118,51 @@ def reap() -> list[tuple[int, int]]:
         ended.append((pid, exit_status(status)))
 
 
-def kill_group(pid: int, number: int) -> None:
-    """Signal the process group that ``pid`` leads; nothing happens if it is gone."""
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
+class _Place(NamedTuple):
+    parent: int
+    group: int
 
 
-def _parents() -> dict[int, int]:
-    """Return pid → parent's pid of every living process."""
-    parents = {}
+def _living() -> dict[int, _Place]:
+    """Return every living process by its pid."""
+    living = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
                 # The name in parentheses may itself contain spaces and parentheses.
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
+                state, parent, group = file.read().rpartition(b")")[2].split()[:3]
         except OSError:
             continue
         if state not in (b"Z", b"X"):
-            parents[int(name)] = int(parent)
-    return parents
+            living[int(name)] = _Place(int(parent), int(group))
+    return living
+
+
+def _is_tracker(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return _TRACKER in file.read()
+    except OSError:
+        return False
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def kill_group(leader: int, number: int) -> None:
+    """Signal the process group that ``leader`` leads; nothing happens if it is gone.
+
+    Resource trackers are left to :func:`kill_all`: they have to do when the others are dead.
+    """
+    for pid, place in _living().items():
+        if place.group == leader and not _is_tracker(pid):
+            _signal(pid, number)
 
 
 def is_stopped(pid: int) -> bool:
@@ -166,16 +194,16 @@ def _has_marker(pid: int, entry: bytes) -> bool:
 def marked(marker: str) -> list[int]:
     """Return the living processes that carry the marker."""
     entry = f"{MARKER}={marker}".encode()
-    return [pid for pid in _parents() if _has_marker(pid, entry)]
+    return [pid for pid in _living() if _has_marker(pid, entry)]
 
 
 def descendants() -> list[int]:
     """Return the living processes below this one."""
-    parents = _parents()
+    living = _living()
     found: set[int] = set()
     layer = {os.getpid()}
     while layer:
-        layer = {pid for pid, parent in parents.items() if parent in layer and pid not in found}
+        layer = {pid for pid in living.keys() - found if living[pid].parent in layer}
         found |= layer
     return sorted(found)
 
@@ -184,28 +212,26 @@ def signal_descendants(number: int) -> bool:
     """Signal every living process below this one; false if there is none."""
     found = descendants()
     for pid in found:
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue
+        _signal(pid, number)
     return bool(found)
 
 
 def kill_all(marker: str | None = None) -> None:
     """Kill until nothing is left: what carries the marker, or everything below this process.
 
-    One round is not enough, since a process may fork between being listed and being killed.
+    One round is not enough, since a process may fork between being listed and being killed, and a
+    resource tracker is first given the time to remove what the others have left.
     """
+    spared_until = time.monotonic() + _TRACKER_S
     for _ in range(_KILL_ROUNDS):
         left = marked(marker) if marker is not None else descendants()
         left = [pid for pid in left if pid != os.getpid()]
         if not left:
             return
+        is_sparing = time.monotonic() < spared_until
         for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+            if not (is_sparing and _is_tracker(pid)):
+                _signal(pid, signal.SIGKILL)
         time.sleep(_KILL_PAUSE_S)
 
 

@@ -6,6 +6,7 @@ Standard output and error are the job's log file itself, so nothing that is prin
 the server.
 """
 
+import atexit
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ from deepaas import telemetry
 from deepaas.execution import jobevents
 from deepaas.execution.artifacts import seal
 from deepaas.execution.basis import basis_of, require_whole
+from deepaas.execution.children import JOB_VARIABLE
 from deepaas.execution.failures import chosen_status
 from deepaas.execution.jobcall import JobCall
 from deepaas.execution.jobdir import End, JobDirectory, until_there_is_space
@@ -28,6 +30,8 @@ from deepaas.execution.provenance import Provenance
 from deepaas.model import bars, context
 from deepaas.model.adapter import load_model
 from deepaas.model.encoding import json_or_repr
+from deepaas.records import LogSettings
+from deepaas.telemetry import configure_model_logging
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +151,7 @@ def run_job(kind: str, path: Path, attempt: int = 1) -> int:
     signal.signal(signal.SIGTERM, sink.on_sigterm)
     os.register_at_fork(after_in_child=sink.leave_fork)
     context.install(sink)
+    os.environ[JOB_VARIABLE] = f"{attempt} {path.absolute()}"
     bars.watch(into_log=True, with_drawn=True)
     provenance = Provenance(directory)
     try:
@@ -176,6 +181,24 @@ def run_job(kind: str, path: Path, attempt: int = 1) -> int:
     return 0 if is_done else 1
 
 
+def join_job() -> None:
+    """Let this process, started by that of a job, report and find folders as its parent does."""
+    attempt, _, path = os.environ[JOB_VARIABLE].partition(" ")
+    directory = JobDirectory(Path(path))
+    sink = JobSink(directory, int(attempt))
+    os.register_at_fork(after_in_child=sink.leave_fork)
+    atexit.register(sink.close)
+    configure_model_logging(LogSettings())
+    context.install(sink)
+    _install_model_dir(directory)
+    telemetry.job.set(directory.path.name)
+
+
+def _install_model_dir(directory: JobDirectory) -> None:
+    folder = basis_of(directory).model_dir
+    context.install_model_dir(None if folder is None else Path(folder))
+
+
 def _finish_records(
     directory: JobDirectory, provenance: Provenance, sink: JobSink, *, with_artifacts: bool
 ) -> None:
@@ -197,10 +220,9 @@ def _run(kind: str, directory: JobDirectory, provenance: Provenance) -> str:
     telemetry.principal.set(call.principal)
     telemetry.model.set(call.source.name)
     telemetry.job.set(directory.path.name)
-    basis = basis_of(directory)
     if kind == _EVALUATE:
-        require_whole(basis)
-    context.install_model_dir(None if basis.model_dir is None else Path(basis.model_dir))
+        require_whole(basis_of(directory))
+    _install_model_dir(directory)
     adapter = load_model(call.source)
     if call.warm:
         adapter.warm()

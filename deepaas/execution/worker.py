@@ -11,6 +11,7 @@ The child imports the model itself and keeps the object: what ``warm()`` sets, s
 """
 
 import faulthandler
+import os
 import socket
 import sys
 import traceback
@@ -21,6 +22,7 @@ from deepaas import telemetry
 from deepaas.errors import ModelLoadError
 from deepaas.execution.batching import BatchServing
 from deepaas.execution.calls import CallRunner
+from deepaas.execution.children import JOB_VARIABLE, NAME_IN_CHILD, spawn_children
 from deepaas.execution.intake import Intake
 from deepaas.execution.messages import (
     Channel,
@@ -41,7 +43,7 @@ from deepaas.model.adapter import ModelAdapter, load_model
 from deepaas.model.description import describe
 from deepaas.model.discovery import authors_part
 from deepaas.records import PROCESS_KINDS, LogSettings, ModelSource
-from deepaas.telemetry import configure_logging
+from deepaas.telemetry import configure_model_logging
 
 CALLS_FD, CONTROL_FD, PAGE_FD = 3, 4, 5
 
@@ -156,12 +158,14 @@ def main() -> None:
     """Run the worker that the arguments name; see the module's text."""
     faulthandler.enable()
     write_each_line()
+    spawn_children()
     match sys.argv[1:]:
         case ["predict"]:
             calls, control = (Channel(socket.socket(fileno=fd)) for fd in (CALLS_FD, CONTROL_FD))
             page = CallPage(PAGE_FD)
             try:
-                status = PredictionWorker(calls, control, page, configure=configure_logging).run()
+                configure = configure_model_logging
+                status = PredictionWorker(calls, control, page, configure=configure).run()
             except (ChannelClosed, BrokenPipeError, ConnectionResetError):
                 status = 0  # the server is gone
             sys.exit(status)
@@ -170,11 +174,23 @@ def main() -> None:
 
             write_each_line_of_c()
             # The job's log is its standard error.
-            configure_logging(LogSettings())
+            configure_model_logging(LogSettings())
             sys.exit(run_job(kind, Path(directory), *map(int, attempt)))
         case _:
             sys.exit(__doc__)
 
 
+def begin_child() -> None:
+    """Begin a process that the model has started with multiprocessing, before it does anything."""
+    # Its pool may kill it as it ends.
+    write_each_line()
+    if JOB_VARIABLE in os.environ:
+        from deepaas.execution.training import join_job
+
+        join_job()
+
+
 if __name__ == "__main__":
     main()
+elif __name__ == NAME_IN_CHILD:
+    begin_child()

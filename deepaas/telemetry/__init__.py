@@ -11,6 +11,7 @@ from deepaas.telemetry.logs import (
     Transcript,
     configure_logging,
 )
+from deepaas.telemetry.modellog import configure_model_logging
 
 __all__ = [
     "Histogram",
@@ -19,6 +20,7 @@ __all__ = [
     "TextFormatter",
     "Transcript",
     "configure_logging",
+    "configure_model_logging",
     "current_ids",
     "job",
     "model",

@@ -437,13 +437,16 @@ def test_warming_gives_no_result(tmp_path: Path) -> None:
 )
 def test_the_result_alone_is_on_standard_output(mode: str, tmp_path: Path) -> None:
     (tmp_path / "seven.png").write_bytes(b"png")
-    done = cli(tmp_path, mode, "predict", "--n", "3", "--d", "--data", "seven.png")
+    done = cli(tmp_path, mode, "predict", "--n=3", "--d", "--data", "seven.png", "--how=log")
     result = done.result
     assert (result["n"], result["d"], result["warm"]) == (3, True, True)
     assert result["data"] == ["data", "image/png", "seven.png"]
     for words in ("importing", "warming", "predicting", "predicting below"):
         assert words in done.stderr.splitlines()
     assert (tmp_path / "seven.png").exists(), "the model removed the original"
+    assert (tmp_path / "own.log").read_text() == "a word\n"
+    # Of multiprocessing, where the process is there for the model alone.
+    assert result["start"] == ("spawn" if mode == "--deepaas_with_multiprocessing" else None)
 
 
 @pytest.mark.parametrize(

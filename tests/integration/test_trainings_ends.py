@@ -173,20 +173,24 @@ def test_a_model_that_ignores_a_cancel_is_killed_and_its_slot_is_free_only_then(
     tmp_path: Path,
 ) -> None:
     state = State(tmp_path / "state")
-    models = ",".join(str(MODELS / f"{name}.py") for name in ("ignores_sigterm", "waits_in_train"))
+    models = ",".join(str(MODELS / f"{name}.py") for name in ("pools", "waits_in_train"))
     with serve(models, tmp_path, "--cancel-grace=1.5", state_dir=state.path) as server:
         started = tmp_path / "started"
-        uuid = server.train("ignores_sigterm", started=started)["uuid"]
+        uuid = server.train("pools", note=started)["uuid"]
         wait_for(started.exists)
-        (stubborn,) = state.processes(uuid)
+        stubborn, *shared = started.read_text().splitlines()
+        # Its child, and the tracker of what they share.
+        assert len(state.processes(uuid)) == 3
+        assert all(Path(path).exists() for path in shared)
         ran = tmp_path / "ran"
         behind = server.train("waits_in_train", gate=tmp_path / "gate", ran=ran)["uuid"]
-        assert server.delete(path("ignores_sigterm", uuid)).json["status"] == "cancelled"
+        assert server.delete(path("pools", uuid)).json["status"] == "cancelled"
         # The process outlives the answer, and its slot stays taken.
         assert state.row(behind)["state"] == "queued"
-        assert psutil.pid_exists(stubborn)
+        assert psutil.pid_exists(int(stubborn))
         wait_for(lambda: state.row(behind)["state"] == "running")
-        assert not psutil.pid_exists(stubborn)
+        assert state.processes(uuid) == []
+        assert [path for path in shared if Path(path).exists()] == []
         assert state.row(uuid)["state"] == "cancelled"
         wait_for(ran.exists)
 

@@ -3,6 +3,8 @@
 """Answers, fails or ends its process in the way that is asked for; prints all the while."""
 
 import io
+import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -56,6 +58,9 @@ def predict(n: int, d: bool, how: str, accept: str, data: Any = None) -> Any:
             os._exit(0)
         case "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
+        case "log":
+            logging.basicConfig(filename="own.log", format="%(message)s", level="DEBUG")
+            logging.getLogger(__name__).debug("a word")
         case "fork":
             if os.fork() == 0:
                 return "the child's answer"
@@ -76,7 +81,8 @@ def predict(n: int, d: bool, how: str, accept: str, data: Any = None) -> Any:
     if data is not None:
         os.remove(data.filename)
         shown = [data.name, data.content_type, data.original_filename]
-    return {"n": n, "d": d, "data": shown, "warm": state["warm"], "pid": os.getpid()}
+    start = multiprocessing.get_start_method(allow_none=True)
+    return {"n": n, "d": d, "data": shown, "pid": os.getpid(), "start": start, **state}
 
 
 def get_evaluate_args() -> dict[str, Any]:

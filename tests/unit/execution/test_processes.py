@@ -242,6 +242,46 @@ def test_a_group_is_signalled_as_a_whole() -> None:
     wait_for(lambda: is_gone(grandchild))
 
 
+#: Shares something by multiprocessing, which removes it in the end, and prints where that is.
+SHARING = [
+    sys.executable,
+    "-c",
+    "import signal\n"
+    "from multiprocessing import shared_memory\n"
+    "print(shared_memory.SharedMemory(create=True, size=1).name, flush=True)\n"
+    "signal.pause()\n",
+]
+
+
+def test_what_the_killed_shared_is_removed_before_all_are_gone() -> None:
+    """Its tracker does that, once the others are dead: it is killed neither with them nor after."""
+    printed = in_child(
+        """
+        become_subreaper()
+        read, write = os.pipe()
+        pid = spawn(eval(sys.argv[1]), environment={}, output_fd=write)
+        os.close(write)
+        shared = "/dev/shm/" + os.read(read, 100).decode().strip()
+        print(os.path.exists(shared), len(descendants()))
+        kill_group(pid, signal.SIGKILL)
+        kill_all()
+        print(os.path.exists(shared), descendants(), dict(reap())[pid])
+        """,
+        repr(SHARING),
+    )
+    assert printed.splitlines() == ["True 2", "False [] -9"]
+
+
+def test_a_tracker_that_does_not_end_is_killed() -> None:
+    marker = uuid.uuid4().hex
+    program = "import time  # from multiprocessing.resource_tracker import main\ntime.sleep(600)"
+    tracker = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, processes.MARKER: marker}
+    )
+    processes.kill_all(marker)
+    assert tracker.wait() == -signal.SIGKILL
+
+
 def test_a_strange_name_hides_no_descendant(tmp_path: Path) -> None:
     """The name stands in brackets between the fields that are read."""
     program = tmp_path / "a) S 1 (b"

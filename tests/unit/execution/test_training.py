@@ -126,6 +126,24 @@ def train(how):
                 loader.start()
                 loader.join()
             ended.set()
+        case "spawned":
+            with multiprocessing.Pool(1) as pool:
+                started = pool.apply(multiprocessing.get_start_method)
+                pool.apply(print, ("1 from a child",))
+                pool.apply(logging.getLogger("mine").info, ("1 log of a child",))
+                folders = pool.apply(deepaas.artifact_dir), pool.apply(deepaas.model_dir)
+            # The pool has killed its process.
+            assert folders == (deepaas.artifact_dir(), deepaas.model_dir())
+            assert folders[1].parent.name == "made"
+            loader = multiprocessing.Process(
+                target=deepaas.progress, args=(1, 2), kwargs={"loader": 1}
+            )
+            loader.start()
+            loader.join()
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                pool.apply(print, ("2 from a fork",))
+            multiprocessing.set_start_method("fork", force=True)
+            return [started, multiprocessing.get_start_method()]
         case "large":
             with (deepaas.artifact_dir() / "model").open("wb") as file:
                 file.truncate(2**38)
@@ -299,6 +317,19 @@ def test_data_loaders_may_report_too(directory: JobDirectory) -> None:
     assert run(directory, "loaders").returncode == 0
     lines = directory.events.read_text().splitlines()
     assert sum("loader" in json.loads(line)["metrics"] for line in lines) == 20
+
+
+def test_children_are_new_programs_unless_the_model_wants_forks(directory: JobDirectory) -> None:
+    """What they print is there, although their pool kills them as it ends, and so are reports."""
+    note_basis(directory, version_in(directory.path.parent, 4, "made"))
+    done = run(directory, "spawned")
+    outcome = directory.outcome()
+    assert outcome is not None
+    assert outcome.result == '["spawn","fork"]', done.stderr
+    assert done.stdout.splitlines() == ["training spawned", "1 from a child", "2 from a fork"]
+    assert f"INFO mine [job={directory.path.name}] 1 log of a child" in done.stderr
+    (event,) = map(json.loads, directory.events.read_text().splitlines())
+    assert event["metrics"] == {"loader": 1}
 
 
 def test_the_record_says_how_it_was_made(directory: JobDirectory) -> None:
