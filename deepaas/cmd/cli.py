@@ -32,6 +32,7 @@ from deepaas.config import (
     load_cli_settings,
 )
 from deepaas.errors import ConfigurationError
+from deepaas.execution.scratch import temporary_folder
 from deepaas.execution.worker import warm_model
 from deepaas.model import bars, context
 from deepaas.model.adapter import load_model
@@ -54,13 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         settings, name, _ = _read(given)
+        if settings.own_process:
+            return run_in_child(PROG, given, with_bar=name in _JOBS and sys.stderr.isatty())
+        with tempfile.TemporaryDirectory(prefix="deepaas-", dir=temporary_folder()) as folder:
+            return run_here(given, Path(folder))
     except ConfigurationError as exc:
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_USAGE
-    if settings.own_process:
-        return run_in_child(PROG, given, with_bar=name in _JOBS and sys.stderr.isatty())
-    with tempfile.TemporaryDirectory(prefix="deepaas-") as folder:
-        return run_here(given, Path(folder))
 
 
 def run_here(argv: Sequence[str], folder: Path, bar: TextIO | None = None) -> int:

@@ -173,7 +173,8 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         "state-dir",
         default="",
         help="Directory that keeps trainings and what they make. Empty: deepaas in"
-        " $XDG_STATE_HOME, or in ~/.local/state.",
+        " $XDG_STATE_HOME, or in ~/.local/state; if that cannot be written, a temporary directory,"
+        " which is lost when the server ends.",
     ),
     cfg.IntOpt(
         "train-workers",

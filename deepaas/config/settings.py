@@ -74,6 +74,8 @@ class Settings:
     debug_endpoint: bool
     hide_model_errors: bool
     state_dir: Path
+    #: Else it is the usual one, which a container may not be able to write.
+    state_dir_is_named: bool
     train_workers: int
     train_max_log_bytes: int
     #: ``None`` and 0: no limit.
@@ -172,6 +174,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         debug_endpoint=values["debug_endpoint"],
         hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
+        state_dir_is_named=bool(values["state_dir"]),
         train_workers=values["train_workers"],
         train_max_log_bytes=_max_log(values["train_max_log"]),
         jobs_max_age=age("jobs-max-age", values["jobs_max_age"]),
@@ -307,17 +310,23 @@ def _path(value: str) -> Path | None:
 
 
 def _state_dir(value: str) -> Path:
-    home = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        if value:
+    if value:
+        try:
             return Path(value).expanduser().absolute()
-        # A relative path there is to be ignored (XDG Base Directory Specification).
-        base = Path(home) if os.path.isabs(home) else Path("~/.local/state").expanduser()
-    except RuntimeError as exc:
-        raise ConfigurationError(
-            f"state-dir is {value!r}, and the home directory is not known; give an absolute path."
-        ) from exc
-    return base.absolute() / "deepaas"
+        except RuntimeError as exc:
+            raise ConfigurationError(
+                f"state-dir is {value!r}, and that home directory is not known; give an absolute"
+                " path."
+            ) from exc
+    state_home = os.environ.get("XDG_STATE_HOME", "")
+    # A relative path there is to be ignored (XDG Base Directory Specification).
+    if os.path.isabs(state_home):
+        return Path(state_home) / "deepaas"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path("/")  # as container engines say for a user whom the image does not know
+    return home.absolute() / ".local/state/deepaas"
 
 
 def log_of(values: Mapping[str, Any], prog: str) -> LogSettings:
