@@ -14,6 +14,7 @@ from typing import Any
 
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
 from deepaas.config.guards import GuardSettings, guard_settings
+from deepaas.config.obsolete import CLI_FLAGS, LOG_FLAGS
 from deepaas.config.oidc import OidcSettings, oidc_settings
 from deepaas.config.openwhisk import EVERYWHERE, find_openwhisk
 from deepaas.config.options import (
@@ -24,7 +25,7 @@ from deepaas.config.options import (
     PREDICT_OPTIONS,
     SERVER_OPTIONS,
 )
-from deepaas.config.reading import Reading, read_options
+from deepaas.config.reading import read_options
 from deepaas.config.sign_in import SignInSettings, read_sign_in
 from deepaas.config.storage import StorageSettings, storage_settings
 from deepaas.config.units import age, size
@@ -42,7 +43,7 @@ _DEVICE = re.compile(r"cpu|cuda:\d{1,3}")
 _MIN_LOG_BYTES = 64 * 1024
 _METHODS = (
     "A method follows: get_metadata, warm, predict, train or evaluate, and behind it the arguments"
-    " of the model; `deepaas-cli predict --help` lists them."
+    " of the model; `deepaas-cli predict --help` lists them. Without a method it is get_metadata."
 )
 
 
@@ -146,7 +147,9 @@ def load_settings(argv: Sequence[str]) -> Settings:
         SystemExit: The command line asked for help or the version only.
     """
     options = (*MODEL_OPTIONS, *SERVER_OPTIONS, *LOG_OPTIONS)
-    reading = read_options(options, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
+    reading = read_options(
+        options, argv, prog="deepaas-run", in_files=FILE_OPTIONS, without_meaning=LOG_FLAGS
+    )
     values = reading.values
     action_port = find_openwhisk(values)
     return Settings(
@@ -202,7 +205,12 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
     """Read the options of ``deepaas-cli``; raises as :func:`load_settings` does."""
     options = (*MODEL_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     reading = read_options(
-        options, argv, prog="deepaas-cli", in_files=FILE_OPTIONS, epilog=_METHODS
+        options,
+        argv,
+        prog="deepaas-cli",
+        in_files=FILE_OPTIONS,
+        without_meaning=CLI_FLAGS,
+        epilog=_METHODS,
     )
     values = reading.values
     model_dir = _path(values["deepaas_model_dir"])
@@ -226,7 +234,9 @@ def load_predict_settings(argv: Sequence[str]) -> PredictSettings:
     options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     # Old scripts write the short form with two letters.
     given = ["--content-type" if text == "-ct" else text for text in argv]
-    reading: Reading = read_options(options, given, prog="deepaas-predict", in_files=FILE_OPTIONS)
+    reading = read_options(
+        options, given, prog="deepaas-predict", in_files=FILE_OPTIONS, without_meaning=LOG_FLAGS
+    )
     values = reading.values
     for name, option in (("input_file", "-i"), ("output", "-o")):
         if not values[name]:
