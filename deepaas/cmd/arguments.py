@@ -48,8 +48,9 @@ def parse_arguments(
         ConfigurationError: An argument is not known, or a file is not there.
         HelpAsked: As it says.
     """
-    parser = _parser(prog, arguments)
-    given = vars(parser.parse_args(argv))
+    options = _options(arguments)
+    parser = _parser(prog, arguments, options)
+    given = vars(parser.parse_args(_unabbreviated(parser, argv, options)))
     if given["asks_help"]:
         raise HelpAsked(parser.format_help())
     texts = {
@@ -104,7 +105,42 @@ def upload(name: str, path: Path, folder: Path) -> UploadedFile:
     return UploadedFile(name, str(copy), mimetypes.guess_type(path.name)[0], path.name)
 
 
-def _parser(prog: str, arguments: Sequence[Argument]) -> argparse.ArgumentParser:
+def _options(arguments: Sequence[Argument]) -> list[list[str]]:
+    """Return the options of each argument, and behind them those that ask for help."""
+    taken = {argument.wire_name for argument in arguments}
+    options = []
+    for argument in arguments:
+        names = [argument.wire_name]
+        if argument.name not in taken:
+            names.append(argument.name)
+        options.append([f"--{name}" for name in names])
+    return [*options, ["-h"] if "help" in taken else ["-h", "--help"]]
+
+
+def _unabbreviated(
+    parser: argparse.ArgumentParser, argv: Sequence[str], options: Sequence[Sequence[str]]
+) -> list[str]:
+    """Write out what is the beginning of one argument's name, as version 2 took it.
+
+    Not by argparse, for which two names of one argument are not clear.
+    """
+    written = []
+    for text in argv:
+        head, equals, value = text.partition("=")
+        is_name = any(head in names for names in options)
+        fitting: list[str] = []
+        if head.startswith("--") and head != "--" and not is_name:
+            found = ([name for name in names if name.startswith(head)] for names in options)
+            fitting = [names[0] for names in found if names]
+        if len(fitting) > 1:
+            parser.error(f"{head} is not clear: it begins {' and '.join(fitting)}")
+        written.append(f"{fitting[0]}{equals}{value}" if fitting else text)
+    return written
+
+
+def _parser(
+    prog: str, arguments: Sequence[Argument], options: Sequence[Sequence[str]]
+) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=prog,
         # argparse trips over names such as bbox(N,W,S,E) when it makes this line itself.
@@ -113,19 +149,13 @@ def _parser(prog: str, arguments: Sequence[Argument]) -> argparse.ArgumentParser
         add_help=False,
         allow_abbrev=False,
     )
-    taken = {argument.wire_name for argument in arguments}
-    help_names = ["-h"] if "help" in taken else ["-h", "--help"]
-    parser.add_argument(
-        *help_names, action="store_true", dest="asks_help", help="Show this and end."
-    )
-    for number, argument in enumerate(arguments):
-        names = [argument.wire_name]
-        if argument.name not in taken:
-            names.append(argument.name)
+    *of_arguments, of_help = options
+    parser.add_argument(*of_help, action="store_true", dest="asks_help", help="Show this and end.")
+    for number, (argument, names) in enumerate(zip(arguments, of_arguments, strict=True)):
         many = argument.is_list
         is_flag = argument.schema.get("type") == "boolean" and not many
         parser.add_argument(
-            *(f"--{name}" for name in names),
+            *names,
             dest=f"argument_{number}",
             action="extend" if many else "append",
             nargs="+" if many else "?" if is_flag else None,

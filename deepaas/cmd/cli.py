@@ -13,14 +13,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
-
-from oslo_config import cfg
 
 from deepaas.cmd import method
 from deepaas.cmd.arguments import parse_arguments
 from deepaas.cmd.fetching import with_fetched
+from deepaas.cmd.leading import method_at
 from deepaas.cmd.progress import TerminalSink
 from deepaas.cmd.supervisor import run_in_child
 from deepaas.config import (
@@ -31,7 +31,9 @@ from deepaas.config import (
     CliSettings,
     load_cli_settings,
 )
+from deepaas.config.obsolete import CLI_FLAGS
 from deepaas.errors import ConfigurationError
+from deepaas.execution.scratch import temporary_folder
 from deepaas.execution.worker import warm_model
 from deepaas.model import bars, context
 from deepaas.model.adapter import load_model
@@ -42,7 +44,9 @@ logger = logging.getLogger(__name__)
 PROG = "deepaas-cli"
 #: The methods that report progress, and that the service runs as jobs.
 _JOBS = ("train", "evaluate")
+#: The first one is meant where none is named, as in version 2.
 METHODS = ("get_metadata", "warm", "predict", *_JOBS)
+_OPTIONS = (*MODEL_OPTIONS, *LOG_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS, *CLI_FLAGS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,13 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         settings, name, _ = _read(given)
+        if settings.own_process:
+            return run_in_child(PROG, given, with_bar=name in _JOBS and sys.stderr.isatty())
+        with tempfile.TemporaryDirectory(prefix="deepaas-", dir=temporary_folder()) as folder:
+            return run_here(given, Path(folder))
     except ConfigurationError as exc:
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_USAGE
-    if settings.own_process:
-        return run_in_child(PROG, given, with_bar=name in _JOBS and sys.stderr.isatty())
-    with tempfile.TemporaryDirectory(prefix="deepaas-") as folder:
-        return run_here(given, Path(folder))
 
 
 def run_here(argv: Sequence[str], folder: Path, bar: TextIO | None = None) -> int:
@@ -91,27 +95,17 @@ def _read(argv: Sequence[str]) -> tuple[CliSettings, str, list[str]]:
     """Return the settings, the method, and what stands behind it.
 
     Raises:
-        ConfigurationError: An option is wrong, or there is no method.
+        ConfigurationError: An option is wrong, or there is no such method.
     """
-    at = _method_at(argv)
+    at = method_at(argv, _OPTIONS)
     settings = load_cli_settings(argv[:at])
     if at == len(argv):
-        raise ConfigurationError(f"a method is missing: one of {', '.join(METHODS)}.")
+        said = f"No method is named: it is {METHODS[0]}."
+        return replace(settings, warnings=(*settings.warnings, said)), METHODS[0], []
     name = argv[at]
     if name not in METHODS:
         raise ConfigurationError(f"there is no method {name!r}; it is one of {', '.join(METHODS)}.")
     return settings, name, list(argv[at + 1 :])
-
-
-def _method_at(argv: Sequence[str]) -> int:
-    """Return where the first argument is that is neither an option nor the value of one."""
-    options = (*MODEL_OPTIONS, *LOG_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS)
-    valued = {f"--{each.name}" for each in options if not isinstance(each, cfg.BoolOpt)}
-    valued |= {"--config-file", "--config-dir"}
-    at = 0
-    while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if argv[at] in valued else 1
-    return min(at, len(argv))
 
 
 def _call(

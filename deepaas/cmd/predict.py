@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         load_predict_settings(given)
+        return run_in_child(PROG, given)
     except ConfigurationError as exc:
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_USAGE
-    return run_in_child(PROG, given)
 
 
 def run_here(argv: Sequence[str], folder: Path) -> int:

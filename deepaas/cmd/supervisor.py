@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
@@ -28,6 +27,7 @@ from deepaas.execution.processes import (
     wait_readable,
     wakeup_pipe,
 )
+from deepaas.execution.scratch import make_scratch
 
 #: What the child gets to end after a Ctrl-C, unless there is a second one.
 _GRACE_S = 5.0
@@ -43,13 +43,16 @@ def run_in_child(prog: str, argv: Sequence[str], *, with_bar: bool = False) -> i
         prog: Name of the command.
         argv: Its arguments.
         with_bar: Keep a bar below what the child prints; standard error is a terminal.
+
+    Raises:
+        ConfigurationError: No folder for temporary files can be written.
     """
     received: list[int] = []
     become_subreaper()
     wakeup = wakeup_pipe()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: received.append(number))
-    folder = tempfile.mkdtemp(prefix="deepaas-")
+    folder = str(make_scratch())
     status_read, status_write = os.pipe()
     screen = ScreenForChild() if with_bar else None
     if screen is not None:

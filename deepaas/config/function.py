@@ -11,6 +11,7 @@ from typing import Final
 from oslo_config import cfg
 
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
+from deepaas.config.obsolete import LOG_FLAGS
 from deepaas.config.options import FILE_OPTIONS, LOG_OPTIONS, MODEL_OPTIONS
 from deepaas.config.reading import read_options
 from deepaas.config.settings import log_of, model_names_of
@@ -104,7 +105,9 @@ def load_function_settings(argv: Sequence[str]) -> FunctionSettings:
         SystemExit: The command line asked for help or the version only.
     """
     options = (*FUNCTION_OPTIONS, *MODEL_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
-    reading = read_options(options, argv, prog="deepaas function", in_files=FILE_OPTIONS)
+    reading = read_options(
+        options, argv, prog="deepaas function", in_files=FILE_OPTIONS, without_meaning=LOG_FLAGS
+    )
     values = reading.values
     return FunctionSettings(
         model_names=model_names_of(values),

@@ -173,7 +173,8 @@ SERVER_OPTIONS: tuple[cfg.Opt, ...] = (
         "state-dir",
         default="",
         help="Directory that keeps trainings and what they make. Empty: deepaas in"
-        " $XDG_STATE_HOME, or in ~/.local/state.",
+        " $XDG_STATE_HOME, or in ~/.local/state; if that cannot be written, a temporary directory,"
+        " which is lost when the server ends.",
     ),
     cfg.IntOpt(
         "train-workers",
@@ -308,34 +309,6 @@ PREDICT_OPTIONS: tuple[cfg.Opt, ...] = (
 
 #: What a file may hold, since all commands read the same.
 FILE_OPTIONS = (*MODEL_OPTIONS, *LOG_OPTIONS, *SERVER_OPTIONS, *CLI_OPTIONS)
-
-#: Options of version 2 that have no meaning any more: a file that sets them is no mistake.
-OBSOLETE = frozenset(
-    {
-        "default_log_levels",
-        "fatal_deprecations",
-        "instance_format",
-        "instance_uuid_format",
-        "log_color",
-        "log_rotate_interval",
-        "log_rotate_interval_type",
-        "log_rotation_type",
-        "logging_context_format_string",
-        "logging_debug_format_suffix",
-        "logging_default_format_string",
-        "logging_exception_prefix",
-        "logging_user_identity_format",
-        "max_logfile_count",
-        "max_logfile_size_mb",
-        "publish_errors",
-        "rate_limit_burst",
-        "rate_limit_except_level",
-        "rate_limit_interval",
-        "use_eventlog",
-        "use_stderr",
-        "watch_log_file",
-    }
-)
 
 
 def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:

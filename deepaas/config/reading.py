@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from oslo_config import cfg
 
 from deepaas import __version__
-from deepaas.config.options import OBSOLETE
+from deepaas.config.obsolete import OBSOLETE
 from deepaas.errors import ConfigurationError
 
 #: What existing deployments use: ``deepaas.conf``, and ``OS_DEFAULT__LISTEN_PORT`` and so on.
@@ -48,12 +48,18 @@ class _File(NamedTuple):
     texts: Mapping[str, str]
 
 
+class _FileParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{message}.")
+
+
 def read_options(
     options: Sequence[cfg.Opt],
     argv: Sequence[str],
     *,
     prog: str,
     in_files: Iterable[cfg.Opt],
+    without_meaning: Sequence[cfg.Opt] = (),
     epilog: str | None = None,
 ) -> Reading:
     """Read options of a command.
@@ -63,6 +69,7 @@ def read_options(
         argv: Its arguments.
         prog: Its name.
         in_files: What a file may hold, since commands share files.
+        without_meaning: What the command line may hold too; it is checked, and sets nothing.
         epilog: The end of the help.
 
     Raises:
@@ -71,7 +78,7 @@ def read_options(
         SystemExit: The command line asked for help or the version only.
     """
     paths, rest = _files(argv, prog)
-    given = _command_line(options, rest, prog, paths, epilog)
+    given = _command_line(options, rest, prog, paths, without_meaning, epilog)
     files = [_read_file(path) for path in paths]
     known = {name for option in (*in_files, *options) for name in _names(option)}
     warnings = [text for file in files for text in _unknown(file, known)]
@@ -90,13 +97,10 @@ def read_options(
 
 def _files(argv: Sequence[str], prog: str) -> tuple[list[str], list[str]]:
     """Return the files to read, later ones win, and the arguments that do not name one."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser = _FileParser(add_help=False)
     parser.add_argument("--config-file", action="append")
     parser.add_argument("--config-dir", action="append")
-    try:
-        named, rest = parser.parse_known_args(argv)
-    except argparse.ArgumentError as exc:
-        raise ConfigurationError(f"{exc}.") from exc
+    named, rest = parser.parse_known_args(argv)
     if named.config_file is None:
         files = cfg.find_config_files(PROJECT, prog)
     else:
@@ -116,11 +120,12 @@ def _command_line(
     argv: Sequence[str],
     prog: str,
     files: list[str],
+    without_meaning: Sequence[cfg.Opt],
     epilog: str | None,
 ) -> dict[str, Any]:
     """Return the options that the command line sets."""
     conf = cfg.ConfigOpts()
-    conf.register_cli_opts(options)
+    conf.register_cli_opts((*options, *without_meaning))
     # Only shown by the help; read here, they would mix with the command line.
     shown = files if {"-h", "--help"} & set(argv) else []
     errors = io.StringIO()

@@ -14,6 +14,7 @@ from typing import Any
 
 from deepaas.config.fetching import FETCH_OPTIONS, FetchSettings, fetch_settings
 from deepaas.config.guards import GuardSettings, guard_settings
+from deepaas.config.obsolete import CLI_FLAGS, LOG_FLAGS
 from deepaas.config.oidc import OidcSettings, oidc_settings
 from deepaas.config.openwhisk import EVERYWHERE, find_openwhisk
 from deepaas.config.options import (
@@ -24,7 +25,7 @@ from deepaas.config.options import (
     PREDICT_OPTIONS,
     SERVER_OPTIONS,
 )
-from deepaas.config.reading import Reading, read_options
+from deepaas.config.reading import read_options
 from deepaas.config.sign_in import SignInSettings, read_sign_in
 from deepaas.config.storage import StorageSettings, storage_settings
 from deepaas.config.units import age, size
@@ -42,7 +43,7 @@ _DEVICE = re.compile(r"cpu|cuda:\d{1,3}")
 _MIN_LOG_BYTES = 64 * 1024
 _METHODS = (
     "A method follows: get_metadata, warm, predict, train or evaluate, and behind it the arguments"
-    " of the model; `deepaas-cli predict --help` lists them."
+    " of the model; `deepaas-cli predict --help` lists them. Without a method it is get_metadata."
 )
 
 
@@ -74,6 +75,8 @@ class Settings:
     debug_endpoint: bool
     hide_model_errors: bool
     state_dir: Path
+    #: Else it is the usual one, which a container may not be able to write.
+    state_dir_is_named: bool
     train_workers: int
     train_max_log_bytes: int
     #: ``None`` and 0: no limit.
@@ -144,7 +147,9 @@ def load_settings(argv: Sequence[str]) -> Settings:
         SystemExit: The command line asked for help or the version only.
     """
     options = (*MODEL_OPTIONS, *SERVER_OPTIONS, *LOG_OPTIONS)
-    reading = read_options(options, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
+    reading = read_options(
+        options, argv, prog="deepaas-run", in_files=FILE_OPTIONS, without_meaning=LOG_FLAGS
+    )
     values = reading.values
     action_port = find_openwhisk(values)
     return Settings(
@@ -172,6 +177,7 @@ def load_settings(argv: Sequence[str]) -> Settings:
         debug_endpoint=values["debug_endpoint"],
         hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
+        state_dir_is_named=bool(values["state_dir"]),
         # Version 2 trained in as many processes as it had for predictions.
         train_workers=values["train_workers"] or max(values["workers"], 1),
         train_max_log_bytes=_max_log(values["train_max_log"]),
@@ -200,7 +206,12 @@ def load_cli_settings(argv: Sequence[str]) -> CliSettings:
     """Read the options of ``deepaas-cli``; raises as :func:`load_settings` does."""
     options = (*MODEL_OPTIONS, *CLI_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     reading = read_options(
-        options, argv, prog="deepaas-cli", in_files=FILE_OPTIONS, epilog=_METHODS
+        options,
+        argv,
+        prog="deepaas-cli",
+        in_files=FILE_OPTIONS,
+        without_meaning=CLI_FLAGS,
+        epilog=_METHODS,
     )
     values = reading.values
     model_dir = _path(values["deepaas_model_dir"])
@@ -224,7 +235,9 @@ def load_predict_settings(argv: Sequence[str]) -> PredictSettings:
     options = (*PREDICT_OPTIONS, *MODEL_OPTIONS, *FETCH_OPTIONS, *LOG_OPTIONS)
     # Old scripts write the short form with two letters.
     given = ["--content-type" if text == "-ct" else text for text in argv]
-    reading: Reading = read_options(options, given, prog="deepaas-predict", in_files=FILE_OPTIONS)
+    reading = read_options(
+        options, given, prog="deepaas-predict", in_files=FILE_OPTIONS, without_meaning=LOG_FLAGS
+    )
     values = reading.values
     for name, option in (("input_file", "-i"), ("output", "-o")):
         if not values[name]:
@@ -308,17 +321,23 @@ def _path(value: str) -> Path | None:
 
 
 def _state_dir(value: str) -> Path:
-    home = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        if value:
+    if value:
+        try:
             return Path(value).expanduser().absolute()
-        # A relative path there is to be ignored (XDG Base Directory Specification).
-        base = Path(home) if os.path.isabs(home) else Path("~/.local/state").expanduser()
-    except RuntimeError as exc:
-        raise ConfigurationError(
-            f"state-dir is {value!r}, and the home directory is not known; give an absolute path."
-        ) from exc
-    return base.absolute() / "deepaas"
+        except RuntimeError as exc:
+            raise ConfigurationError(
+                f"state-dir is {value!r}, and that home directory is not known; give an absolute"
+                " path."
+            ) from exc
+    state_home = os.environ.get("XDG_STATE_HOME", "")
+    # A relative path there is to be ignored (XDG Base Directory Specification).
+    if os.path.isabs(state_home):
+        return Path(state_home) / "deepaas"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path("/")  # as container engines say for a user whom the image does not know
+    return home.absolute() / ".local/state/deepaas"
 
 
 def log_of(values: Mapping[str, Any], prog: str) -> LogSettings:

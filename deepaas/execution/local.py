@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from deepaas.execution.messages import (
     write_all,
 )
 from deepaas.execution.processes import kill_all
+from deepaas.execution.scratch import make_scratch
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class LocalExecutor:
         self._outputs: tuple[int, int] | None = None
         #: The end to read of each pipe that workers print to, to its other end and the target.
         self._tees: dict[int, tuple[int, int]] = {}
-        self._uploads = Path(tempfile.mkdtemp(prefix="deepaas-"))
+        self._uploads = make_scratch()
         self._children: dict[int, _Child] = {}
         self._last_key = 0
         self._channel: Channel | None = None

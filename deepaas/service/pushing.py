@@ -64,7 +64,7 @@ class ArtifactPusher:
 
     async def start(self) -> None:
         """Go on with what is marked: it was not done when a server ended."""
-        for job_id, model in (await asyncio.to_thread(_marked, self._folder)).items():
+        for job_id, model in (await asyncio.to_thread(unpushed, self._folder)).items():
             self._begin(job_id, model, is_again=True)
 
     async def before_end(self, job: Job) -> None:
@@ -167,8 +167,8 @@ class ArtifactPusher:
         return self._closing.is_set()
 
 
-def _marked(folder: Path) -> dict[str, str]:
-    """Return the model of each job that is marked, by its id."""
+def unpushed(folder: Path) -> dict[str, str]:
+    """Return the model of each job whose artifacts are still to be pushed, by its id."""
     found = {}
     for mark in folder.glob(f"*/{_MARK}"):
         with suppress(OSError, ValueError, KeyError):  # removed meanwhile, or not ours

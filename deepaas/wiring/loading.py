@@ -5,6 +5,7 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from deepaas.config import Settings
 from deepaas.errors import ConfigurationError, ModelLoadError, StorageUnavailable
@@ -14,6 +15,7 @@ from deepaas.service import VersionService
 from deepaas.store.sqlite_monitoring import SqliteMonitoringStore
 from deepaas.store.sqlite_versions import SqliteVersionStore
 from deepaas.wiring.parts import Parts, end_task
+from deepaas.wiring.place import find_state_dir
 from deepaas.wiring.state import State, open_jobs, open_state
 from deepaas.wiring.storage import pull_all
 
@@ -35,8 +37,9 @@ async def load_all(
     Before that, what the models may need is pulled.
     """
     await pull_all(settings.storage)
+    path = await find_state_dir(settings, stack, parts.executor.uploads.parent)
     try:
-        state = await open_state(settings, stack)
+        state = await open_state(path, stack)
     except StorageUnavailable as problem:
         logger.warning(problem.message, extra={"action": "state_dir_unusable"})
         parts.versions.refuse(problem)
@@ -44,7 +47,7 @@ async def load_all(
         parts.jobs.refuse(problem)
         # What it opens is closed after it has ended.
         later = await stack.enter_async_context(AsyncExitStack())
-        opening = _keep_opening(settings, later, parts, force)
+        opening = _keep_opening(settings, path, later, parts, force)
         task = asyncio.create_task(opening, name="opening the state directory")
         stack.push_async_callback(end_task, task)
         return
@@ -55,13 +58,17 @@ async def load_all(
 
 
 async def _keep_opening(
-    settings: Settings, stack: AsyncExitStack, parts: Parts, force: asyncio.Event | None
+    settings: Settings,
+    path: Path,
+    stack: AsyncExitStack,
+    parts: Parts,
+    force: asyncio.Event | None,
 ) -> None:
     """Try again until the state directory can be used."""
     while True:
         await asyncio.sleep(_OPEN_AGAIN_S)
         try:
-            state = await open_state(settings, stack)
+            state = await open_state(path, stack)
         except StorageUnavailable as problem:
             parts.jobs.refuse(problem)
             continue

@@ -37,25 +37,25 @@ class State:
     folder: Path
 
 
-async def open_state(settings: Settings, stack: AsyncExitStack) -> State:
-    """Open the state directory.
+async def open_state(path: Path, stack: AsyncExitStack) -> State:
+    """Open the state directory that lies there, or make it.
 
     Raises:
         StorageUnavailable: It cannot be used, which only stops trainings and promotions; nothing
             is open.
     """
-    folder = settings.state_dir / "jobs"
+    folder = path / "jobs"
     async with AsyncExitStack() as opened:
         try:
-            store = await SqliteJobStore.open(settings.state_dir / "jobs.sqlite")
+            store = await SqliteJobStore.open(path / "jobs.sqlite")
             opened.push_async_callback(store.close)
-            presence = ServerPresence(settings.state_dir / "servers")
+            presence = ServerPresence(path / "servers")
             opened.callback(presence.close)
             await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
             await sweep_removed(folder, store, is_alive=presence.is_alive)
         except (OSError, StorageUnavailable) as exc:
             raise StorageUnavailable(
-                f"The state directory {settings.state_dir} cannot be used: {exc}."
+                f"The state directory {path} cannot be used: {str(exc).rstrip('.')}."
                 " Trainings are refused; see the option --state-dir."
             ) from exc
         stack.push_async_exit(opened.pop_all())

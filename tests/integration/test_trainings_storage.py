@@ -46,6 +46,26 @@ def test_without_a_usable_state_directory_predictions_are_served(tmp_path: Path)
         assert str(tmp_path / "file") in server.output()
 
 
+def test_without_a_home_directory_trainings_are_kept_until_the_server_ends(tmp_path: Path) -> None:
+    """As in a container whose file system is read-only, or whose user it does not know."""
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    environment = {"HOME": os.devnull, "XDG_STATE_HOME": "", "TMPDIR": str(scratch)}
+    with serve(FILES, tmp_path, "--state-dir=", environment=environment) as server:
+        assert server.get("/v2/health/ready").json["trainings"] is None
+        url = f"/v2/models/{FILES}/train/"
+        accepted = server.upload(url, [("data", "name", b"content")])
+        ended = server.wait_training(FILES, accepted.json["uuid"])
+        assert ended["result"]["output"]["content"] == "content"
+        assert server.get(url).json == [ended]
+        assert server.delete(f"{url}{ended['uuid']}").json == ended
+        assert server.get(url).json == []
+        assert server.output().count("--state-dir") == 1
+        server.signal(signal.SIGTERM)
+        assert server.wait_end() == 0
+    assert list(scratch.iterdir()) == []
+
+
 def test_trainings_are_taken_once_the_state_directory_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with serve(MODEL, tmp_path, state_dir=tmp_path / "file" / "state") as server:
@@ -167,9 +187,15 @@ def test_an_input_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path
 
 
 @needs_mounts
-def test_a_disk_that_is_full_at_the_start_only_stops_trainings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_disk_that_is_full_at_the_start_only_stops_trainings(
+    tmp_path: Path, is_named: bool
+) -> None:
+    """Also in the usual state directory: what is kept there counts more than to train now."""
     fill = 'cat /dev/zero > "$0/filler" 2> /dev/null || true'
-    with serve_on_a_disk(MODEL, tmp_path, prepare=fill) as (server, _):
+    usual = f'{fill}; export XDG_STATE_HOME="$0"'
+    options, prepare = ((), fill) if is_named else (("--state-dir=",), usual)
+    with serve_on_a_disk(MODEL, tmp_path, *options, prepare=prepare) as (server, _):
         assert_predicts_and_refuses_to_train(server, 503, 507)
 
 

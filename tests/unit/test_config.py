@@ -340,7 +340,7 @@ def test_every_option_is_tried_here_and_becomes_a_setting() -> None:
     only_with_another = {"tls-key"}
     assert {opt.name for opt in options()} - only_with_another == set(VALUES)
     found = {field for _, field, _ in VALUES.values()}
-    assert found | {"warnings"} == {f.name for f in fields(Settings)}
+    assert found | {"warnings", "state_dir_is_named"} == {f.name for f in fields(Settings)}
 
 
 def test_every_option_says_what_it_does() -> None:
@@ -407,6 +407,25 @@ def test_where_the_state_is_kept(
     monkeypatch.chdir(here)
     settings = load_settings([f"--state-dir={given}"] if given else [])
     assert settings.state_dir == Path(expected.format(home=tmp_path, here=here))
+    assert settings.state_dir_is_named is bool(given)
+
+
+def test_a_state_directory_is_named_in_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_DEFAULT__STATE_DIR", "/named")
+    settings = load_settings([])
+    assert (settings.state_dir, settings.state_dir_is_named) == (Path("/named"), True)
+
+
+def test_a_user_without_a_home_directory_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a user whom its image does not know."""
+
+    def unknown(path: str) -> str:
+        return path
+
+    monkeypatch.setattr("os.path.expanduser", unknown)
+    assert load_settings([]).state_dir == Path("/.local/state/deepaas")
+    with pytest.raises(ConfigurationError, match=r"state-dir is '~/given'.*absolute path"):
+        load_settings(["--state-dir=~/given"])
 
 
 @pytest.mark.parametrize(("argv", "printed"), [("--version", __version__), ("--help", "usage")])

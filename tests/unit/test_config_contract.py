@@ -4,13 +4,16 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from deepaas import __version__
 from deepaas.config import (
+    CliSettings,
     FetchSettings,
+    Settings,
     list_opts,
     load_cli_settings,
     load_predict_settings,
@@ -111,6 +114,13 @@ def test_a_bad_value_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch
     message = refusal()
     assert "OS_DEFAULT__WORKERS" in message
     assert "'many'" in message
+
+
+def test_the_name_of_a_file_may_be_given_in_short(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.conf", "[DEFAULT]\nworkers = 2\n")
+    assert load_settings(["--config-f", file]).workers == 2
+    with pytest.raises(ConfigurationError, match="ambiguous option: --conf"):
+        load_settings(["--conf", file])
 
 
 def test_a_bad_value_that_another_one_overrides_does_no_harm(
@@ -263,6 +273,24 @@ def test_every_option_of_logging_is_accepted() -> None:
     assert (log.syslog_facility, log.date_format, log.config_file) == ("local0", "%H", "/x")
 
 
+@pytest.mark.row("C97")
+@pytest.mark.parametrize("load", [load_settings, load_cli_settings])
+def test_a_log_file_is_watched_whether_asked_for_or_not(
+    load: Callable[[Sequence[str]], object],
+) -> None:
+    assert load(["--watch-log-file"]) == load(["--nowatch-log-file"]) == load([])
+
+
+@pytest.mark.row("C97")
+@pytest.mark.parametrize("load", [load_settings, load_cli_settings])
+@pytest.mark.parametrize("name", ["--log-config-append", "--log-config", "--log_config"])
+def test_the_file_that_configures_logging_has_its_old_names(
+    name: str, load: Callable[[Sequence[str]], Settings | CliSettings]
+) -> None:
+    assert load([name, "/x"]).log.config_file == "/x"
+    assert load([f"{name}=/x"]).log.config_file == "/x"
+
+
 # --- the other commands
 
 
@@ -277,8 +305,25 @@ def test_the_commands_share_their_files(tmp_path: Path) -> None:
 
 
 def test_an_option_of_another_command_is_no_option() -> None:
-    with pytest.raises(ConfigurationError, match="--workers"):
-        load_cli_settings(["--workers=3"])
+    with pytest.raises(ConfigurationError, match="--listen-port"):
+        load_cli_settings(["--listen-port=3"])
+
+
+@pytest.mark.row("C103")
+def test_what_the_server_has_set_nothing_for_the_command_line_in_version_2_either() -> None:
+    """Scripts pass them all the same."""
+    endpoints = ("predict", "train", "doc", "debug")
+    flags = [f"--{prefix}{name}-endpoint" for prefix in ("", "no") for name in endpoints]
+    argv = ["--workers=3", "-p", "2", "-p2", "--client-max-size", "10", *flags]
+    assert load_cli_settings(argv) == load_cli_settings([])
+    with pytest.raises(ConfigurationError, match=r"--workers: Invalid Integer.*many"):
+        load_cli_settings(["--workers=many"])
+
+
+@pytest.mark.row("C103")
+def test_what_a_file_says_to_the_server_does_not_stop_the_command_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.conf", "[DEFAULT]\nworkers = many\n")
+    assert load_cli_settings(["--config-file", file]).warnings == ()
 
 
 @pytest.mark.parametrize(

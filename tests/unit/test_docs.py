@@ -14,6 +14,7 @@ from deepaas import config
 from deepaas.cmd import keys, storage, tosca
 from deepaas.cmd.jobs import main as jobs
 from deepaas.cmd.settings import main as settings
+from deepaas.config.obsolete import CLI_FLAGS
 
 REFERENCE = Path(__file__).parents[2] / "doc" / "source" / "reference"
 #: Declared by oslo.config itself.
@@ -31,7 +32,7 @@ def documented() -> set[str]:
 def declared() -> set[str]:
     """Return every declared option as it is written, those of both forms of a switch."""
     options = [option for _, group in config.list_opts() for option in group]
-    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS, *config.FUNCTION_OPTIONS]
+    options += [*config.CLI_OPTIONS, *config.PREDICT_OPTIONS, *config.FUNCTION_OPTIONS, *CLI_FLAGS]
     names = {option.name for option in options}
     switches = {option.name for option in options if isinstance(option, cfg.BoolOpt)}
     written = {f"--{name}" for name in names} | {f"--no{name}" for name in switches}

@@ -9,7 +9,6 @@ exit status.
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ from deepaas.cmd.function.task import EVENT, Task, take_task
 from deepaas.cmd.supervisor import run_in_child
 from deepaas.config import FunctionSettings, load_function_settings
 from deepaas.errors import ConfigurationError, InvalidInput
+from deepaas.execution.scratch import make_scratch
 from deepaas.functions.objects import EVENT_VARIABLE, INPUT_VARIABLE, KEY_VARIABLE
 from deepaas.functions.outputs import Outputs, problem_text, stem_of
 from deepaas.functions.problems import ended, problem_of
@@ -34,14 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         wrong; 128 + n: ended by signal n.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    work = Path(tempfile.mkdtemp(prefix="deepaas-"))
     try:
-        return _run(given, work)
+        work = make_scratch()
+        try:
+            return _run(given, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
     except ConfigurationError as exc:
         print(f"{PROG}: {exc.message}", file=sys.stderr)
         return method.EXIT_USAGE
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _run(given: Sequence[str], work: Path) -> int:

@@ -24,9 +24,10 @@ from deepaas.cmd.settings.variables import Variables, applied, is_secret_name, s
 from deepaas.config import Settings, list_opts, load_settings
 from deepaas.config.client import SIGN_IN_FILE_VARIABLE, SIGN_IN_VARIABLE, URL_VARIABLE
 from deepaas.config.guards import UNLOCKING_FILE_VARIABLE, UNLOCKING_VARIABLE
+from deepaas.config.obsolete import LOG_FLAGS, OBSOLETE
 from deepaas.config.oidc import is_loopback
-from deepaas.config.options import FILE_OPTIONS, OBSOLETE
-from deepaas.config.reading import ENVIRONMENT, read_options
+from deepaas.config.options import FILE_OPTIONS
+from deepaas.config.reading import ENVIRONMENT, Reading, read_options
 from deepaas.config.sign_in import KEYS_FILE_VARIABLE, KEYS_VARIABLE
 from deepaas.errors import ConfigurationError
 
@@ -54,6 +55,12 @@ def variable_of(option: str) -> str:
     return f"{ENVIRONMENT}{option.upper().replace('-', '_')}"
 
 
+def _read(argv: Sequence[str]) -> Reading:
+    return read_options(
+        _OPTIONS, argv, prog="deepaas-run", in_files=FILE_OPTIONS, without_meaning=LOG_FLAGS
+    )
+
+
 def effective_settings(variables: Variables, argv: Sequence[str]) -> list[Effective]:
     """Return every option of ``deepaas-run``, and the variables that it reads besides.
 
@@ -62,7 +69,7 @@ def effective_settings(variables: Variables, argv: Sequence[str]) -> list[Effect
     """
     with applied(variables):
         load_settings(argv)
-        reading = read_options(_OPTIONS, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
+        reading = _read(argv)
     rows = []
     for option in sorted(_OPTIONS, key=lambda each: str(each.name)):
         origin = reading.origins.get(option.dest, "default")
@@ -84,7 +91,7 @@ def service_findings(variables: Variables, argv: Sequence[str]) -> Iterator[Find
     try:
         with applied(variables):
             settings = load_settings(argv)
-            reading = read_options(_OPTIONS, argv, prog="deepaas-run", in_files=FILE_OPTIONS)
+            reading = _read(argv)
     except ConfigurationError as exc:
         yield Finding(ERROR, "settings", exc.message)
         return

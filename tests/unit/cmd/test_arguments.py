@@ -31,7 +31,8 @@ def refusal(declared: dict[str, Any], *argv: str) -> dict[str, Any]:
     ("argv", "words"),
     [
         (["--other", "1"], "--other"),
-        (["--numb", "1"], "--numb"),
+        (["--numbers", "1"], "--numbers"),
+        (["--", "--numb"], "--numb"),
         (["stray"], "stray"),
         (["--number"], "expected one argument"),
     ],
@@ -39,6 +40,53 @@ def refusal(declared: dict[str, Any], *argv: str) -> dict[str, Any]:
 def test_wrong_usage_is_named(argv: list[str], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         given({"number": fields.Int()}, *argv)
+
+
+@pytest.mark.row("C105")
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--imag", "x"], {"image": "x"}),
+        (["--imag=a=b"], {"image": "a=b"}),
+        (["--image", "--nu=1"], {}),
+        (["--n", "1"], {"n": 1}),
+        (["--nu", "1", "--d", "2"], {"number": 1, "d": 2}),
+        (["--da", "1"], {"date": "1"}),
+        # The two names of one argument.
+        (["--le", "x"], {"learning_rate": "x"}),
+        (["--learning_r", "x"], {"learning_rate": "x"}),
+    ],
+)
+def test_a_name_may_be_abbreviated_where_it_is_clear(
+    argv: list[str], expected: dict[str, Any]
+) -> None:
+    """As in version 2; a whole name is always that argument's."""
+    declared = {
+        "image": fields.Str(),
+        "n": fields.Int(),
+        "number": fields.Int(),
+        "d": fields.Int(),
+        "date": fields.Str(),
+        "learning_rate": fields.Str(data_key="learning-rate"),
+    }
+    if not expected:
+        with pytest.raises(ConfigurationError, match="--image: expected one argument"):
+            given(declared, *argv)
+    else:
+        assert given(declared, *argv) == expected
+
+
+def test_an_abbreviation_that_is_not_clear_names_what_it_may_be() -> None:
+    declared = {"image": fields.Str(), "images": fields.Int(), "int": fields.Int()}
+    message = r"^--im is not clear: it begins --image and --images; see cli predict --help\.$"
+    with pytest.raises(ConfigurationError, match=message):
+        given(declared, "--im", "1")
+
+
+@pytest.mark.parametrize("text", ["--he", "--help", "-h"])
+def test_the_help_can_be_abbreviated(text: str) -> None:
+    with pytest.raises(HelpAsked):
+        given({"image": fields.Str()}, text)
 
 
 @pytest.mark.parametrize("name", ["none.png", "."])
