@@ -34,8 +34,8 @@ def _json(status: int, messages: Mapping[str, Any]) -> web.Response:
     return web.Response(
         status=status,
         body=encode_json(messages),
+        # Without a character set, as in version 2: JSON has but one.
         content_type="application/json",
-        charset="utf-8",
     )
 
 

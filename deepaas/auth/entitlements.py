@@ -8,12 +8,18 @@ for, lets a further part of the namespace, which somebody else may own, count as
 begins the groups at the last part ``group``: whoever may name subgroups would be in any group.
 """
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+from deepaas.errors import ConfigurationError
 
 _CLAIM: Final = "entitlements"
 _GROUP: Final = ":group:"
+#: The oldest that judges entitlements as it is relied on here.
+_FLAAT: Final = (1, 3, 1)
 #: Of each rule, of what people have. What flaat says of one takes 0.1 ms, and most have the same.
 _MOST_KNOWN: Final = 512
 
@@ -41,11 +47,8 @@ class WantedEntitlement:
     """
 
     def __init__(self, text: str) -> None:
-        # A quarter of a second to import, which only those pay who ask for entitlements.
-        from flaat.requirements import HasAARCEntitlement
-
         self._parts = _parts(text)
-        self._requirement = HasAARCEntitlement(self._parts.urn, _CLAIM)
+        self._requirement = _requirement_class()(self._parts.urn, _CLAIM)
         self._is_enough = lru_cache(_MOST_KNOWN)(self._judge)
 
     def is_among(self, entitlements: Iterable[str]) -> bool:
@@ -59,6 +62,20 @@ class WantedEntitlement:
         if wanted.namespace != has.namespace or has.is_ambiguous:
             return False
         return bool(self._requirement.is_satisfied_by({_CLAIM: has.urn}).is_satisfied)
+
+
+def _requirement_class() -> Any:
+    """Return flaat's class; packages of models may have brought an older flaat, which has none."""
+    found = version("flaat")
+    if tuple(map(int, re.findall(r"\d+", found)[:3])) < _FLAAT:
+        raise ConfigurationError(
+            f"Entitlements need flaat {'.'.join(map(str, _FLAAT))} or newer, and {found} is"
+            " installed: upgrade it, or leave rules with entitlements out."
+        )
+    # A quarter of a second to import, which only those pay who ask for entitlements.
+    from flaat.requirements import HasAARCEntitlement
+
+    return HasAARCEntitlement
 
 
 def _parts(text: str) -> _Parts:

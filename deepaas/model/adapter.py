@@ -100,7 +100,7 @@ class ModelAdapter:
         returned = None
         with self._absent_metadata():
             returned = self.loop.settle(self._required("get_metadata")())
-        return returned if isinstance(returned, Mapping) else self.default_metadata()
+        return self._shown_metadata(returned)
 
     async def metadata_async(self) -> Mapping[str, Any]:
         """Do as :meth:`metadata` does, in the event loop that runs."""
@@ -108,7 +108,17 @@ class ModelAdapter:
         with self._absent_metadata():
             returned = self._required("get_metadata")()
             returned = await returned if inspect.isawaitable(returned) else returned
-        return returned if isinstance(returned, Mapping) else self.default_metadata()
+        return self._shown_metadata(returned)
+
+    def _shown_metadata(self, returned: Any) -> Mapping[str, Any]:
+        """Take whatever a dict is updated with, as version 2 did: a message of e-mail is metadata.
+
+        That is what importlib.metadata gives for a package.
+        """
+        if isinstance(returned, Mapping):
+            return returned
+        is_like_one = hasattr(returned, "keys") and hasattr(returned, "__getitem__")
+        return dict(returned) if is_like_one else self.default_metadata()
 
     @contextmanager
     def _absent_metadata(self) -> Iterator[None]:

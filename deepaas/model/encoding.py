@@ -21,7 +21,8 @@ __all__ = ["EncodedAnswer", "encode_answer", "encode_json", "json_or_repr", "jso
 JSON = "application/json"
 
 # A media type as RFC 9110 section 8.3.1 writes it; nothing that could end a header line.
-_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;[\t\x20-\x7e]*)?", re.ASCII)
+# A range such as image/* is none, but models declare it, and 2.6.0 sent it.
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/([\w!#$&^.+-]+|\*)(\s*;[\t\x20-\x7e]*)?", re.ASCII)
 
 
 class EncodedAnswer(NamedTuple):
@@ -58,8 +59,8 @@ def encode_answer(
     """Encode what ``predict`` returned for the media type that was agreed.
 
     Args:
-        returned: Bytes, ``str``, ``BytesIO``, ``StringIO``, an image of Pillow's, an open binary
-            file or :class:`ReturnedFile`, or a generator of the first four, where
+        returned: ``None``, bytes, ``str``, ``BytesIO``, ``StringIO``, an image of Pillow's, an open
+            binary file or :class:`ReturnedFile`, or a generator of bytes and texts, where
             ``accept`` is a media type of its own; anything that can be JSON otherwise. A
             generator is used up.
         accept: The value of the argument ``accept``; ``None``, ``*/*`` and JSON mean JSON.
@@ -95,8 +96,13 @@ def _check(returned: Any, schema: "Schema | type[Schema]") -> None:
 
 def _encode_raw(returned: Any, accept: str) -> EncodedAnswer:
     content_type = media_type(accept)
+    if returned is None:
+        return EncodedAnswer(content_type, b"")  # what it made has gone elsewhere
     if isinstance(returned, _RAW):
-        return EncodedAnswer(content_type, raw_piece(returned))
+        # Version 2 offered such a buffer for download, as aiohttp does.
+        name = getattr(returned, "name", None)
+        filename = os.path.basename(name) if isinstance(name, str) else ""
+        return EncodedAnswer(content_type, raw_piece(returned), filename=filename or None)
     if isinstance(returned, GeneratorType):
         return EncodedAnswer(content_type, b"".join(map(raw_piece, returned)))
     if isinstance(returned, ReturnedFile):

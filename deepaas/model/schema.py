@@ -125,7 +125,10 @@ def is_file(field: fields.Field) -> bool:
 def is_list(field: fields.Field) -> bool:
     """Tell whether repeated keys make one value; webargs' delimited fields say they do not."""
     says = getattr(field, "is_multiple", None)
-    return isinstance(field, fields.List | fields.Tuple) if says is None else bool(says)
+    if says is not None:
+        return bool(says)
+    # Those of webargs 5 are lists, and have a delimiter.
+    return isinstance(field, fields.List | fields.Tuple) and not hasattr(field, "delimiter")
 
 
 def first_one_of(field: fields.Field) -> validate.OneOf | None:
@@ -297,13 +300,22 @@ def _choices(field: fields.Field) -> list[Any] | None:
     """Return the allowed values, else the documented ones, else ``None``."""
     one_of = first_one_of(field)
     if one_of is not None:
-        return list(in_order(one_of.choices))
+        # A text in the place of a list is its letters, of which some come twice.
+        return _distinct(in_order(one_of.choices))
     if isinstance(field, fields.Enum):
         return [each.value if field.by_value else each.name for each in field.enum]
     documented = field.metadata.get("enum")
     if isinstance(documented, Iterable) and not isinstance(documented, str | bytes):
         return list(in_order(documented))
     return None
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    values = list(values)
+    try:
+        return list({(type(value), value): value for value in values}.values())
+    except TypeError:  # lists, say
+        return values
 
 
 def _binds_choices(field: fields.Field) -> bool:

@@ -64,7 +64,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Predict": {
         "C46": "where accept is neither JSON nor */*, the raw body with that Content-Type",
         "C47": "an open file is sent from its beginning, as an attachment with its name",
-        "C48": "bytes, BytesIO, StringIO and str are bodies; a dict is a clear 500",
+        "C48": "bytes, BytesIO, StringIO, str and None are bodies; a dict is a clear 500",
         "C49": "an answer that fits the schema is returned as it is, not coerced",
         "C50": "one that does not fit is 500 with the words of 2.6.0",
         "C51": 'without a schema {"status":"OK","predictions":…}, of real JSON',

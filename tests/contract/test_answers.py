@@ -40,7 +40,7 @@ def test_the_default_is_the_first_choice(server: Server) -> None:
     document = server.get("/swagger.json").json
     operation = document["paths"][f"/v2/models/{CHOOSES}/predict/"]["post"]
     [accept] = [each for each in operation["parameters"] if each["name"] == "accept"]
-    assert accept["enum"] == ["application/json", "image/png", "text/plain", "*/*"]
+    assert accept["enum"] == ["application/json", "image/png", "text/plain", "image/*", "*/*"]
     assert accept["default"] == "application/json"
 
 
@@ -94,6 +94,22 @@ def test_raw_bodies(server: Server, how: str, accept: str, body: bytes) -> None:
     assert (answer.status, answer.body) == (200, body)
     assert answer.headers["Content-Type"].split(";")[0] == accept
     assert answer.headers["Content-Length"] == str(len(body))
+
+
+@pytest.mark.row("C48")
+def test_a_buffer_with_a_name_is_a_download(server: Server) -> None:
+    answer = server.predict(CHOOSES, how="named", accept="image/*")
+    assert (answer.status, answer.body) == (200, b"%PDF")
+    assert answer.headers["Content-Type"] == "image/*"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="report 1.pdf"'
+
+
+@pytest.mark.row("C48")
+def test_nothing_is_an_empty_body(server: Server) -> None:
+    """Of a model that has put its result elsewhere."""
+    answer = server.predict(CHOOSES, how="None", accept="image/png")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["Content-Type"] == "image/png"
 
 
 @pytest.mark.row("C48")

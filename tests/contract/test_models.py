@@ -3,6 +3,7 @@
 """How models are found, warmed and kept."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,47 @@ def test_an_entry_point_is_a_module_an_instance_or_a_class(tmp_path: Path) -> No
         assert [model["links"][0]["href"] for model in listed] == [f"/v2/models/{n}" for n in names]
         answers = [server.predict(name).json["predictions"] for name in names]
         assert answers == ["module", 1, 1]
+
+
+OF_VERSION_2 = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import webargs
+from webargs import fields
+
+def get_predict_args():
+    return {
+        "n": fields.Int(missing=3, description="How many."),
+        "kinds": fields.DelimitedList(fields.Int()),
+        "many": fields.List(fields.Str()),
+    }
+
+def predict(**given):
+    return [webargs.__version__, given]
+"""
+SITE = Path(__file__).parents[1] / "peers/.venv/lib" / "python{}.{}".format(*sys.version_info)
+
+
+@pytest.mark.row("C18", "C30")
+def test_the_webargs_that_packages_of_version_2_ask_for(tmp_path: Path) -> None:
+    if sys.version_info >= (3, 12):
+        pytest.skip("webargs 5.5.3 needs distutils, which Python 3.12 has no more")
+    installed = SITE / "site-packages"
+    if not (installed / "webargs").exists():
+        pytest.skip("webargs 5.5.3 is not installed: make test installs it among the peers")
+    for name in ("webargs", "webargs-5.5.3.dist-info"):
+        (tmp_path / name).symlink_to(installed / name)
+    (tmp_path / "old_model.py").write_text(OF_VERSION_2)
+    environment = packages(tmp_path, "old = old_model")
+    with serve("old", tmp_path, environment=environment) as server:
+        answer = server.predict("old", kinds="1,2", many=["a", "b"])
+        given = {"n": 3, "kinds": [1, 2], "many": ["a", "b"]}
+        assert answer.json["predictions"] == ["5.5.3", given]
+        answer = server.predict("old", kinds="1,x")
+        assert (answer.status, list(answer.json)) == (422, ["kinds"])
+        document = server.get("/swagger.json").json
+        shown = document["paths"]["/v2/models/old/predict/"]["post"]["parameters"]
+        assert [each["name"] for each in shown] == ["n", "kinds", "many"]
 
 
 @pytest.mark.row("C83", "C86")

@@ -91,18 +91,29 @@ def value_schema(argument: Argument) -> dict[str, Any]:
         _add_choices(schema, argument)
     if argument.allow_none and place is Place.BODY:
         schema = nullable(schema)
-    if not argument.is_secret and _shows_default(argument) and fits(argument.default, schema):
-        schema["default"] = argument.default
+    default = _shown_default(argument, schema)
+    if not argument.is_secret and default is not MISSING:
+        schema["default"] = default
     if argument.description is not None:
         schema["description"] = argument.description
     return schema
 
 
-def _shows_default(argument: Argument) -> bool:
-    """Tell whether there is a default to show; ``null`` can be sent as JSON only."""
-    if argument.default is MISSING or argument.is_file:
-        return False
-    return argument.default is not None or place_of(argument) is Place.BODY
+def _shown_default(argument: Argument, schema: Mapping[str, Any]) -> Any:
+    """Return the default to show, ``MISSING`` for none; ``null`` can be sent as JSON only."""
+    default = argument.default
+    if argument.name == "accept" and default is MISSING and argument.choices:
+        default = argument.choices[0]  # also where a client must say it
+    if default is MISSING or argument.is_file:
+        return MISSING
+    if default is None and place_of(argument) is not Place.BODY:
+        return MISSING
+    if fits(default, schema):
+        return default
+    # A number as the default of a text is how old models say "0.8".
+    is_number = isinstance(default, int | float) and not isinstance(default, bool)
+    text = str(default)
+    return text if is_number and fits(text, schema) else MISSING
 
 
 def _item(schema: Mapping[str, Any]) -> dict[str, Any]:

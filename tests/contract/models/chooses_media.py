@@ -8,12 +8,18 @@ from typing import Any
 from marshmallow import fields, validate
 
 
+class Named(io.BytesIO):
+    """As files in memory are named for their download."""
+
+    name = "/tmp/report 1.pdf"
+
+
 def get_predict_args() -> dict[str, Any]:
     return {
         "how": fields.Str(load_default="told"),
         "accept": fields.Str(
             load_default="image/png",
-            validate=validate.OneOf(["application/json", "image/png", "text/plain"]),
+            validate=validate.OneOf(["application/json", "image/png", "text/plain", "image/*"]),
         ),
     }
 
@@ -25,6 +31,8 @@ def predict(how: str, accept: str) -> Any:
         "BytesIO": io.BytesIO(b"\x89PNG"),
         "StringIO": io.StringIO("a,b\n1,2\n"),
         "str": "grün",
+        "named": Named(b"%PDF"),
+        "None": None,
         "dict": {"a": 1},
         "numbers": {"nan": float("nan"), "list": [float("inf"), 1.5, True, None]},
     }[how]

@@ -182,6 +182,12 @@ def test_the_document_has_the_title_and_version_of_the_service() -> None:
             fields.Str(load_default="a", validate=check.OneOf(["a", "b"])),
             {"in": "query", "type": "string", "enum": ["a", "b"], "default": "a"},
         ),
+        (fields.Str(load_default=0.8), {"in": "query", "type": "string", "default": "0.8"}),
+        (fields.Str(load_default=True), {"in": "query", "type": "string"}),
+        (
+            fields.Str(load_default="c", validate=check.OneOf(["c", "d"])),
+            {"in": "query", "type": "string", "enum": ["c", "d"], "default": "c"},
+        ),
         (
             fields.Str(metadata={"enum": ["a", "b"]}),
             {

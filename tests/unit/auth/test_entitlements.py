@@ -4,7 +4,9 @@
 
 import pytest
 
+from deepaas.auth import entitlements as module
 from deepaas.auth.entitlements import WantedEntitlement
+from deepaas.errors import ConfigurationError
 
 NS = "urn:geant:aai.example.org"
 #: What is asked for, what somebody has, whether that is enough.
@@ -65,3 +67,10 @@ def test_a_group_is_had_by_its_members_and_those_of_its_subgroups(
 )
 def test_who_attests_it_and_what_is_of_no_form(wanted: str, has: str, is_enough: bool) -> None:
     assert WantedEntitlement(wanted).is_among(["x", has]) == is_enough
+
+
+def test_an_older_flaat_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages of models bring such ones."""
+    monkeypatch.setattr(module, "version", lambda name: "1.2.9rc1")
+    with pytest.raises(ConfigurationError, match=r"need flaat 1\.3\.1 .* 1\.2\.9rc1 is installed"):
+        WantedEntitlement(NS)

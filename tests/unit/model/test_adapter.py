@@ -7,6 +7,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import metadata
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -177,6 +178,13 @@ def test_functions_that_say_they_are_not_there(
         "get_metadata of model cats is not implemented"
     ) == 1
     assert model.fields == {"predict": {}, "train": {}, "evaluate": {}}
+
+
+def test_metadata_may_be_those_of_a_package() -> None:
+    """A message of e-mail, which is a mapping in all but its class."""
+    message = metadata("pytest")
+    shown = adapt(model_with(get_metadata=lambda self: message)).metadata()
+    assert (shown["Name"], shown["Version"]) == ("pytest", pytest.__version__)
 
 
 def test_metadata_that_is_no_mapping_is_none() -> None:

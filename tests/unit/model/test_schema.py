@@ -174,6 +174,11 @@ def test_locations(says: Any, means: str | None) -> None:
             {"type": "number", "minimum": 1 - 2**63, "maximum": 2**63 - 1},
         ),
         (fields.Enum(Size), {"enum": ["SMALL", "LARGE"]}),
+        (fields.Str(validate=validate.OneOf("abba")), {"type": "string", "enum": ["a", "b"]}),
+        (
+            fields.List(fields.Int(), validate=validate.OneOf([[1], [1, 2]])),
+            {"type": "array", "items": {"type": "integer"}, "enum": [[1], [1, 2]]},
+        ),
         (fields.Enum(Size, by_value=True), {"enum": [1, 2]}),
         (
             fields.List(fields.Raw(metadata={"type": "file"})),
