@@ -178,7 +178,6 @@ def load_settings(argv: Sequence[str]) -> Settings:
         hide_model_errors=values["hide_model_errors"],
         state_dir=_state_dir(values["state_dir"]),
         state_dir_is_named=bool(values["state_dir"]),
-        # Version 2 trained in as many processes as it had for predictions.
         train_workers=values["train_workers"] or max(values["workers"], 1),
         train_max_log_bytes=_max_log(values["train_max_log"]),
         jobs_max_age=age("jobs-max-age", values["jobs_max_age"]),

@@ -103,20 +103,20 @@ async def scene(
         yield there
     finally:
         # Also where the test has failed: the next one would find what this one left open.
-        await _close(there)
+        await close(pool, executor, grace_s=1.0)
+        await asyncio.gather(*there.calls, return_exceptions=True)
     assert sorted(there.released) == list(range(len(there.calls)))
     assert open_fds() == before
 
 
-async def _close(scene: Scene) -> None:
-    """Close the pool, let every worker end and every call too."""
-    closing = asyncio.create_task(scene.pool.close(grace_s=1.0))
+async def close(pool: Pool, executor: HandExecutor, *, grace_s: float = 0) -> None:
+    """Close a pool, and let every worker end as it is told to."""
+    closing = asyncio.create_task(pool.close(grace_s=grace_s))
     await asyncio.sleep(0)
-    for worker in scene.workers:
+    for worker in executor.workers:
         if not worker.is_gone:
             worker.die(0)
     await closing
-    await asyncio.gather(*scene.calls, return_exceptions=True)
 
 
 def readable(worker: HandWorker) -> bool:

@@ -11,7 +11,7 @@ from deepaas.execution import crew
 from deepaas.execution.messages import Answer, Closing, Failure
 from deepaas.execution.pool import Pool
 from tests.unit.execution.fakes import SOURCE, HandExecutor
-from tests.unit.execution.scene import Scene, scene, served
+from tests.unit.execution.scene import Scene, close, scene, served
 from tests.unit.parts import until
 
 
@@ -313,9 +313,4 @@ async def test_devices_are_given_in_turn_and_stay_with_the_place(
     executor.workers[1].die()
     given = [each.get("CUDA_VISIBLE_DEVICES") for each in executor.environments]
     assert given == ["0", "1", "", "0", "1"]
-    closing = asyncio.create_task(pool.close(grace_s=0))
-    await asyncio.sleep(0)
-    for worker in executor.workers:
-        if not worker.is_gone:
-            worker.die(0)
-    await closing
+    await close(pool, executor)

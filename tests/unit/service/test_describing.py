@@ -20,7 +20,7 @@ from deepaas.records import ModelDescription
 from deepaas.service import Descriptions
 from deepaas.service import describing as module
 from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandExecutor, HandWorker
-from tests.unit.execution.scene import readable
+from tests.unit.execution.scene import close, readable
 from tests.unit.parts import PATIENCE_S, open_fds, until
 
 TALKS = replace(DESCRIPTION, describes_itself=True, metadata={"at": "load"})
@@ -81,12 +81,7 @@ async def scene(
     try:
         yield Scene(Descriptions(registry, {"cat": pool}), registry, pool, executor.workers)
     finally:
-        closing = asyncio.create_task(pool.close(grace_s=0))
-        await asyncio.sleep(0)
-        for worker in executor.workers:
-            if not worker.is_gone:
-                worker.die(0)
-        await closing
+        await close(pool, executor)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from deepaas.service import HealthService, JobService
 from deepaas.service import health as module
 from deepaas.service.health import ModelHealth
 from tests.unit.execution.fakes import DESCRIPTION, SOURCE, HandExecutor, HandWorker
+from tests.unit.execution.scene import close
 from tests.unit.parts import until
 
 ASKED = replace(DESCRIPTION, has_health=True)
@@ -63,13 +64,10 @@ async def scene(
         for worker in executor.workers:
             worker.load(description)
         await pool.wait_loaded()
-    yield Scene(HealthService(registry, {"cat": pool}, jobs), pool, registry, executor)
-    closing = asyncio.create_task(pool.close(grace_s=0))
-    await asyncio.sleep(0)
-    for worker in executor.workers:
-        if not worker.is_gone:
-            worker.die(0)
-    await closing
+    try:
+        yield Scene(HealthService(registry, {"cat": pool}, jobs), pool, registry, executor)
+    finally:
+        await close(pool, executor)
 
 
 @pytest.fixture(autouse=True)
