@@ -21,6 +21,12 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "_LOOK_S", 0.005)
 
 
+@pytest.fixture
+def _longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long that none ends before the test has looked, also on a busy machine."""
+    monkeypatch.setattr(crew, "_FIRST_BACKOFF_S", 0.5)
+
+
 # Crash loops
 
 
@@ -55,6 +61,7 @@ async def test_workers_that_answer_before_they_end_come_back_at_once() -> None:
             await s.ready()
 
 
+@pytest.mark.usefixtures("_longer_pauses")
 async def test_workers_that_only_fail_come_back_more_and_more_slowly() -> None:
     failure = Failure("RuntimeError", "no GPU")
     async with scene() as s:
@@ -214,11 +221,8 @@ async def test_a_worker_that_dies_while_its_replacement_fails_comes_back() -> No
         assert len(s.workers) == 3
 
 
-async def test_a_place_that_waits_for_its_next_start_is_taken_by_a_replacement(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # So long that it does not end before the replacement is there, also on a busy machine.
-    monkeypatch.setattr(crew, "_FIRST_BACKOFF_S", 0.5)
+@pytest.mark.usefixtures("_longer_pauses")
+async def test_a_place_that_waits_for_its_next_start_is_taken_by_a_replacement() -> None:
     async with scene() as s:
         s.workers[0].die()
         s.workers[1].fail("the disk is away")  # a pause begins
