@@ -125,6 +125,11 @@ class Crew:
         """How many are loaded, warm and not told to end."""
         return sum(worker.state is WorkerState.READY for worker in self.workers)
 
+    def has_room(self, at_once: int) -> bool:
+        """Whether a worker, of which each runs so many calls at the same time, could begin one."""
+        ready = (each for each in self.workers if each.state is WorkerState.READY)
+        return any(len(each.running) < at_once for each in ready)
+
     @property
     def leaving_calls(self) -> int:
         """How many calls run on workers that were told to end."""

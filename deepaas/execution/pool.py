@@ -24,13 +24,13 @@ from deepaas.errors import TimedOut, Unavailable, WorkerDied
 from deepaas.execution import stats
 from deepaas.execution.admission import Admission
 from deepaas.execution.base import Executor, Load, PoolLimits, Result
+from deepaas.execution.call_socket import CallSocket
 from deepaas.execution.counting import CallCounts
 from deepaas.execution.crew import Crew
 from deepaas.execution.lost import LostCalls
 from deepaas.execution.messages import (
     Answer,
     Call,
-    Channel,
     LoadFailed,
     StreamData,
     StreamEnd,
@@ -89,14 +89,13 @@ class Pool:
         self.handed: dict[int, Pending] = {}
         self._announce = on_loaded
         self._counts = CallCounts()
-        self._calls, self._workers_end = Channel.pair()
-        self._calls.socket.setblocking(False)
+        self._socket = CallSocket()
         self._crew = Crew(
             source,
             self,
             executor=executor,
             size=size,
-            calls=self._workers_end,
+            calls=self._socket.workers_end,
             warm=warm,
             log=log or LogSettings(),
             devices=devices,
@@ -229,9 +228,8 @@ class Pool:
         limit = self._crew.ready * self._at_once + self._crew.leaving_calls + ahead
         while self._queue and len(self.handed) < limit:
             pending = self._queue[0]
-            fds = () if pending.body_fd is None else (pending.body_fd,)
             try:
-                self._calls.send(pending.call, fds)
+                self._socket.send(pending)
             except BlockingIOError:
                 return  # full of large calls; an answer to one of them comes back here
             except Exception as exc:  # noqa: BLE001 - whatever it is, it is about this call
@@ -370,15 +368,18 @@ class Pool:
 
     def _read_back(self) -> None:
         """Take the calls that no worker has taken out of the socket, back into the queue."""
-        waiting = []
-        try:
-            while True:
-                call, fds = self._workers_end.receive()
-                for fd in fds:
-                    os.close(fd)
-                waiting.append(self.handed.pop(call.id))
-        except BlockingIOError:
-            self._queue.extendleft(reversed(waiting))
+        waiting = [self.handed.pop(call_id) for call_id in self._socket.read_back()]
+        self._queue.extendleft(reversed(waiting))
+
+    def hand_out_anew(self) -> None:
+        """Wake a worker for what lies in the socket, if one has room for it.
+
+        The kernel wakes one that waits for each call. If that one is stopped at this moment
+        (SIGSTOP), it takes nothing, and the others sleep beside a call.
+        """
+        if self._crew.has_room(self._at_once):
+            self._read_back()
+            self._hand_out()
 
     def refuse(self) -> None:
         """Take no more calls; those that were taken go on."""
@@ -396,5 +397,4 @@ class Pool:
         for pending in self.handed.values():
             pending.end(None, WorkerDied())
         self.handed.clear()
-        self._calls.close()
-        self._workers_end.close()
+        self._socket.close()

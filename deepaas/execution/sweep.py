@@ -4,7 +4,8 @@
 
 One timer for all calls of a model. It looks for answers in shared memory first after 1 ms, and less
 and less often while nothing comes: a worker tells of what it has put there before it waits, so this
-is about a quick answer followed by a slow call.
+is about a quick answer followed by a slow call. Calls that lie in the socket although a worker
+waits are looked for as often as limits are.
 """
 
 import asyncio
@@ -39,6 +40,10 @@ class SweptPool(Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a call runs or waits."""
+        ...
+
+    def hand_out_anew(self) -> None:
+        """Wake a worker for what lies in the socket, if one has room for it."""
         ...
 
     def expire(self, now_s: float) -> None:
@@ -97,6 +102,7 @@ class Sweep:
         if now_s >= self._limits_at_s:
             self._limits_at_s = now_s + _LIMITS_S
             self._hold_to_limits(now_s)
+            self._pool.hand_out_anew()
         if self._pool.is_busy or self._pool.limits.memory_bytes:
             self._pause_s = min(self._pause_s * 2, self._slowest_s())
             self._schedule()

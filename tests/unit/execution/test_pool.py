@@ -16,6 +16,7 @@ import pytest
 
 from deepaas.errors import ModelLoadError, Unavailable, WorkerDied
 from deepaas.execution.base import Result
+from deepaas.execution.intake import Intake
 from deepaas.execution.local import LocalExecutor
 from deepaas.execution.messages import Call, memory_file
 from deepaas.execution.pool import Pool
@@ -293,6 +294,23 @@ async def test_no_call_waits_behind_a_slow_one() -> None:
         s.workers[0].die()
         with pytest.raises(WorkerDied):
             await slow
+
+
+async def test_a_call_does_not_wait_beside_a_worker_that_is_idle() -> None:
+    """A worker that is stopped while it is woken takes nothing, and the kernel wakes no other."""
+    async with scene(2) as s:
+        stopped, other = [Intake(each.calls, each.control, each.page) for each in s.workers]
+        # The one that came first is woken first.
+        woken = asyncio.create_task(asyncio.to_thread(stopped.wait, 10))
+        waiting = asyncio.create_task(asyncio.to_thread(other.wait, 10))
+        await asyncio.sleep(0.2)
+        task = await s.call()
+        await woken
+        await asyncio.wait_for(waiting, 5)
+        s.workers[1].finish(s.workers[1].take(), b"x")
+        assert (await task).answer.body == b"x"
+        stopped.close()
+        other.close()
 
 
 async def test_the_kernel_gets_only_a_few_calls_more_than_there_are_workers() -> None:
