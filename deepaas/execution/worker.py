@@ -117,9 +117,14 @@ class PredictionWorker:
             lacks_memory = shortage(exc) is not None
             self._control.send(LoadFailed(reason, traceback.format_exc(), lacks_memory))
             return 1
-        self._control.send(loaded)
-        if not message.waits or self._is_let_serve():
-            self._serve(adapter)
+        # First: a worker that says it is ready needs no more descriptors for that.
+        intake = Intake(self._calls, self._control, self._page)
+        try:
+            self._control.send(loaded)
+            if not message.waits or self._is_let_serve():
+                self._serve(adapter, intake)
+        finally:
+            intake.close()
         return 0
 
     def _is_let_serve(self) -> bool:
@@ -127,9 +132,7 @@ class PredictionWorker:
         message, _ = self._control.receive(wait=True)
         return isinstance(message, Serve)
 
-    def _serve(self, adapter: ModelAdapter) -> None:
-        intake = Intake(self._calls, self._control, self._page)
-
+    def _serve(self, adapter: ModelAdapter, intake: Intake) -> None:
         def close_down(reason: str) -> None:
             """Answer what was taken, no more; the server is told, and starts another worker."""
             if not intake.is_stopping:
@@ -150,8 +153,6 @@ class PredictionWorker:
                 Serving(*parts).serve()
         except SystemExit as exc:
             leave(exc)
-        finally:
-            intake.close()
 
 
 def main() -> None:
