@@ -151,6 +151,8 @@ def answering(status: int, body: bytes = b"") -> Iterator[int]:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            # Else a client sends its next request into a connection that is about to close.
+            self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
