@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: The DEEPaaS developers
 # SPDX-License-Identifier: Apache-2.0
-"""After a worker's death, find the calls that it had taken and not begun."""
+"""Find calls that wait for nobody.
+
+After a worker's death, those that it had taken and not begun. At any time, those that lie in the
+socket beside a worker that sleeps: the kernel wakes one for each call, and one that is stopped
+(SIGSTOP) at this moment counts as woken and takes nothing.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -32,6 +37,19 @@ class LostCalls:
     def __init__(self, pool: SearchedPool, crew: Crew) -> None:
         self._pool = pool
         self._crew = crew
+        #: The first call that no worker had begun, when that was looked at last.
+        self._first = 0
+
+    def is_overlooked(self, at_once: int) -> bool:
+        """Whether a worker has room, and still has not begun what was first at the last look.
+
+        Args:
+            at_once: How many calls each worker runs at the same time.
+        """
+        begun = {running.call_id for worker in self._crew.workers for running in worker.running}
+        before = self._first
+        self._first = next((each for each in self._pool.handed if each not in begun), 0)
+        return 0 < self._first == before and self._crew.has_room(at_once)
 
     def search(self) -> None:
         """Look, in a moment, for what was handed out and stands nowhere.

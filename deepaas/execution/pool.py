@@ -372,12 +372,8 @@ class Pool:
         self._queue.extendleft(reversed(waiting))
 
     def hand_out_anew(self) -> None:
-        """Wake a worker for what lies in the socket, if one has room for it.
-
-        The kernel wakes one that waits for each call. If that one is stopped at this moment
-        (SIGSTOP), it takes nothing, and the others sleep beside a call.
-        """
-        if self._crew.has_room(self._at_once):
+        """Wake a worker for what lies in the socket, if that is overlooked; asked now and then."""
+        if self._lost.is_overlooked(self._at_once):
             self._read_back()
             self._hand_out()
 

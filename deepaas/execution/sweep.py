@@ -4,8 +4,8 @@
 
 One timer for all calls of a model. It looks for answers in shared memory first after 1 ms, and less
 and less often while nothing comes: a worker tells of what it has put there before it waits, so this
-is about a quick answer followed by a slow call. Calls that lie in the socket although a worker
-waits are looked for as often as limits are.
+is about a quick answer followed by a slow call. Calls that are overlooked are looked for as often
+as limits are (:mod:`deepaas.execution.lost`).
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class SweptPool(Protocol):
         ...
 
     def hand_out_anew(self) -> None:
-        """Wake a worker for what lies in the socket, if one has room for it."""
+        """Wake a worker for what lies in the socket, if that is overlooked."""
         ...
 
     def expire(self, now_s: float) -> None:
