@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs are counted; those that run say how far they are, and those that ended how long it took."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,13 +26,6 @@ class Clock:
         return self.now
 
 
-@asynccontextmanager
-async def a_server(folder: Path) -> AsyncIterator[str]:
-    """Be another server, which is alive: nobody else looks after its jobs."""
-    with closing(ServerPresence(folder / "servers")) as presence:
-        yield presence.id
-
-
 def report(folder: Path, number: int, line: str) -> None:
     """Let a job say how far it is."""
     directory = JobDirectory(folder / make_job(number).id)
@@ -50,14 +41,16 @@ async def test_jobs_are_counted_and_say_how_far_they_are(tmp_path: Path) -> None
     """By model, kind and state; what was found out is looked at again after a second."""
     store, clock = InMemoryJobStore(), Clock()
     lines = (progress(3, 4), progress(9, 4), progress(1, "null"), progress(1, 0), "{}")
-    async with echo_service(tmp_path, store=store) as service, a_server(tmp_path) as server:
+    # Another server, which is alive: nobody else looks after its jobs.
+    other = ServerPresence(tmp_path / "servers")
+    async with echo_service(tmp_path, store=store) as service:
         observer = JobObserver(service.jobs, clock)
         for number, line in enumerate(lines):
             job = make_job(number, model="echo")
             await store.add(job)
             # So many run that none of those that wait can be taken up.
             await store.claim(
-                job.id, server=server, models=["echo"], kinds=["train"], slots=9, now=NOON
+                job.id, server=other.id, models=["echo"], kinds=["train"], slots=9, now=NOON
             )
             report(tmp_path / "jobs", number, line)
         await store.add(make_job(99, model="echo"))
@@ -77,6 +70,7 @@ async def test_jobs_are_counted_and_say_how_far_they_are(tmp_path: Path) -> None
         clock.now = 1.0
         later = await observer.facts(["echo"])
         assert later.counts[JobGroup("echo", "train", JobState.QUEUED)] == 2
+    other.close()
 
 
 async def test_without_a_store_nothing_is_known(tmp_path: Path) -> None:
